@@ -1,0 +1,1 @@
+"""Semantic segmentation of camera topics with temporally distributed networks."""

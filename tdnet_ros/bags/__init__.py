@@ -1,0 +1,1 @@
+"""Play cameras and record topics without a ROS installation."""

@@ -1,0 +1,1 @@
+"""Frames in, labels out: the memory, its reset rules and the segmenter."""
