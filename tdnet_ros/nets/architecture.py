@@ -1,0 +1,76 @@
+"""The numbers that tell one network from another."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+EXPANSION = {18: 1, 34: 1, 50: 4, 101: 4}
+"""Output channels of a residual block over its inner channels, by the depth of the ResNet."""
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One row of the table of variants (see zoo.py); every field has one meaning everywhere."""
+
+    paths: int
+    """N: number of sub-networks, one per frame in turn; 1 is a per-frame network."""
+    depth: int
+    """Depth of the ResNet: 18, 34, 50 or 101."""
+    context: str = 'psp'
+    """What follows the backbone: 'psp' (dilated, stride 8) or 'bise' (strides 8, 16, 32)."""
+    groups: int = 1
+    """The pyramid's channels are cut into this many groups; path p keeps group p mod groups."""
+    width: float = 1.0
+    """Factor on every channel count."""
+    key_channels: int = 64
+    """Channels of query and key (d_k in the paper)."""
+    value_channels: int = 512
+    """Channels of the value (d_v), before `width`; unused by a per-frame network."""
+    head_reduction: int = 4
+    """Channels that enter the head over channels of its convolution."""
+    memory_stride: int = 4
+    """Features are subsampled by this in each direction before they enter the memory."""
+    norm_size: tuple[int, int] | None = (97, 193)
+    """Native size of the spatial norm's weights; None: one group norm over all channels."""
+    output_stride: int = 8
+    """Stride of the logits: 8, or 4 (the head then adds detail from the first stage)."""
+    shared_stages: int = 0
+    """Number of leading backbone stages (stem, then layers) that all paths share."""
+    shared_head: bool = False
+    """All paths use one head."""
+
+    def __post_init__(self) -> None:
+        _expect('paths', self.paths, self.paths >= 1, 'at least 1')
+        _expect('depth', self.depth, self.depth in EXPANSION, f'one of {sorted(EXPANSION)}')
+        _expect('context', self.context, self.context in ('psp', 'bise'), "'psp' or 'bise'")
+        _expect('groups', self.groups, self.groups >= 1, 'at least 1')
+        _expect('width', self.width, self.width > 0, 'above 0')
+        _expect('output_stride', self.output_stride, self.output_stride in (4, 8), '4 or 8')
+        _expect('shared_stages', self.shared_stages, 0 <= self.shared_stages <= 5, '0 to 5')
+
+    def channels(self, count: int) -> int:
+        """Scale a channel count of the full-width network, kept a multiple of 8."""
+        return max(8, round(count * self.width / 8) * 8)
+
+    @property
+    def stage_channels(self) -> tuple[int, ...]:
+        """Channels after the stem and the four layers of the backbone."""
+        stem = self.channels(64 if EXPANSION[self.depth] == 1 else 128)
+        return stem, *(self.channels(planes) * EXPANSION[self.depth]
+                       for planes in (64, 128, 256, 512))
+
+    @property
+    def feature_channels(self) -> int:
+        """Channels of the sub-features z at stride 8."""
+        if self.context == 'bise':
+            return self.channels(256)
+        return 2 * self.stage_channels[-1] // self.groups
+
+    @property
+    def head_channels(self) -> int:
+        """Channels that enter the head: the value, or z in a per-frame network."""
+        return self.feature_channels if self.paths == 1 else self.channels(self.value_channels)
+
+
+def _expect(field: str, value: object, holds: bool, expected: str) -> None:
+    if not holds:
+        raise ValueError(f'architecture: {field} is {value!r}, expected {expected}')

@@ -1,0 +1,58 @@
+"""The table of variants: one generic network, a row of numbers each."""
+from __future__ import annotations
+
+import torch
+
+from tdnet_ros.nets.architecture import Architecture
+from tdnet_ros.nets.baselines import PerFrame
+from tdnet_ros.nets.tdnet import TDNet
+
+Network = TDNet | PerFrame
+
+VARIANTS: dict[str, Architecture] = {
+    # As released by the authors.
+    'td4-psp18': Architecture(paths=4, depth=18, groups=2),
+    'td2-psp50': Architecture(paths=2, depth=50, groups=2, head_reduction=2),
+    'psp18': Architecture(paths=1, depth=18, head_reduction=8),
+    'psp34': Architecture(paths=1, depth=34, head_reduction=8),
+    'psp50': Architecture(paths=1, depth=50, head_reduction=8),
+    'psp101': Architecture(paths=1, depth=101, head_reduction=8),
+    # Our BiSeNet-style variants (see bisenet.py).
+    'td4-bise18': Architecture(paths=4, depth=18, context='bise', value_channels=256, head_reduction=2,
+                               norm_size=None, output_stride=4, memory_stride=2),
+    'td2-bise34': Architecture(paths=2, depth=34, context='bise', value_channels=256, head_reduction=2,
+                               norm_size=None, output_stride=4, memory_stride=2),
+    'bise18': Architecture(paths=1, depth=18, context='bise', head_reduction=2,
+                           norm_size=None, output_stride=4),
+    'bise34': Architecture(paths=1, depth=34, context='bise', head_reduction=2,
+                           norm_size=None, output_stride=4),
+    # Small: half the channels, early stages and head shared by the two paths.
+    'td2-bise18-half': Architecture(paths=2, depth=18, context='bise', width=0.5,
+                                    key_channels=32, value_channels=256, head_reduction=2,
+                                    norm_size=None, output_stride=4, memory_stride=2,
+                                    shared_stages=3, shared_head=True),
+    'bise18-half': Architecture(paths=1, depth=18, context='bise', width=0.5,
+                                head_reduction=2, norm_size=None, output_stride=4),
+    # For tests: the published wiring with a few channels.
+    'td2-tiny': Architecture(paths=2, depth=18, groups=2, width=0.125, key_channels=8),
+    'td4-tiny': Architecture(paths=4, depth=18, groups=2, width=0.125, key_channels=8),
+}
+
+
+def build(architecture: Architecture, classes: int) -> Network:
+    """Build a network in evaluation mode; its random weights are the same every time."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network: Network
+        if architecture.paths == 1:
+            network = PerFrame(architecture, classes)
+        else:
+            network = TDNet(architecture, classes)
+    return network.eval()
+
+
+def variant(name: str) -> Architecture:
+    """Look up a row of the table; ValueError naming the rows if there is none."""
+    if name not in VARIANTS:
+        raise ValueError(f"model '{name}', expected one of {', '.join(VARIANTS)}")
+    return VARIANTS[name]
