@@ -66,6 +66,14 @@ class Architecture:
         return 2 * self.stage_channels[-1] // self.groups
 
     @property
+    def native_input_size(self) -> tuple[int, int]:
+        """Input (height, width) at which the spatial norm needs no resampling."""
+        if self.norm_size is None:
+            raise ValueError('architecture: without a spatial norm any input size is native')
+        height, width = self.norm_size
+        return (height - 1) * 8 + 1, (width - 1) * 8 + 1
+
+    @property
     def head_channels(self) -> int:
         """Channels that enter the head: the value, or z in a per-frame network."""
         return self.feature_channels if self.paths == 1 else self.channels(self.value_channels)

@@ -1,6 +1,8 @@
 """The table of variants: one generic network, a row of numbers each."""
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 
 from tdnet_ros.nets.architecture import Architecture
@@ -8,6 +10,11 @@ from tdnet_ros.nets.baselines import PerFrame
 from tdnet_ros.nets.tdnet import TDNet
 
 Network = TDNet | PerFrame
+
+_bise = partial(Architecture, context='bise', value_channels=256, head_reduction=2,
+                memory_stride=2, norm_size=None, output_stride=4)
+_tiny = partial(Architecture, depth=18, groups=2, width=0.125, key_channels=8,
+                norm_size=(13, 25))
 
 VARIANTS: dict[str, Architecture] = {
     # As released by the authors.
@@ -18,24 +25,17 @@ VARIANTS: dict[str, Architecture] = {
     'psp50': Architecture(paths=1, depth=50, head_reduction=8),
     'psp101': Architecture(paths=1, depth=101, head_reduction=8),
     # Our BiSeNet-style variants (see bisenet.py).
-    'td4-bise18': Architecture(paths=4, depth=18, context='bise', value_channels=256, head_reduction=2,
-                               norm_size=None, output_stride=4, memory_stride=2),
-    'td2-bise34': Architecture(paths=2, depth=34, context='bise', value_channels=256, head_reduction=2,
-                               norm_size=None, output_stride=4, memory_stride=2),
-    'bise18': Architecture(paths=1, depth=18, context='bise', head_reduction=2,
-                           norm_size=None, output_stride=4),
-    'bise34': Architecture(paths=1, depth=34, context='bise', head_reduction=2,
-                           norm_size=None, output_stride=4),
+    'td4-bise18': _bise(paths=4, depth=18),
+    'td2-bise34': _bise(paths=2, depth=34),
+    'bise18': _bise(paths=1, depth=18),
+    'bise34': _bise(paths=1, depth=34),
     # Small: half the channels, early stages and head shared by the two paths.
-    'td2-bise18-half': Architecture(paths=2, depth=18, context='bise', width=0.5,
-                                    key_channels=32, value_channels=256, head_reduction=2,
-                                    norm_size=None, output_stride=4, memory_stride=2,
-                                    shared_stages=3, shared_head=True),
-    'bise18-half': Architecture(paths=1, depth=18, context='bise', width=0.5,
-                                head_reduction=2, norm_size=None, output_stride=4),
+    'td2-bise18-half': _bise(paths=2, depth=18, width=0.5, key_channels=32, shared_stages=3,
+                             shared_head=True),
+    'bise18-half': _bise(paths=1, depth=18, width=0.5),
     # For tests: the published wiring with a few channels.
-    'td2-tiny': Architecture(paths=2, depth=18, groups=2, width=0.125, key_channels=8),
-    'td4-tiny': Architecture(paths=4, depth=18, groups=2, width=0.125, key_channels=8),
+    'td2-tiny': _tiny(paths=2),
+    'td4-tiny': _tiny(paths=4),
 }
 
 

@@ -1,0 +1,157 @@
+"""Weights in and out: safetensors of our own, and the authors' checkpoints.
+
+Nothing here executes code from a file.
+"""
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from tdnet_ros.nets.card import ModelCard
+from tdnet_ros.nets.zoo import Network, build
+
+_DROPPED = re.compile(r'auxlayer\d*\.|teacher\.|pretrained\d*\.fc\.|.*\.num_batches_tracked$')
+
+_PLURAL = r'(?P<path>\d+)'
+_RENAMES = (
+    (rf'pretrained{_PLURAL}\.', 'paths.{path}.backbone.'),
+    (rf'psp{_PLURAL}\.conv(?P<bin>\d)\.', 'paths.{path}.context.convs.{bin}.'),
+    (rf'enc{_PLURAL}\.w_qs\.', 'paths.{path}.encoder.query.'),
+    (rf'enc{_PLURAL}\.w_ks\.', 'paths.{path}.encoder.key.'),
+    (rf'enc{_PLURAL}\.w_vs\.0\.conv\.', 'paths.{path}.encoder.value.'),
+    (rf'atn{_PLURAL}_(?P<source>\d+)\.fc\.0\.conv\.', 'paths.{path}.hops.{hop}.fc.'),
+    (rf'atn{_PLURAL}\.fc\.0\.conv\.', 'paths.{path}.hops.0.fc.'),
+    (rf'layer_norm{_PLURAL}\.ln\.', 'heads.{path}.norm.'),
+    (rf'head{_PLURAL}\.conv5\.4\.', 'heads.{path}.classifier.1.'),
+    (rf'head{_PLURAL}\.conv5\.', 'heads.{path}.conv.'),
+    # Per-frame networks have no path number.
+    (r'pretrained\.', 'backbone.'),
+    (r'head\.conv5\.0\.conv(?P<bin>\d)\.', 'context.convs.{bin}.'),
+    (r'head\.conv5\.1\.', 'head.conv.0.'),
+    (r'head\.conv5\.2\.', 'head.conv.1.'),
+    (r'head\.conv5\.5\.', 'head.classifier.1.'),
+)
+_INNER_RENAMES = (
+    (r'(backbone\.)conv1\.', r'\1stages.0.conv.'),
+    (r'(backbone\.)bn1\.', r'\1stages.0.norm.'),
+    (r'(backbone\.)layer(\d)\.', r'\1stages.\2.'),
+    (r'(encoder\.(?:query|key)\.)0\.conv\.', r'\g<1>0.'),
+    (r'(encoder\.(?:query|key)\.)0\.bn\.', r'\g<1>1.'),
+    (r'(encoder\.(?:query|key)\.)1\.conv\.', r'\g<1>3.'),
+)
+
+
+def load_network(card: ModelCard) -> Network:
+    """Build a card's network and load its weights, if it has any, as float32.
+
+    Raises ValueError naming the missing, extra or misshaped weights.
+    """
+    network = build(card.architecture, len(card.classes))
+    if card.weights is not None:
+        try:
+            state = load_file(card.weights)
+        except (SafetensorError, OSError) as error:
+            raise ValueError(f'weights {card.weights}: not a safetensors file ({error})') from error
+        load_state(network, state, str(card.weights))
+    return network
+
+
+def save_weights(network: Network, path: Path, dtype: torch.dtype = torch.float32) -> None:
+    """Write a network's weights as safetensors, floating point ones in `dtype`."""
+    state = {key: value.to(dtype).contiguous() if value.is_floating_point() else value
+             for key, value in network.state_dict().items()
+             if not key.endswith('num_batches_tracked')}
+    save_file(state, path)
+
+
+def load_state(network: Network, state: Mapping[str, Tensor], source: str) -> None:
+    """Copy weights into a network after checking every key and shape.
+
+    Counters of batch norm are not needed and may be absent.
+    """
+    wanted = {key: tuple(value.shape) for key, value in network.state_dict().items()
+              if not key.endswith('num_batches_tracked')}
+    found = {key: tuple(value.shape) for key, value in state.items()
+             if not key.endswith('num_batches_tracked')}
+    faults = [_listing('missing', sorted(wanted.keys() - found.keys())),
+              _listing('not expected', sorted(found.keys() - wanted.keys())),
+              _listing('of another shape', [
+                  f'{key} {list(found[key])} (expected {list(shape)})'
+                  for key, shape in wanted.items() if found.get(key, shape) != shape])]
+    if any(faults):
+        raise ValueError(f'weights {source} do not fit the network: '
+                         + '; '.join(fault for fault in faults if fault))
+    network.load_state_dict(dict(state), strict=False)
+
+
+def read_official(path: Path) -> dict[str, Tensor]:
+    """Read an authors' checkpoint: a plain state, or a training file with `model_state`.
+
+    torch.load runs with weights_only, so a file that would execute code is refused.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f'checkpoint {path}: no such file')
+    try:
+        with torch.serialization.safe_globals(_numpy_scalars()):
+            content = torch.load(path, map_location='cpu', weights_only=True)
+    except Exception as error:
+        reason = str(error).strip().splitlines()
+        raise ValueError(f'checkpoint {path}: cannot be read as PyTorch weights '
+                         f'({reason[0] if reason else type(error).__name__})') from error
+    if isinstance(content, dict) and isinstance(content.get('model_state'), dict):
+        content = content['model_state']
+    if not isinstance(content, dict) or not content:
+        raise ValueError(f'checkpoint {path}: holds a {type(content).__name__}, '
+                         'expected a state dict or a training file with model_state')
+    odd = [key for key, value in content.items() if not isinstance(value, Tensor)]
+    if odd:
+        raise ValueError(f'checkpoint {path}: {odd[0]!r} is no tensor')
+    return content
+
+
+def rename_official(state: Mapping[str, Tensor], paths: int) -> dict[str, Tensor]:
+    """Rename the keys of an authors' checkpoint of N paths to ours; drop what inference lacks.
+
+    Unknown keys stay as they are, so that load_state names them.
+    """
+    renamed = {}
+    for original, value in state.items():
+        key = original.removeprefix('module.')
+        if not _DROPPED.match(key):
+            renamed[_rename(key, paths)] = value
+    return renamed
+
+
+def _rename(key: str, paths: int) -> str:
+    for pattern, template in _RENAMES:
+        match = re.match(pattern, key)
+        if match:
+            found = {name: int(text) - 1 for name, text in match.groupdict().items()}
+            if 'source' in found:
+                found['hop'] = (found['source'] - found['path'] - 1) % paths
+            key = template.format(**found) + key[match.end():]
+            break
+    for pattern, replacement in _INNER_RENAMES:
+        key = re.sub(pattern, replacement, key, count=1)
+    return key
+
+
+def _listing(what: str, keys: list[str], limit: int = 5) -> str:
+    if not keys:
+        return ''
+    more = f' and {len(keys) - limit} more' if len(keys) > limit else ''
+    return f'{len(keys)} {what}: {", ".join(keys[:limit])}{more}'
+
+
+def _numpy_scalars() -> list[Any]:
+    """List the types of a plain NumPy number: training files keep the best mIoU as one."""
+    import numpy as np
+    scalar: Any = np.float64(0).__reduce__()[0]
+    return [scalar, np.dtype, type(np.dtype(np.float64)), type(np.dtype(np.float32))]
