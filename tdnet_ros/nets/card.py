@@ -43,12 +43,22 @@ class ModelCard:
         return self.weights is not None
 
 
-def find_model(model: str | Path) -> ModelCard:
+def find_model(model: str | Path, weights: str | Path | None = None) -> ModelCard:
     """Find a model by card file, safetensors file, shipped name or row of the table.
 
-    A bare row of the table gives a card without weights. Raises FileNotFoundError or
-    ValueError with one line that says what was looked for.
+    A bare row of the table gives a card without weights; `weights` names a safetensors file
+    to use in place of the card's. Raises FileNotFoundError or ValueError with one line that
+    says what was looked for.
     """
+    card = _find_card(model)
+    if not weights:
+        return card
+    if not Path(weights).is_file():
+        raise FileNotFoundError(f'weights {weights}: no such file')
+    return replace(card, weights=Path(weights))
+
+
+def _find_card(model: str | Path) -> ModelCard:
     path = Path(model)
     if path.suffix in ('.yaml', '.yml'):
         return load_card(path)

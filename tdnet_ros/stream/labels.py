@@ -1,0 +1,49 @@
+"""Labels as pictures: colours, overlay, banner and legend (RGB or BGR, as the palette is)."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tdnet_ros.nets.classes import Color
+from tdnet_ros.stream.frame import Image
+
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+
+
+class Painter:
+    """Paints labels with a palette; ids beyond it, 255 among them, are left unpainted."""
+
+    def __init__(self, palette: Sequence[Color], bgr: bool = False) -> None:
+        self._table: NDArray[np.uint8] = np.zeros((256, 1, 3), np.uint8)
+        colors = np.array(palette, np.uint8).reshape(-1, 1, 3)
+        self._table[:len(colors)] = colors[..., ::-1] if bgr else colors
+        self._known = len(colors)
+
+    def colorize(self, labels: Image) -> Image:
+        """Map label ids [H, W] to colours uint8 [H, W, 3]; unpainted pixels are black."""
+        return np.asarray(cv2.applyColorMap(labels, self._table), np.uint8)
+
+    def blend(self, image: Image, labels: Image, opacity: float) -> Image:
+        """Lay the colours over an image uint8 [H, W, 3] of the palette's channel order."""
+        colors = self.colorize(labels)
+        blended = cv2.addWeighted(image, 1 - opacity, colors, opacity, 0)
+        unpainted = labels >= self._known
+        if unpainted.any():
+            blended[unpainted] = image[unpainted]
+        return np.asarray(blended, np.uint8)
+
+
+def banner(image: Image, text: str) -> None:
+    """Write a warning in capitals-high letters across the top of an image, in place."""
+    height, width = image.shape[:2]
+    scale = 0.9 * width / max(1, cv2.getTextSize(text, _FONT, 1.0, 1)[0][0])
+    scale = min(scale, height / 200)
+    thickness = max(1, round(2 * scale))
+    (text_width, text_height), _ = cv2.getTextSize(text, _FONT, scale, thickness)
+    bar = min(height, 2 * text_height + 2)
+    image[:bar] = image[:bar] // 4
+    origin = ((width - text_width) // 2, (bar + text_height) // 2)
+    cv2.putText(image, text, origin, _FONT, scale, (255, 255, 255), thickness, cv2.LINE_AA)

@@ -1,0 +1,38 @@
+"""From a camera's pixels to the network's input, on the device."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from tdnet_ros.stream.frame import Image
+
+
+class Preprocessor:
+    """Uploads uint8 pixels once, then converts, resizes and normalises on the device."""
+
+    def __init__(self, input_size: tuple[int, int], mean: Sequence[float], std: Sequence[float],
+                 device: torch.device) -> None:
+        self.input_size = input_size
+        self.device = device
+        # (x / 255 - mean) / std as one multiplication and one addition.
+        self._scale = torch.tensor([1 / (255 * s) for s in std], device=device).view(1, 3, 1, 1)
+        self._shift = torch.tensor([-m / s for m, s in zip(mean, std)],
+                                   device=device).view(1, 3, 1, 1)
+
+    def upload(self, rgb: Image) -> Tensor:
+        """Copy uint8 [H, W, 3] to the device as uint8 [1, 3, H, W] (channels last)."""
+        pixels = torch.from_numpy(rgb if rgb.flags.writeable else rgb.copy())
+        return pixels.to(self.device, non_blocking=True).permute(2, 0, 1).unsqueeze(0)
+
+    def normalise(self, pixels: Tensor) -> Tensor:
+        """Map uint8 [1, 3, H, W] to float32 [1, 3, h, w] at the network's input size.
+
+        Bilinear with aligned pixel centres, as OpenCV resizes.
+        """
+        image = pixels.float()
+        if tuple(image.shape[-2:]) != self.input_size:
+            image = F.interpolate(image, self.input_size, mode='bilinear', align_corners=False)
+        return image * self._scale + self._shift
