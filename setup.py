@@ -1,0 +1,64 @@
+"""Package description for pip, colcon and ament."""
+from glob import glob
+
+from setuptools import find_packages, setup
+
+PACKAGE = 'tdnet_ros'
+
+setup(
+    name=PACKAGE,
+    version='0.1.0',
+    description='Semantic segmentation of camera topics with temporally distributed networks',
+    license='Apache-2.0',
+    author='tdnet_ros contributors',
+    maintainer='tdnet_ros contributors',
+    maintainer_email='tdnet-ros@users.noreply.github.com',
+    python_requires='>=3.10',
+    packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*']),
+    package_data={PACKAGE: ['py.typed', 'models/*.yaml', 'models/*.safetensors']},
+    data_files=[
+        ('share/ament_index/resource_index/packages', [f'resource/{PACKAGE}']),
+        (f'share/{PACKAGE}', ['package.xml']),
+        (f'share/{PACKAGE}/launch', glob('launch/*.launch.py')),
+        (f'share/{PACKAGE}/config', glob('config/*')),
+    ],
+    zip_safe=False,
+    # rclpy and the message packages come from ROS, see package.xml.
+    install_requires=[
+        'torch>=2.1',
+        'numpy>=1.21',
+        'opencv-python>=4.5',
+        'safetensors>=0.4',
+        'pyyaml>=5.4',
+    ],
+    extras_require={
+        'bags': ['rosbags>=0.10'],
+        'demo': ['matplotlib>=3.5', 'rich>=12'],
+        'train': ['lightning-fabric>=2.2', 'torchmetrics>=1.2', 'tensorboard>=2.12'],
+        'export': ['onnx>=1.15', 'onnxruntime>=1.17'],
+        'ray': ['ray[train]>=2.9'],
+        'dev': [
+            'pytest>=8',
+            'pytest-timeout>=2.2',
+            'ruff>=0.6',
+            'mypy>=1.11',
+            'types-PyYAML',
+            'setuptools<80',
+            'colcon-core>=0.15',
+            'colcon-ros>=0.4',
+            'colcon-python-setup-py',
+            'colcon-library-path',
+            'colcon-recursive-crawl',
+            'colcon-package-selection',
+        ],
+    },
+    entry_points={
+        'console_scripts': [
+            'tdnet_node = tdnet_ros.ros.segmentation_node:main',
+            'tdnet_bag = tdnet_ros.bags.cli:main',
+            'tdnet_convert = tdnet_ros.nets.convert:main',
+            'tdnet_train = tdnet_ros.learn.train:main',
+            'tdnet_evaluate = tdnet_ros.learn.evaluate:main',
+        ],
+    },
+)
