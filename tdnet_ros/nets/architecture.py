@@ -4,7 +4,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 EXPANSION = {18: 1, 34: 1, 50: 4, 101: 4}
-"""Output channels of a residual block over its inner channels, by the depth of the ResNet."""
+'''Output channels of a residual block over its inner channels, by the depth of the ResNet.'''
 
 
 @dataclass(frozen=True)
@@ -12,31 +12,31 @@ class Architecture:
     """One row of the table of variants (see zoo.py); every field has one meaning everywhere."""
 
     paths: int
-    """N: number of sub-networks, one per frame in turn; 1 is a per-frame network."""
+    '''N: number of sub-networks, one per frame in turn; 1 is a per-frame network.'''
     depth: int
-    """Depth of the ResNet: 18, 34, 50 or 101."""
+    '''Depth of the ResNet: 18, 34, 50 or 101.'''
     context: str = 'psp'
-    """What follows the backbone: 'psp' (dilated, stride 8) or 'bise' (strides 8, 16, 32)."""
+    '''What follows the backbone: 'psp' (dilated, stride 8) or 'bise' (strides 8, 16, 32).'''
     groups: int = 1
-    """The pyramid's channels are cut into this many groups; path p keeps group p mod groups."""
+    '''The pyramid's channels are cut into this many groups; path p keeps group p mod groups.'''
     width: float = 1.0
-    """Factor on every channel count."""
+    '''Factor on every channel count.'''
     key_channels: int = 64
-    """Channels of query and key (d_k in the paper)."""
+    '''Channels of query and key (d_k in the paper).'''
     value_channels: int = 512
-    """Channels of the value (d_v), before `width`; unused by a per-frame network."""
+    '''Channels of the value (d_v), before `width`; unused by a per-frame network.'''
     head_reduction: int = 4
-    """Channels that enter the head over channels of its convolution."""
+    '''Channels that enter the head over channels of its convolution.'''
     memory_stride: int = 4
-    """Features are subsampled by this in each direction before they enter the memory."""
+    '''Features are subsampled by this in each direction before they enter the memory.'''
     norm_size: tuple[int, int] | None = (97, 193)
-    """Native size of the spatial norm's weights; None: one group norm over all channels."""
+    '''Native size of the spatial norm's weights; None: one group norm over all channels.'''
     output_stride: int = 8
-    """Stride of the logits: 8, or 4 (the head then adds detail from the first stage)."""
+    '''Stride of the logits: 8, or 4 (the head then adds detail from the first stage).'''
     shared_stages: int = 0
-    """Number of leading backbone stages (stem, then layers) that all paths share."""
+    '''Number of leading backbone stages (stem, then layers) that all paths share.'''
     shared_head: bool = False
-    """All paths use one head."""
+    '''All paths use one head.'''
 
     def __post_init__(self) -> None:
         _expect('paths', self.paths, self.paths >= 1, 'at least 1')

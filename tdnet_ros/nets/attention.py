@@ -11,11 +11,11 @@ class PathFeatures(NamedTuple):
     """What one frame leaves in the memory, subsampled by the architecture's memory stride."""
 
     query: Tensor
-    """[B, Ck, h, w]"""
+    '''[B, Ck, h, w]'''
     key: Tensor
-    """[B, Ck, h, w]"""
+    '''[B, Ck, h, w]'''
     value: Tensor
-    """[B, Cv, h, w]"""
+    '''[B, Cv, h, w]'''
 
 
 class Encoder(nn.Module):

@@ -8,7 +8,7 @@ from tdnet_ros.nets.architecture import EXPANSION, Architecture
 
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
 MULTI_GRID = (4, 8, 16)
-"""Dilations of the successive blocks of the last stage of a dilated ResNet."""
+'''Dilations of the successive blocks of the last stage of a dilated ResNet.'''
 
 
 def conv_norm(inputs: int, outputs: int, kernel: int, stride: int = 1,
@@ -30,6 +30,7 @@ class BasicBlock(nn.Module):
         self.downsample = _downsample(inputs, planes, stride)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Map [B, C, h, w] to [B, C', h/stride, w/stride]."""
         out = torch.relu(self.bn1(self.conv1(x)))
         out = self.bn2(self.conv2(out))
         return torch.relu(out + self.downsample(x))
@@ -47,6 +48,7 @@ class Bottleneck(nn.Module):
         self.downsample = _downsample(inputs, planes * EXPANSION[50], stride)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Map [B, C, h, w] to [B, C', h/stride, w/stride]."""
         out = torch.relu(self.bn1(self.conv1(x)))
         out = torch.relu(self.bn2(self.conv2(out)))
         out = self.bn3(self.conv3(out))
@@ -76,6 +78,7 @@ class Stem(nn.Module):
         self.pool = nn.MaxPool2d(3, stride=2, padding=1)
 
     def forward(self, image: Tensor) -> Tensor:
+        """Map [B, 3, h, w] to [B, C, h/4, w/4]."""
         pooled: Tensor = self.pool(torch.relu(self.norm(self.conv(image))))
         return pooled
 

@@ -28,6 +28,7 @@ class AttentionRefinement(nn.Module):
         self.weight = nn.Conv2d(outputs, outputs, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Map [B, C, h, w] to [B, C', h, w]."""
         out: Tensor = self.conv(x)
         return out * torch.sigmoid(self.weight(out.mean((2, 3), keepdim=True)))
 
@@ -42,6 +43,7 @@ class FeatureFusion(nn.Module):
                                     nn.Conv2d(outputs // 4, outputs, 1), nn.Sigmoid())
 
     def forward(self, spatial: Tensor, context: Tensor) -> Tensor:
+        """Fuse two maps of the same size."""
         mixed: Tensor = self.mix(torch.cat((spatial, context), 1))
         return mixed + mixed * self.weight(mixed.mean((2, 3), keepdim=True))
 

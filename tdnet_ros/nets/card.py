@@ -25,17 +25,17 @@ class ModelCard:
     architecture: Architecture
     classes: ClassSet
     input_size: tuple[int, int]
-    """Native (height, width) of the network's input in pixels."""
+    '''Native (height, width) of the network's input in pixels.'''
     mean: tuple[float, float, float] = IMAGENET_MEAN
-    """Per RGB channel, of values from 0 to 1."""
+    '''Per RGB channel, of values from 0 to 1.'''
     std: tuple[float, float, float] = IMAGENET_STD
     weights: Path | None = None
-    """The safetensors file; None: random weights, good for timing only."""
+    '''The safetensors file; None: random weights, good for timing only.'''
     source: str = ''
     licence: str = ''
     metrics: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
-    """Command, seed and losses of a training run."""
+    '''Command, seed and losses of a training run.'''
 
     @property
     def trained(self) -> bool:
@@ -69,8 +69,8 @@ def _find_card(model: str | Path) -> ModelCard:
         return load_card(shipped)
     if str(model) in VARIANTS:
         return untrained_card(str(model))
-    raise ValueError(f"model '{model}': expected a card (.yaml), weights (.safetensors), a shipped "
-                     f'model ({", ".join(shipped_models()) or "none"}) or one of '
+    raise ValueError(f"model '{model}': expected a card (.yaml), weights (.safetensors), a "
+                     f'shipped model ({", ".join(shipped_models()) or "none"}) or one of '
                      f'{", ".join(VARIANTS)}')
 
 

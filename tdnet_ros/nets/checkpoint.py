@@ -4,14 +4,16 @@ Nothing here executes code from a file.
 """
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+import re
 from typing import Any
 
-import torch
+import numpy as np
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+import torch
 from torch import Tensor
 
 from tdnet_ros.nets.card import ModelCard
@@ -58,7 +60,8 @@ def load_network(card: ModelCard) -> Network:
         try:
             state = load_file(card.weights)
         except (SafetensorError, OSError) as error:
-            raise ValueError(f'weights {card.weights}: not a safetensors file ({error})') from error
+            raise ValueError(f'weights {card.weights}: not a safetensors file '
+                             f'({error})') from error
         load_state(network, state, str(card.weights))
     return network
 
@@ -99,7 +102,7 @@ def read_official(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise FileNotFoundError(f'checkpoint {path}: no such file')
     try:
-        with torch.serialization.safe_globals(_numpy_scalars()):
+        with _numpy_scalars_allowed():
             content = torch.load(path, map_location='cpu', weights_only=True)
     except Exception as error:
         reason = str(error).strip().splitlines()
@@ -150,8 +153,10 @@ def _listing(what: str, keys: list[str], limit: int = 5) -> str:
     return f'{len(keys)} {what}: {", ".join(keys[:limit])}{more}'
 
 
-def _numpy_scalars() -> list[Any]:
-    """List the types of a plain NumPy number: training files keep the best mIoU as one."""
-    import numpy as np
-    scalar: Any = np.float64(0).__reduce__()[0]
-    return [scalar, np.dtype, type(np.dtype(np.float64)), type(np.dtype(np.float32))]
+def _numpy_scalars_allowed() -> AbstractContextManager[Any]:
+    """Let a plain NumPy number through: training files keep the best mIoU as one."""
+    allow = getattr(torch.serialization, 'safe_globals', None)
+    if allow is None:  # before PyTorch 2.5
+        return nullcontext()
+    scalar = np.float64(0).__reduce__()[0]
+    return allow([scalar, np.dtype, type(np.dtype(np.float64)), type(np.dtype(np.float32))])

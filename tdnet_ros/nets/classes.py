@@ -4,7 +4,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 UNLABELED = 255
-"""Pixel value of 'no class' in label images and ground truth (vision_msgs, Cityscapes)."""
+'''Pixel value of 'no class' in label images and ground truth (vision_msgs, Cityscapes).'''
 
 Color = tuple[int, int, int]
 

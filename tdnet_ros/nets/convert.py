@@ -2,9 +2,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from dataclasses import replace
 from pathlib import Path
+import sys
 
 import torch
 import yaml
@@ -14,12 +14,12 @@ from tdnet_ros.nets.checkpoint import load_state, read_official, rename_official
 from tdnet_ros.nets.classes import CLASS_SETS, ClassSet
 from tdnet_ros.nets.zoo import VARIANTS, build, variant
 
-EXAMPLES = """examples:
+EXAMPLES = '''examples:
   tdnet_convert td4-psp18.pkl --model td4-psp18 --classes cityscapes --out td4-psp18.safetensors
   tdnet_convert best.pkl --model td2-psp50 --classes my_classes.yaml --out mine.safetensors
 
 A file of classes holds a mapping from class name to [red, green, blue], in the order of the ids.
-"""
+'''
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -2,8 +2,8 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+import torch.nn.functional as F
 
 from tdnet_ros.nets.architecture import Architecture
 from tdnet_ros.nets.backbone import conv_norm
@@ -24,6 +24,7 @@ class SpatialNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(size))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Normalise [B, C, h, w] for any h, w."""
         size = (x.shape[-2], x.shape[-1])
         weight, bias = (upsample(p[None, None], size)[0, 0] for p in (self.weight, self.bias))
         return F.layer_norm(x, size, weight, bias)

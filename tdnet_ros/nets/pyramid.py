@@ -2,8 +2,8 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+import torch.nn.functional as F
 
 from tdnet_ros.nets.backbone import conv_norm
 
@@ -36,7 +36,7 @@ class PyramidPooling(nn.Module):
         x = stages[-1]
         size = (x.shape[-2], x.shape[-1])
         maps = [x[:, self.kept]]
-        for bins, conv in zip(BINS, self.convs):
+        for bins, conv in zip(BINS, self.convs, strict=True):
             pooled = conv(F.adaptive_avg_pool2d(x, bins))[:, self.kept_pooled]
             maps.append(upsample(pooled, size))
         return torch.cat(maps, 1)

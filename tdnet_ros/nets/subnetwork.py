@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from tdnet_ros.nets.architecture import Architecture
@@ -17,13 +18,13 @@ class EncodedFrame(NamedTuple):
     """The current frame's own features, before anything is propagated to them."""
 
     query: Tensor
-    """[B, Ck, h/8, w/8]"""
+    '''[B, Ck, h/8, w/8]'''
     value: Tensor
-    """[B, Cv, h/8, w/8]"""
+    '''[B, Cv, h/8, w/8]'''
     detail: Tensor
-    """[B, D, h/4, w/4], the backbone's first layer."""
+    '''[B, D, h/4, w/4], the backbone's first layer.'''
     features: PathFeatures
-    """What goes into the memory."""
+    '''What goes into the memory.'''
 
 
 def build_context(architecture: Architecture, group: int = 0) -> nn.Module:
@@ -68,8 +69,7 @@ class SubNetwork(nn.Module):
         if not self.hops or len(memory) < len(self.hops):
             return frame.value
         queries = [entry.query for entry in memory[1:]] + [frame.query]
-        carried: Tensor | None = None
-        for hop, entry, query in zip(self.hops, memory, queries):
-            value = entry.value if carried is None else entry.value + carried
-            carried = hop(query, entry.key, value)
+        carried = torch.zeros_like(memory[0].value)
+        for hop, entry, query in zip(self.hops, memory, queries, strict=True):
+            carried = hop(query, entry.key, entry.value + carried)
         return frame.value + carried

@@ -18,13 +18,13 @@ class Frame:
     """
 
     rgb: Image
-    """uint8 [H, W, 3]"""
+    '''uint8 [H, W, 3]'''
     stamp_ns: int
-    """Time of capture in nanoseconds."""
+    '''Time of capture in nanoseconds.'''
     frame_id: str = ''
-    """The camera's coordinate frame; a change means another camera."""
+    '''The camera's coordinate frame; a change means another camera.'''
     encoding: str = 'rgb8'
-    """What the camera sent before it became RGB; only compared with the frame before."""
+    '''What the camera sent before it became RGB; only compared with the frame before.'''
 
     def __post_init__(self) -> None:
         rgb = self.rgb
@@ -46,16 +46,16 @@ class Segmentation:
     """The labels of one frame and how they came about."""
 
     labels: Image
-    """uint8 [H, W] at the frame's size; the pixel is the class id."""
+    '''uint8 [H, W] at the frame's size; the pixel is the class id.'''
     path: int
-    """The sub-network that ran."""
+    '''The sub-network that ran.'''
     memory_fill: int
-    """Frames in the memory that were propagated to this one: 0 or N-1."""
+    '''Frames in the memory that were propagated to this one: 0 or N-1.'''
     reset_reason: str | None
-    """Why the memory was emptied before this frame, if it was."""
+    '''Why the memory was emptied before this frame, if it was.'''
     stage_ms: Mapping[str, float]
-    """Milliseconds of upload, network and download."""
+    '''Milliseconds of upload, network and download.'''
     confidence: Image | None = None
-    """uint8 [H, W]: probability of the label, 0 to 255; when asked for."""
+    '''uint8 [H, W]: probability of the label, 0 to 255; when asked for.'''
     logits: NDArray[np.float32] | None = None
-    """float32 [C, h, w] at the network's input size; when asked for."""
+    '''float32 [C, h, w] at the network's input size; when asked for.'''

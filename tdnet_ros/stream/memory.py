@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,18 +11,28 @@ from tdnet_ros.nets.attention import PathFeatures
 from tdnet_ros.stream.frame import Frame, Image
 
 GRID = (12, 16)
-"""Cells, down and across, of the thumbnail that scene cuts are found by."""
+'''Cells, down and across, of the thumbnail that scene cuts are found by.'''
 SAMPLES = 4
-"""Pixels sampled per cell in each direction."""
+'''Pixels sampled per cell in each direction.'''
 FLAT = 2.0
-"""A thumbnail whose grey levels (0 to 255) deviate less than this has no structure."""
+'''A thumbnail whose grey levels (0 to 255) deviate less than this has no structure.'''
 SCENE_CUT_CORRELATION = 0.4
-"""Two thumbnails that correlate less than this are different scenes.
+'''Two thumbnails that correlate less than this are different scenes.
 
 Measured: the five cuts of a street video -0.30 to 0.26, its fastest pan 0.57; a drive at
 15 Hz never below 0.97, a fixed camera never below 0.98; a drive at 1 Hz mostly above 0.6.
-"""
+'''
 NS_PER_S = 1_000_000_000
+
+
+class _Seen(NamedTuple):
+    """What the next frame is compared with; not the frame, whose pixels must not be held."""
+
+    stamp_ns: int
+    size: tuple[int, int]
+    encoding: str
+    frame_id: str
+    thumbnail: NDArray[np.float32] | None
 
 
 class FrameMemory:
@@ -37,8 +48,7 @@ class FrameMemory:
         self.scene_cut = scene_cut
         self.next_path = 0
         self._entries: deque[PathFeatures] = deque(maxlen=paths - 1)
-        self._last: Frame | None = None
-        self._thumbnail: NDArray[np.float32] | None = None
+        self._last: _Seen | None = None
         self._pending_reason: str | None = None
 
     @property
@@ -55,7 +65,6 @@ class FrameMemory:
         """Forget all frames; the next frame reports the reason and runs path 0."""
         self._entries.clear()
         self._last = None
-        self._thumbnail = None
         self.next_path = 0
         self._pending_reason = reason
 
@@ -65,12 +74,13 @@ class FrameMemory:
         The first reason that holds: the one given to `reset`, the stamp went backwards, the
         gap is too long, the size, encoding or frame_id changed, the scene was cut.
         """
-        thumbnail = _thumbnail(frame.rgb) if self.scene_cut else None
-        reason = self._stale_reason(frame, thumbnail)
+        seen = _Seen(frame.stamp_ns, frame.size, frame.encoding, frame.frame_id,
+                     _thumbnail(frame.rgb) if self.scene_cut else None)
+        reason = self._stale_reason(seen)
         if reason is not None:
             self.reset(reason)
         reason, self._pending_reason = self._pending_reason, None
-        self._last, self._thumbnail = frame, thumbnail
+        self._last = seen
         return reason
 
     def push(self, features: PathFeatures | None) -> None:
@@ -79,22 +89,22 @@ class FrameMemory:
         if features is not None:
             self._entries.append(features)
 
-    def _stale_reason(self, frame: Frame, thumbnail: NDArray[np.float32] | None) -> str | None:
+    def _stale_reason(self, seen: _Seen) -> str | None:
         last = self._last
         if last is None:
             return None
-        gap_s = (frame.stamp_ns - last.stamp_ns) / NS_PER_S
+        gap_s = (seen.stamp_ns - last.stamp_ns) / NS_PER_S
         if gap_s < 0:
             return f'stamp went backwards by {-gap_s:.3f} s'
         if gap_s > self.max_gap_s:
             return f'gap of {gap_s:.3f} s exceeds max_gap_s {self.max_gap_s:g}'
-        for what, old, new in (('image size', last.size, frame.size),
-                               ('encoding', last.encoding, frame.encoding),
-                               ('frame_id', last.frame_id, frame.frame_id)):
+        for what, old, new in (('image size', last.size, seen.size),
+                               ('encoding', last.encoding, seen.encoding),
+                               ('frame_id', last.frame_id, seen.frame_id)):
             if old != new:
                 return f'{what} changed from {old} to {new}'
-        if thumbnail is not None and self._thumbnail is not None:
-            correlation = _correlation(self._thumbnail, thumbnail)
+        if seen.thumbnail is not None and last.thumbnail is not None:
+            correlation = _correlation(last.thumbnail, seen.thumbnail)
             if correlation < SCENE_CUT_CORRELATION:
                 return f'scene cut (correlation {correlation:.2f})'
         return None

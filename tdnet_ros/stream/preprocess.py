@@ -4,8 +4,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+import torch.nn.functional as F
 
 from tdnet_ros.stream.frame import Image
 
@@ -19,7 +19,7 @@ class Preprocessor:
         self.device = device
         # (x / 255 - mean) / std as one multiplication and one addition.
         self._scale = torch.tensor([1 / (255 * s) for s in std], device=device).view(1, 3, 1, 1)
-        self._shift = torch.tensor([-m / s for m, s in zip(mean, std)],
+        self._shift = torch.tensor([-m / s for m, s in zip(mean, std, strict=True)],
                                    device=device).view(1, 3, 1, 1)
 
     def upload(self, rgb: Image) -> Tensor:

@@ -1,8 +1,8 @@
 """One network, many cameras: a frame and a memory in, labels out."""
 from __future__ import annotations
 
-import time
 from pathlib import Path
+import time
 
 import torch
 from torch import Tensor
