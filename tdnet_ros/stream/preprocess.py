@@ -24,7 +24,9 @@ class Preprocessor:
 
     def upload(self, rgb: Image) -> Tensor:
         """Copy uint8 [H, W, 3] to the device as uint8 [1, 3, H, W] (channels last)."""
-        pixels = torch.from_numpy(rgb if rgb.flags.writeable else rgb.copy())
+        if not rgb.flags.writeable or min(rgb.strides) < 0:
+            rgb = rgb.copy()
+        pixels = torch.from_numpy(rgb)
         return pixels.to(self.device, non_blocking=True).permute(2, 0, 1).unsqueeze(0)
 
     def normalise(self, pixels: Tensor) -> Tensor:

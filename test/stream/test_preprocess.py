@@ -1,0 +1,35 @@
+"""Pixels become the network's input as OpenCV would resize them."""
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from tdnet_ros.stream.preprocess import Preprocessor
+
+MEAN, STD = (0.1, 0.2, 0.3), (0.5, 1.0, 2.0)
+
+
+@pytest.mark.parametrize('size', [(40, 60), (20, 30), (33, 80)])
+def test_resize_and_normalise(size: tuple[int, int]) -> None:
+    rgb = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
+    rgb = cv2.GaussianBlur(rgb, (9, 9), 3)
+    preprocessor = Preprocessor(size, MEAN, STD, torch.device('cpu'))
+    image = preprocessor.normalise(preprocessor.upload(rgb))
+    resized = cv2.resize(rgb.astype(np.float32), size[::-1], interpolation=cv2.INTER_LINEAR)
+    expected = ((resized / 255 - MEAN) / STD).transpose(2, 0, 1)
+    assert image.shape == (1, 3, *size)
+    assert image.dtype == torch.float32
+    assert np.abs(image[0].numpy() - expected).max() < 1e-4
+
+
+def test_views_and_read_only_buffers() -> None:
+    buffer = np.random.default_rng(0).integers(0, 256, (40, 60, 4), np.uint8)
+    preprocessor = Preprocessor((40, 60), MEAN, STD, torch.device('cpu'))
+    expected = preprocessor.upload(buffer[..., :3].copy())
+    assert torch.equal(preprocessor.upload(buffer[..., :3]), expected)
+    locked = np.frombuffer(buffer[..., :3].tobytes(), np.uint8).reshape(40, 60, 3)
+    assert torch.equal(preprocessor.upload(locked), expected)
+    flipped = np.ascontiguousarray(buffer[..., :3][..., ::-1])[..., ::-1]
+    assert torch.equal(preprocessor.upload(flipped), expected)

@@ -1,0 +1,140 @@
+"""The public API: a frame and a memory in, labels at the frame's size out."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from tdnet_ros.nets.zoo import build, variant
+from tdnet_ros.stream import Frame, VideoSegmenter
+
+MakeFrame = Callable[..., Frame]
+
+
+def test_result(segmenter: VideoSegmenter, make_frame: MakeFrame) -> None:
+    result = segmenter.step(make_frame(0), segmenter.new_memory(), keep_logits=True,
+                            confidence=True)
+    assert result.labels.shape == (72, 96)
+    assert result.labels.dtype == np.uint8
+    assert result.labels.max() < 19
+    assert result.logits is not None
+    assert result.logits.shape == (19, 65, 97)
+    assert result.logits.dtype == np.float32
+    assert result.confidence is not None
+    assert result.confidence.shape == (72, 96)
+    assert result.confidence.dtype == np.uint8
+    assert set(result.stage_ms) == {'upload', 'network', 'download'}
+    assert all(value >= 0 for value in result.stage_ms.values())
+
+
+def test_extras_only_when_asked(segmenter: VideoSegmenter, make_frame: MakeFrame) -> None:
+    result = segmenter.step(make_frame(0), segmenter.new_memory())
+    assert result.logits is None
+    assert result.confidence is None
+
+
+def test_equals_the_network_by_hand(make_frame: MakeFrame) -> None:
+    """Normalise, cycle paths, keep the memory, upsample: written out once more."""
+    segmenter = VideoSegmenter.load('td2-tiny', device='cpu', input_size=(72, 96))
+    network = build(variant('td2-tiny'), 19)
+    memory, entries = segmenter.new_memory(), []
+    mean, std = torch.tensor(segmenter.card.mean), torch.tensor(segmenter.card.std)
+    for number in range(5):
+        frame = make_frame(number)
+        image = ((torch.tensor(frame.rgb) / 255 - mean) / std).permute(2, 0, 1)[None]
+        with torch.inference_mode():
+            logits, features = network(image, number % 2, entries)
+        entries = [features]
+        expected = F.interpolate(logits, (72, 96), mode='bilinear', align_corners=True)[0]
+        result = segmenter.step(frame, memory, keep_logits=True, confidence=True)
+        assert result.logits is not None
+        assert np.abs(result.logits - expected.numpy()).max() < 1e-4
+        probability, labels = expected.softmax(0).max(0)
+        assert (result.labels == labels.numpy()).mean() > 0.999
+        assert result.confidence is not None
+        difference = result.confidence - 255 * probability.numpy()
+        assert np.abs(difference).max() < 1
+
+
+def test_one_model_many_memories(segmenter: VideoSegmenter, make_frame: MakeFrame) -> None:
+    """Interleaved cameras get what each alone gets."""
+    alone = []
+    for shift in (0, 40):
+        memory = segmenter.new_memory()
+        alone.append([segmenter.step(make_frame(shift + i), memory).labels for i in range(6)])
+    memories = [segmenter.new_memory() for _ in range(2)]
+    for number in range(6):
+        for camera, shift in enumerate((0, 40)):
+            labels = segmenter.step(make_frame(shift + number), memories[camera]).labels
+            assert np.array_equal(labels, alone[camera][number])
+
+
+def test_the_memory_matters(segmenter: VideoSegmenter, make_frame: MakeFrame) -> None:
+    memory = segmenter.new_memory()
+    for number in range(5):
+        filled = segmenter.step(make_frame(number), memory, keep_logits=True)
+    alone = segmenter.step(make_frame(4), segmenter.new_memory(), keep_logits=True)
+    assert filled.path == alone.path == 0
+    assert filled.logits is not None
+    assert alone.logits is not None
+    assert np.abs(filled.logits - alone.logits).max() > 1e-3
+
+
+def test_per_frame_network(make_frame: MakeFrame) -> None:
+    segmenter = VideoSegmenter.load('bise18-half', device='cpu', input_size=(64, 96))
+    memory = segmenter.new_memory()
+    for number in range(2):
+        result = segmenter.step(make_frame(number), memory)
+        assert (result.path, result.memory_fill, result.reset_reason) == (0, 0, None)
+
+
+@pytest.mark.parametrize(('rgb', 'expected'), [
+    (np.zeros((4, 4), np.uint8), r'shape \[4, 4\]'),
+    (np.zeros((4, 4, 4), np.uint8), r'shape \[4, 4, 4\]'),
+    (np.zeros((0, 4, 3), np.uint8), 'at least one pixel'),
+    (np.zeros((4, 4, 3), np.float32), 'float32, expected a uint8'),
+    (None, 'NoneType'),
+])
+def test_bad_frames(rgb: object, expected: str) -> None:
+    with pytest.raises(ValueError, match=expected):
+        Frame(rgb, 0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(('options', 'expected'), [
+    ({'device': 'tpu'}, "device 'tpu', expected auto"),
+    ({'device': 'cuda:x'}, "device 'cuda:x', expected auto"),
+    ({'input_size': (8, 8)}, 'expected at least 32x32'),
+    ({'model': 'nothing'}, "model 'nothing': expected"),
+])
+def test_bad_options(options: dict[str, object], expected: str) -> None:
+    with pytest.raises(ValueError, match=expected):
+        VideoSegmenter.load(**{'model': 'td2-tiny', **options})  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='CUDA is available')
+def test_cuda_that_is_not_there() -> None:
+    with pytest.raises(ValueError, match='CUDA is not available'):
+        VideoSegmenter.load('td2-tiny', device='cuda')
+
+
+def test_missing_weights(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match='no such file'):
+        VideoSegmenter.load('td2-tiny', weights=tmp_path / 'none.safetensors')
+
+
+def test_a_failure_costs_one_frame(segmenter: VideoSegmenter, make_frame: MakeFrame,
+                                   monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = segmenter.new_memory()
+    for number in range(4):
+        segmenter.step(make_frame(number), memory)
+    with monkeypatch.context() as patch:
+        patch.setattr('tdnet_ros.stream.segmenter._labels', lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            segmenter.step(make_frame(4), memory)
+    result = segmenter.step(make_frame(5), memory)
+    assert result.reset_reason == 'the frame before failed'
+    assert result.path == 0
