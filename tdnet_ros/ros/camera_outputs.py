@@ -1,0 +1,91 @@
+"""What the node publishes for one camera."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Float32, Header
+
+from tdnet_ros.nets.card import ModelCard
+from tdnet_ros.ros.messages import LabelInfo, array_to_image, compressed_image, label_info
+from tdnet_ros.ros.meter import LATENCY, STAGES
+from tdnet_ros.ros.parameters import NodeParameters
+from tdnet_ros.stream.labels import Painter, banner
+
+# Reliable, because displays that ask for reliable would not see a best-effort publisher.
+OUTPUT_QOS = QoSProfile(depth=2, reliability=ReliabilityPolicy.RELIABLE,
+                        durability=DurabilityPolicy.VOLATILE)
+LATCHED_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
+                         durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+class CameraOutputs:
+    """The publishers of one camera; pictures are made only when somebody looks."""
+
+    def __init__(self, node: Node, prefix: str, card: ModelCard) -> None:
+        self._node = node
+        self._card = card
+        self._painter = Painter(card.classes.palette, bgr=True)
+        self._publishers: list[Publisher] = []
+        self.topics: dict[str, QoSProfile] = {}
+        self._labels = self._publisher(Image, f'{prefix}labels')
+        self._overlay = self._publisher(Image, f'{prefix}overlay')
+        self._overlay_jpeg = self._publisher(CompressedImage, f'{prefix}overlay/compressed')
+        self._label_info = (self._publisher(LabelInfo, f'{prefix}label_info', LATCHED_QOS)
+                            if LabelInfo else None)
+        self._debug = {name: self._publisher(Float32, f'{prefix}debug/{name}_ms')
+                       for name in (*STAGES, LATENCY)}
+
+    def destroy(self) -> None:
+        """Take all topics off the graph."""
+        for publisher in self._publishers:
+            self._node.destroy_publisher(publisher)
+
+    def publish_label_info(self) -> None:
+        """Name the classes, once for every subscriber, early or late."""
+        if self._label_info:
+            header = Header(stamp=self._node.get_clock().now().to_msg())
+            self._label_info.publish(label_info(self._card.classes, header))
+
+    def publish_labels(self, labels: NDArray[np.uint8], header: Header) -> None:
+        """Publish label ids uint8 [H, W]."""
+        self._labels.publish(array_to_image(labels, 'mono8', header))
+
+    @property
+    def wants_overlay(self) -> bool:
+        """Whether somebody looks at the overlay."""
+        return any(publisher.get_subscription_count()
+                   for publisher in (self._overlay, self._overlay_jpeg))
+
+    def publish_overlay(self, rgb: NDArray[np.uint8], labels: NDArray[np.uint8], header: Header,
+                        parameters: NodeParameters) -> None:
+        """Publish the image with the classes painted over it, raw, as JPEG or both."""
+        bgr = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), np.uint8)
+        overlay = self._painter.blend(bgr, labels, parameters.overlay_opacity)
+        if not self._card.trained:
+            banner(overlay, 'UNTRAINED MODEL: LABELS ARE NOISE')
+        if self._overlay.get_subscription_count():
+            self._overlay.publish(array_to_image(overlay, 'bgr8', header))
+        if self._overlay_jpeg.get_subscription_count():
+            self._overlay_jpeg.publish(
+                compressed_image(overlay, header, parameters.overlay_quality))
+
+    def publish_times(self, times_ms: Mapping[str, float]) -> None:
+        """Publish the times of one image, for plotting."""
+        for name, value in times_ms.items():
+            self._debug[name].publish(Float32(data=value))
+
+    def _publisher(self, kind: Any, topic: str, qos: QoSProfile = OUTPUT_QOS) -> Publisher:
+        publisher = self._node.create_publisher(
+            kind, topic, qos, qos_overriding_options=QoSOverridingOptions.with_default_policies())
+        self._publishers.append(publisher)
+        self.topics[publisher.topic_name] = publisher.qos_profile
+        return publisher

@@ -1,0 +1,163 @@
+"""One camera: its subscription, its newest image, its memory and its outputs."""
+from __future__ import annotations
+
+from collections.abc import Callable
+import threading
+import time
+from typing import Any, NamedTuple
+
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from sensor_msgs.msg import CompressedImage, Image
+
+from tdnet_ros.ros.camera_outputs import CameraOutputs
+from tdnet_ros.ros.compressed import compressed_to_rgb
+from tdnet_ros.ros.errors import ErrorLog, one_line
+from tdnet_ros.ros.messages import image_to_rgb
+from tdnet_ros.ros.meter import LATENCY, StreamMeter
+from tdnet_ros.ros.parameters import NodeParameters
+from tdnet_ros.ros.stamps import is_comparable, stamp_ns
+from tdnet_ros.stream import Frame, FrameMemory, Segmentation, VideoSegmenter
+
+# Sensor data: takes what reliable and best-effort cameras send, and only the newest of it.
+INPUT_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT,
+                       durability=DurabilityPolicy.VOLATILE)
+
+
+class _Arrival(NamedTuple):
+    msg: Any
+    time_s: float
+    age_s: float
+
+
+class CameraStream:
+    """Takes images in the executor's thread, labels the newest in the worker's."""
+
+    def __init__(self, node: Node, name: str, parameters: Callable[[], NodeParameters],
+                 segmenter: VideoSegmenter) -> None:
+        compressed = parameters().image_transport == 'compressed'
+        topic = node.resolve_topic_name(f'{name}/image' if name else 'image')
+        self.name = name or 'image'
+        self.topic = f'{topic}/compressed' if compressed else topic
+        self.meter = StreamMeter(parameters().diagnostics_window_s)
+        self.outputs = CameraOutputs(node, f'~/{name}/' if name else '~/', segmenter.card)
+        self.subscription: Any = None
+        self._node = node
+        self._parameters = parameters
+        self._segmenter = segmenter
+        self._kind = CompressedImage if compressed else Image
+        self.type_name = f'sensor_msgs/msg/{self._kind.__name__}'
+        self._memory: FrameMemory = segmenter.new_memory()
+        self._last_stamp_ns = 0
+        self._lock = threading.Lock()
+        self._waiting: _Arrival | None = None
+        self._reset_reason: str | None = None
+        self._errors = ErrorLog(node.get_logger())
+
+    def open(self, wake: Callable[[], None]) -> None:
+        """Subscribe; `wake` is called when an image waits to be labelled."""
+        def on_image(msg: Any) -> None:
+            self._receive(msg)
+            wake()
+
+        self.meter.opened()
+        self.outputs.publish_label_info()
+        self.subscription = self._node.create_subscription(
+            self._kind, self.topic, on_image, INPUT_QOS,
+            qos_overriding_options=QoSOverridingOptions.with_default_policies())
+
+    def close(self) -> None:
+        """Unsubscribe, drop what waits and empty the memory; the worker has stopped."""
+        if self.subscription is not None:
+            self._node.destroy_subscription(self.subscription)
+            self.subscription = None
+        if self._take() is not None:
+            self.meter.dropped()
+        self.request_reset('node was deactivated')
+
+    def destroy(self) -> None:
+        """Give the topics back."""
+        self.close()
+        self.outputs.destroy()
+
+    def request_reset(self, reason: str) -> None:
+        """Empty the memory before the next image (from any thread)."""
+        self._reset_reason = reason
+
+    def clock_went_back(self, now_ns: int) -> None:
+        """The clock jumped; the memory is of no use if it is from the future."""
+        if self._last_stamp_ns > now_ns:
+            self.request_reset('clock went backwards')
+
+    def label_newest(self) -> None:
+        """Label the image that waits, if one does, and publish (in the worker's thread).
+
+        An image that cannot be labelled is counted and reported; the next one is tried afresh.
+        """
+        arrival = self._take()
+        if arrival is None:
+            return
+        try:
+            self._label(arrival)
+        except Exception as error:
+            reason = one_line(error)
+            self.meter.failed(reason)
+            self._errors.report(f'{self.topic}: {reason}')
+
+    def _receive(self, msg: Any) -> None:
+        arrival = _Arrival(msg, time.perf_counter(), self._age_s(msg))
+        with self._lock:
+            overwrites = self._waiting is not None
+            self.meter.received(arrival.age_s, overwrites)
+            self._waiting = arrival
+
+    def _take(self) -> _Arrival | None:
+        with self._lock:
+            arrival, self._waiting = self._waiting, None
+        return arrival
+
+    def _label(self, arrival: _Arrival) -> None:
+        header = arrival.msg.header
+        taken = time.perf_counter()
+        frame = self._decode(arrival.msg)
+        decoded = time.perf_counter()
+        result = self._step(frame)
+        stepped = time.perf_counter()
+        self.outputs.publish_labels(result.labels, header)
+        published = time.perf_counter()
+        times_ms = {'wait': (taken - arrival.time_s) * 1e3, 'decode': (decoded - taken) * 1e3,
+                    **result.stage_ms, 'publish': (published - stepped) * 1e3}
+        if is_comparable(arrival.age_s):
+            times_ms['transport'] = arrival.age_s * 1e3
+            times_ms[LATENCY] = self._age_s(arrival.msg) * 1e3
+        if self.outputs.wants_overlay:
+            self.outputs.publish_overlay(frame.rgb, result.labels, header, self._parameters())
+            times_ms['overlay'] = (time.perf_counter() - published) * 1e3
+        self.meter.processed(times_ms, result.path, result.memory_fill, result.reset_reason)
+        self.outputs.publish_times(times_ms)
+
+    def _decode(self, msg: Any) -> Frame:
+        if self._kind is CompressedImage:
+            rgb, encoding = compressed_to_rgb(msg), msg.format
+        else:
+            rgb, encoding = image_to_rgb(msg), msg.encoding
+        return Frame(rgb, stamp_ns(msg.header), msg.header.frame_id, encoding)
+
+    def _step(self, frame: Frame) -> Segmentation:
+        reason, self._reset_reason = self._reset_reason, None
+        if reason is not None:
+            self._memory.reset(reason)
+        parameters = self._parameters()
+        self._memory.max_gap_s = parameters.max_gap_s
+        self._memory.scene_cut = parameters.scene_cut
+        result = self._segmenter.step(frame, self._memory)
+        self._last_stamp_ns = frame.stamp_ns
+        if result.reset_reason:
+            self._node.get_logger().info(f'{self.topic}: memory emptied: {result.reset_reason}',
+                                         throttle_duration_sec=1.0)
+        return result
+
+    def _age_s(self, msg: Any) -> float:
+        return (self._node.get_clock().now().nanoseconds - stamp_ns(msg.header)) / 1e9
+

@@ -1,0 +1,57 @@
+"""JPEG and PNG images of sensor_msgs/CompressedImage to RGB."""
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tdnet_ros.ros.encodings import MAX_PIXELS
+
+_PNG = b'\x89PNG\r\n\x1a\n'
+_JPEG = b'\xff\xd8'
+# Markers that start a frame, and so carry its size: all C0 to CF but tables and extensions.
+_JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+
+
+def compressed_to_rgb(msg: Any) -> NDArray[np.uint8]:
+    """The pixels of a sensor_msgs/CompressedImage, uint8 [H, W, 3].
+
+    ValueError says what is wrong with it. The size is read before anything is unpacked.
+    """
+    if 'compresseddepth' in msg.format.lower():
+        raise ValueError(f"format '{msg.format}' is a depth image: expected a colour image "
+                         'in JPEG or PNG')
+    data = np.frombuffer(msg.data, np.uint8)
+    size = _size(data)
+    if size is None:
+        raise ValueError(f"{len(data)} bytes of format '{msg.format}': expected JPEG or PNG")
+    width, height = size
+    if not 0 < width * height <= MAX_PIXELS:
+        raise ValueError(f'compressed image of {width} x {height}: expected 1 to {MAX_PIXELS} '
+                         'pixels')
+    bgr = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    if bgr is None:
+        raise ValueError(f'compressed image of {width} x {height}: its {len(data)} bytes are '
+                         'damaged')
+    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def _size(data: NDArray[np.uint8]) -> tuple[int, int] | None:
+    """Width and height, as the file's header has them."""
+    head = data[:24].tobytes()
+    if head.startswith(_PNG) and len(head) == 24:
+        return int.from_bytes(head[16:20], 'big'), int.from_bytes(head[20:24], 'big')
+    return _jpeg_size(data) if head.startswith(_JPEG) else None
+
+
+def _jpeg_size(data: NDArray[np.uint8]) -> tuple[int, int] | None:
+    at = len(_JPEG)
+    while at + 9 <= len(data) and data[at] == 0xFF:
+        segment = data[at:at + 9].tobytes()
+        if segment[1] in _JPEG_FRAMES:
+            return int.from_bytes(segment[7:9], 'big'), int.from_bytes(segment[5:7], 'big')
+        # Fill bytes may precede a marker.
+        at += 1 if segment[1] == 0xFF else 2 + int.from_bytes(segment[2:4], 'big')
+    return None

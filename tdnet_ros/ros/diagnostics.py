@@ -1,0 +1,119 @@
+"""The node's state as diagnostic_msgs, at a steady pace on the wall clock."""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+import threading
+from typing import Any, NamedTuple
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+
+from tdnet_ros.ros.errors import ErrorLog, one_line
+from tdnet_ros.ros.meter import LATENCY, Snapshot
+from tdnet_ros.ros.parameters import NodeParameters
+from tdnet_ros.ros.stamps import is_comparable
+
+OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
+# Images in the window that must all be late before lateness is an error.
+PERSISTENT = 5
+
+
+class Finding(NamedTuple):
+    """Something an operator should know, with its level."""
+
+    level: bytes
+    text: str
+
+
+class DiagnosticsThread:
+    """Publishes /diagnostics from a thread of its own.
+
+    So it goes on while the executor is busy loading a model and while simulated time stands.
+    """
+
+    def __init__(self, node: Node, period_s: float,
+                 statuses: Callable[[], list[DiagnosticStatus]]) -> None:
+        self._node = node
+        self._period_s = period_s
+        self._statuses = statuses
+        self._publisher = node.create_publisher(
+            DiagnosticArray, '/diagnostics', QoSProfile(depth=1))
+        self._errors = ErrorLog(node.get_logger())
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name='tdnet_diagnostics')
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.wait(self._period_s):
+            try:
+                msg = DiagnosticArray(status=self._statuses())
+                msg.header.stamp = self._node.get_clock().now().to_msg()
+                self._publisher.publish(msg)
+            except Exception as error:
+                if self._node.context.ok():
+                    self._errors.report(f'diagnostics: {one_line(error)}')
+
+
+def status(name: str, hardware_id: str, findings: Iterable[Finding], fine: str,
+           values: dict[str, Any]) -> DiagnosticStatus:
+    """One status: the worst level, every finding in words (or `fine`), and the values."""
+    worst_first = sorted(findings, key=lambda finding: finding.level, reverse=True)
+    return DiagnosticStatus(
+        name=name, hardware_id=hardware_id,
+        level=worst_first[0].level if worst_first else OK,
+        message='; '.join(finding.text for finding in worst_first) or fine,
+        values=[KeyValue(key=key, value=_text(value)) for key, value in values.items()])
+
+
+def camera_values(snapshot: Snapshot, topic: str) -> dict[str, Any]:
+    """What is counted and timed, under the keys that other programs read."""
+    values: dict[str, Any] = {
+        'topic': topic,
+        'frames received': snapshot.received, 'frames processed': snapshot.processed,
+        'frames overwritten': snapshot.overwritten, 'frames failed': snapshot.failed,
+        'last failure': snapshot.last_failure,
+        'input rate (Hz)': snapshot.input_hz, 'output rate (Hz)': snapshot.output_hz,
+        'since last image (s)': snapshot.since_image_s,
+        'image age (s)': '' if snapshot.image_age_s is None else snapshot.image_age_s,
+        'memory fill': snapshot.memory_fill, 'path': snapshot.path,
+        'resets': snapshot.resets, 'last reset': snapshot.last_reset}
+    for name in (LATENCY, *(stage for stage in snapshot.spreads if stage != LATENCY)):
+        if name in snapshot.spreads:
+            for key, value in snapshot.spreads[name]._asdict().items():
+                values[f'{name} {key} (ms)'] = value
+    return values
+
+
+def stream_findings(snapshot: Snapshot, parameters: NodeParameters) -> list[Finding]:
+    """What is wrong with the images themselves: failing, late or of another time."""
+    findings = []
+    if snapshot.recent_failures:
+        level = WARN if snapshot.output_hz else ERROR
+        findings.append(Finding(level, f'{snapshot.recent_failures} images failed, last: '
+                                       f'{snapshot.last_failure}'))
+    budget = parameters.latency_budget_ms
+    late = sum(value > budget for value in snapshot.latencies_ms)
+    if late:
+        count = len(snapshot.latencies_ms)
+        level = ERROR if late == count >= PERSISTENT else WARN
+        findings.append(Finding(
+            level, f'{late} of {count} images later than latency_budget_ms {budget:g}, p50 '
+                   f'{snapshot.spreads[LATENCY].p50:.0f} ms: a smaller input_size or model, or a '
+                   'GPU, is faster'))
+    age = snapshot.image_age_s
+    if age is not None and not is_comparable(age):
+        findings.append(Finding(
+            WARN, f'image stamps are {abs(age):.1f} s {"behind" if age > 0 else "ahead of"} the '
+                  "node's clock, so latency is not known: play bags with --clock and set "
+                  'use_sim_time, or synchronise the clocks'))
+    return findings
+
+
+def _text(value: Any) -> str:
+    return f'{value:.3f}' if isinstance(value, float) else str(value)

@@ -1,0 +1,54 @@
+"""Why nothing comes in or goes out: what the ROS graph knows about a camera's topics."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rclpy.node import Node
+from rclpy.qos import QoSCompatibility, QoSProfile, qos_check_compatible
+
+from tdnet_ros.ros.diagnostics import ERROR, WARN, Finding
+
+
+def silence(node: Node, topic: str, kind: str, since_s: float) -> Finding:
+    """Why no image came on a topic of a type such as sensor_msgs/msg/Image."""
+    senders = node.get_publishers_info_by_topic(topic)
+    if not senders:
+        others = sorted(name for name, kinds in node.get_topic_names_and_types()
+                        if kind in kinds and node.count_publishers(name)
+                        and not name.startswith(node.get_fully_qualified_name() + '/'))
+        found = f'; {kind} is published on {", ".join(others)}' if others else ''
+        return Finding(ERROR, f"no publisher on {topic}: start the camera or remap 'image'{found}")
+    wrong = sorted({sender.topic_type for sender in senders} - {kind})
+    if wrong:
+        return Finding(ERROR, f'{topic} is published as {", ".join(wrong)}, expected {kind}')
+    return Finding(ERROR, f'no image on {topic} for {since_s:.1f} s, although '
+                          f'{_name(senders[0])} publishes it')
+
+
+def incompatible_senders(node: Node, topic: str, qos: QoSProfile) -> list[Finding]:
+    """Publishers whose quality of service our subscription cannot take."""
+    return [
+        Finding(ERROR, f'{_name(sender)} publishes {topic} with QoS that does not match: {reason} '
+                       f'Set qos_overrides.{topic}.subscription.* accordingly')
+        for sender in node.get_publishers_info_by_topic(topic)
+        if (reason := _mismatch(sender.qos_profile, qos))]
+
+
+def incompatible_receivers(node: Node, topics: Mapping[str, QoSProfile]) -> list[Finding]:
+    """Subscribers that asked for more than our outputs offer."""
+    return [
+        Finding(WARN, f'{_name(receiver)} subscribes {topic} with QoS that does not match: '
+                      f'{reason} Change it there, or set qos_overrides.{topic}.publisher.*')
+        for topic, qos in topics.items()
+        for receiver in node.get_subscriptions_info_by_topic(topic)
+        if (reason := _mismatch(qos, receiver.qos_profile))]
+
+
+def _mismatch(offered: QoSProfile, asked: QoSProfile) -> str:
+    compatibility, reason = qos_check_compatible(offered, asked)
+    return str(reason) if compatibility == QoSCompatibility.ERROR else ''
+
+
+def _name(endpoint: object) -> str:
+    namespace = str(getattr(endpoint, 'node_namespace', '')).rstrip('/')
+    return f'{namespace}/{getattr(endpoint, "node_name", "")}'

@@ -1,0 +1,136 @@
+"""What one camera's stream counts and times, and its summary over a window of time."""
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass, field
+import threading
+import time
+from typing import NamedTuple
+
+import numpy as np
+
+STAGES = ('transport', 'wait', 'decode', 'upload', 'network', 'download', 'publish', 'overlay')
+LATENCY = 'latency'
+
+
+class Spread(NamedTuple):
+    """How one quantity was distributed over the window."""
+
+    p50: float
+    p95: float
+    p99: float
+    max: float
+
+    @classmethod
+    def of(cls, values: list[float]) -> Spread:
+        """The spread of at least one value."""
+        return cls(*np.percentile(values, (50, 95, 99, 100)).tolist())
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The meter at one moment; rates, spreads and failures are those of the window."""
+
+    received: int = 0
+    processed: int = 0
+    overwritten: int = 0
+    failed: int = 0
+    input_hz: float = 0.0
+    output_hz: float = 0.0
+    recent_failures: int = 0
+    last_failure: str = ''
+    since_image_s: float = 0.0
+    image_age_s: float | None = None
+    spreads: dict[str, Spread] = field(default_factory=dict)
+    latencies_ms: list[float] = field(default_factory=list)
+    resets: int = 0
+    last_reset: str = ''
+    memory_fill: int = 0
+    path: int = 0
+
+
+class StreamMeter:
+    """Written by the image callback and the worker, read by the diagnostics thread."""
+
+    def __init__(self, window_s: float) -> None:
+        self._window_s = window_s
+        self._lock = threading.Lock()
+        self._start = self._last_image = time.monotonic()
+        self._counts: Counter[str] = Counter()
+        self._recent: dict[str, deque[tuple[float, float]]] = {}
+        self._image_age_s: float | None = None
+        self._last_failure = self._last_reset = ''
+        self._memory_fill = self._path = 0
+
+    def opened(self) -> None:
+        """Silence counts from now on: before, nothing was subscribed."""
+        with self._lock:
+            self._start = self._last_image = time.monotonic()
+
+    def received(self, age_s: float, overwrites: bool) -> None:
+        """An image came, `age_s` after its stamp; `overwrites` one that nobody took."""
+        with self._lock:
+            self._last_image = time.monotonic()
+            self._image_age_s = age_s
+            self._count('received')
+            if overwrites:
+                self._count('overwritten')
+
+    def dropped(self) -> None:
+        """A waiting image was discarded unseen."""
+        with self._lock:
+            self._count('overwritten')
+
+    def failed(self, reason: str) -> None:
+        """An image could not be labelled."""
+        with self._lock:
+            self._count('failed')
+            self._last_failure = reason
+
+    def processed(self, times_ms: dict[str, float], path: int, memory_fill: int,
+                  reset_reason: str | None) -> None:
+        """An image was labelled: its stages, the state of the memory and why it was emptied."""
+        with self._lock:
+            self._count('processed')
+            for stage, value in times_ms.items():
+                self._add(stage, value)
+            self._path, self._memory_fill = path, memory_fill
+            if reset_reason:
+                self._counts['resets'] += 1
+                self._last_reset = reset_reason
+
+    def snapshot(self) -> Snapshot:
+        """A summary of everything so far."""
+        with self._lock:
+            now = time.monotonic()
+            window = {name: self._values(name, now) for name in self._recent}
+            # Until the window is full a rate is over the time there was.
+            elapsed = max(min(now - self._start, self._window_s), 1e-3)
+            counts = self._counts
+            return Snapshot(
+                received=counts['received'], processed=counts['processed'],
+                overwritten=counts['overwritten'], failed=counts['failed'],
+                input_hz=len(window.get('received', ())) / elapsed,
+                output_hz=len(window.get('processed', ())) / elapsed,
+                recent_failures=len(window.get('failed', ())),
+                last_failure=self._last_failure,
+                since_image_s=now - self._last_image, image_age_s=self._image_age_s,
+                spreads={name: Spread.of(window[name]) for name in (*STAGES, LATENCY)
+                         if window.get(name)},
+                latencies_ms=window.get(LATENCY, []),
+                resets=counts['resets'], last_reset=self._last_reset,
+                memory_fill=self._memory_fill, path=self._path)
+
+    def _count(self, name: str) -> None:
+        self._counts[name] += 1
+        self._add(name, 1.0)
+
+    def _add(self, name: str, value: float) -> None:
+        # 4096 bounds the memory at any frame rate.
+        self._recent.setdefault(name, deque(maxlen=4096)).append((time.monotonic(), value))
+
+    def _values(self, name: str, now: float) -> list[float]:
+        recent = self._recent[name]
+        while recent and recent[0][0] < now - self._window_s:
+            recent.popleft()
+        return [value for _, value in recent]

@@ -1,0 +1,175 @@
+"""Every parameter of the node, declared once: default, description, unit, range."""
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+import difflib
+from typing import Any
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+IMAGE_TRANSPORTS = ('raw', 'compressed')
+_KINDS = {bool: 'true or false', int: 'whole number', float: 'number with a decimal point',
+          str: 'text'}
+
+
+def _parameter(default: Any, description: str, *, unit: str = '', low: float | None = None,
+               high: float | None = None, live: bool = False) -> Any:
+    """A field of NodeParameters; `live` ones may be set while the node runs."""
+    return dataclasses.field(default=default, metadata={
+        'description': description, 'unit': unit, 'low': low, 'high': high, 'live': live})
+
+
+@dataclass(frozen=True)
+class NodeParameters:
+    """The node's parameters, checked. Changing one makes a new object."""
+
+    model: str = _parameter(
+        'td4-psp18', 'Model to run: a shipped model, a model card (.yaml) or weights '
+        '(.safetensors) with their card beside them, or a variant without weights.')
+    weights: str = _parameter(
+        '', 'Weights file (.safetensors) with its model card beside it; used instead of `model`.')
+    device: str = _parameter(
+        'auto', 'Where the network runs: auto (cuda where there is one, else cpu), cpu, cuda or '
+        'cuda:N.')
+    input_size: tuple[int, ...] = _parameter(
+        (0, 0), 'Height and width that images are resized to for the network; 0, 0 is the '
+        "model's own. Labels always have the camera's size.", unit='px', low=0, high=8192)
+    autostart: bool = _parameter(
+        True, 'Configure and activate at start. Set it to false where a lifecycle manager does '
+        'that.')
+    cameras: tuple[str, ...] = _parameter(
+        ('',), "Names of the cameras. One empty name is a single camera on the topic 'image'; "
+        "'front' reads 'front/image' and publishes '~/front/labels'.")
+    image_transport: str = _parameter(
+        'raw', "How images arrive: raw ('image') or compressed ('image/compressed').")
+    max_gap_s: float = _parameter(
+        1.0, 'A longer pause between two images empties the temporal memory.', unit='s', low=0.0,
+        high=3600.0, live=True)
+    scene_cut: bool = _parameter(
+        True, 'Empty the temporal memory when the image changes abruptly as a whole.',
+        live=True)
+    overlay_opacity: float = _parameter(
+        0.5, 'Share of the class colour in the overlay.', low=0.0, high=1.0, live=True)
+    overlay_quality: int = _parameter(
+        85, 'JPEG quality of the compressed overlay.', unit='%', low=1, high=100, live=True)
+    latency_budget_ms: float = _parameter(
+        200.0, 'Capture-to-publish latency above which diagnostics warn (and report an error '
+        'when every image is late).', unit='ms', low=1.0, high=60000.0, live=True)
+    no_image_timeout_s: float = _parameter(
+        3.0, 'Diagnostics report an error when no image came for so long.', unit='s', low=0.1,
+        high=3600.0, live=True)
+    diagnostics_window_s: float = _parameter(
+        10.0, 'Rates and percentiles in diagnostics cover this much time.', unit='s', low=1.0,
+        high=600.0)
+    diagnostics_period_s: float = _parameter(
+        1.0, 'Time between two diagnostics messages, on the wall clock.', unit='s', low=0.1,
+        high=60.0)
+
+    def __post_init__(self) -> None:
+        if len(self.input_size) != 2 or (0 in self.input_size and any(self.input_size)):
+            raise ValueError(f"parameter 'input_size' is {list(self.input_size)}: expected height "
+                             "and width, or [0, 0] for the model's own")
+        if not all(_in_range(value, 'input_size') for value in self.input_size):
+            raise ValueError(f"parameter 'input_size' is {list(self.input_size)}: expected "
+                             f'{_expected(_FIELDS["input_size"])}')
+        if self.image_transport not in IMAGE_TRANSPORTS:
+            raise ValueError(f"parameter 'image_transport' is '{self.image_transport}': expected "
+                             f'one of {", ".join(IMAGE_TRANSPORTS)}')
+        if not self.cameras or len(set(self.cameras)) < len(self.cameras):
+            raise ValueError(f"parameter 'cameras' is {list(self.cameras)}: expected at least one "
+                             'name, each once')
+
+    def changed(self, values: dict[str, Any]) -> NodeParameters:
+        """These parameters with some of them set; ValueError where a value does not fit."""
+        known: dict[str, Any] = {
+            name: tuple(value) if isinstance(_FIELDS[name].default, tuple) else value
+            for name, value in values.items() if name in _FIELDS}
+        return dataclasses.replace(self, **known)
+
+
+_FIELDS = {field.name: field for field in dataclasses.fields(NodeParameters)}
+
+
+def declare(node: Node) -> tuple[NodeParameters, list[str]]:
+    """Declare all parameters; returns them and what is wrong with the values given to the node.
+
+    A value that does not fit is replaced by the default, so that a node with a wrong parameter
+    file comes up and can say what is wrong with it.
+    """
+    problems: list[str] = []
+    values: dict[str, Any] = {}
+    for name, field in _FIELDS.items():
+        default = list(field.default) if isinstance(field.default, tuple) else field.default
+        try:
+            value = node.declare_parameter(name, default, _descriptor(field)).value
+        except (InvalidParameterTypeException, InvalidParameterValueException):
+            given = _overrides(node)[name].value
+            problems.append(f"parameter '{name}' is {given!r}: expected {_expected(field)}")
+            value = node.declare_parameter(name, default, _descriptor(field),
+                                           ignore_override=True).value
+        values[name] = value
+    try:
+        return NodeParameters().changed(values), problems
+    except ValueError as error:
+        return NodeParameters(), [*problems, str(error)]
+
+
+def unknown_names(node: Node) -> list[str]:
+    """One line for each parameter given to the node that it does not have."""
+    lines = []
+    for name in _overrides(node):
+        if not node.has_parameter(name) and not name.startswith('qos_overrides.'):
+            near = difflib.get_close_matches(name, _FIELDS, n=1)
+            hint = f", did you mean '{near[0]}'?" if near else ''
+            lines.append(f"there is no parameter '{name}'{hint}")
+    return lines
+
+
+def describe() -> str:
+    """All parameters as text, one paragraph each."""
+    return '\n'.join(f'  {name} ({_expected(field)}; default {_shown(field.default)})\n'
+                     f'      {field.metadata["description"]}' for name, field in _FIELDS.items())
+
+
+def _overrides(node: Node) -> dict[str, Parameter]:
+    # rclpy has no public way to ask which values the node was started with.
+    return dict(node._parameter_overrides)
+
+
+def _descriptor(field: dataclasses.Field[Any]) -> ParameterDescriptor:
+    meta = field.metadata
+    unit = f' [{meta["unit"]}]' if meta['unit'] else ''
+    descriptor = ParameterDescriptor(
+        description=meta['description'] + unit, read_only=not meta['live'])
+    if meta['low'] is not None:
+        limits = {'from_value': meta['low'], 'to_value': meta['high']}
+        if isinstance(field.default, float):
+            descriptor.floating_point_range = [FloatingPointRange(**limits)]
+        elif isinstance(field.default, int):
+            descriptor.integer_range = [IntegerRange(**limits)]
+    return descriptor
+
+
+def _in_range(value: float, name: str) -> bool:
+    meta = _FIELDS[name].metadata
+    return bool(meta['low'] <= value <= meta['high'])
+
+
+def _expected(field: dataclasses.Field[Any]) -> str:
+    default: Any = field.default
+    meta = field.metadata
+    is_list = isinstance(default, tuple)
+    text = ('list of ' if is_list else '') + _KINDS[type(default[0] if is_list else default)]
+    if meta['low'] is not None:
+        text += f' from {meta["low"]} to {meta["high"]}'
+    return text + (f' {meta["unit"]}' if meta['unit'] else '')
+
+
+def _shown(default: Any) -> str:
+    if isinstance(default, tuple):
+        return '[' + ', '.join(_shown(value) for value in default) + ']'
+    return repr(default) if isinstance(default, str) else str(default).lower()

@@ -1,0 +1,264 @@
+"""The lifecycle node: loads one network and lets it label every camera's images."""
+from __future__ import annotations
+
+from collections.abc import Callable
+import sys
+import traceback
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticStatus
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.clock import JumpThreshold
+from rclpy.duration import Duration
+from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from std_srvs.srv import Trigger
+
+from tdnet_ros.ros import graph, parameters
+from tdnet_ros.ros.camera_stream import CameraStream
+from tdnet_ros.ros.device import device_values, hardware_name, release_memory
+from tdnet_ros.ros.diagnostics import (
+    ERROR,
+    WARN,
+    DiagnosticsThread,
+    Finding,
+    camera_values,
+    status,
+    stream_findings,
+)
+from tdnet_ros.ros.errors import one_line
+from tdnet_ros.ros.messages import LabelInfo
+from tdnet_ros.ros.spinning import run
+from tdnet_ros.ros.worker import Worker
+from tdnet_ros.stream import VideoSegmenter
+
+USAGE = '''usage: tdnet_node [--ros-args ...]
+
+Labels camera images with a temporally distributed network.
+
+  tdnet_node --ros-args -r image:=/camera/image_raw
+  tdnet_node --ros-args -r image:=/camera/image_raw -p weights:=td4-psp18.safetensors
+  tdnet_node --ros-args --params-file tdnet.yaml
+  ros2 launch tdnet_ros tdnet.launch.py image_topic:=/camera/image_raw
+
+Parameters (-p NAME:=VALUE):
+'''
+
+
+class SegmentationNode(LifecycleNode):
+    """Configure loads, activate subscribes, deactivate stops, cleanup frees.
+
+    Images arrive in the executor's thread, are labelled in the worker's, and diagnostics leave
+    from a third, so neither services nor diagnostics wait for the network.
+    """
+
+    def __init__(self) -> None:
+        super().__init__('tdnet')
+        self._settings, self._problems = parameters.declare(self)
+        self._unknown = parameters.unknown_names(self)
+        self._segmenter: VideoSegmenter | None = None
+        self._streams: list[CameraStream] = []
+        self._worker: Worker | None = None
+        self._phase = 'unconfigured'
+        self._failure = ''
+        for line in self._unknown:
+            self.get_logger().warning(line)
+        self.add_on_set_parameters_callback(self._on_set_parameters)
+        self.create_service(Trigger, '~/reset', self._on_reset)
+        self._jumps = self.get_clock().create_jump_callback(
+            JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1)),
+            post_callback=self._on_clock_jump)
+        self._answer_impossible_transitions()
+        self._diagnostics = DiagnosticsThread(
+            self, self._settings.diagnostics_period_s, self._statuses)
+
+    def start(self) -> None:
+        """Configure and activate, unless a lifecycle manager is to do that."""
+        if (self._settings.autostart
+                and self.trigger_configure() == TransitionCallbackReturn.SUCCESS):
+            self.trigger_activate()
+
+    def stop(self) -> None:
+        """End the threads and free the network, from any state."""
+        self._diagnostics.stop()
+        self._release()
+
+    def on_configure(self, state: Any) -> TransitionCallbackReturn:
+        """Load the network, run it once on every path and offer the topics."""
+        return self._attempt('configure', self._configure, undo=self._release)
+
+    def on_activate(self, state: Any) -> TransitionCallbackReturn:
+        """Subscribe and label."""
+        return self._attempt('activate', self._activate, undo=self._deactivate)
+
+    def on_deactivate(self, state: Any) -> TransitionCallbackReturn:
+        """Stop labelling; the network stays loaded, the memories are emptied."""
+        return self._attempt('deactivate', self._deactivate)
+
+    def on_cleanup(self, state: Any) -> TransitionCallbackReturn:
+        """Free the network and take the topics back."""
+        return self._attempt('clean up', self._release)
+
+    def on_shutdown(self, state: Any) -> TransitionCallbackReturn:
+        """Free everything."""
+        return self._attempt('shut down', self._release)
+
+    def on_error(self, state: Any) -> TransitionCallbackReturn:
+        """Fall back to unconfigured after a transition that failed half-way."""
+        return self._attempt('recover', self._release)
+
+    def _configure(self) -> None:
+        self._phase = 'configuring'
+        settings = self._settings
+        if self._problems:
+            raise ValueError('; '.join(self._problems))
+        height, width = settings.input_size
+        segmenter = VideoSegmenter.load(
+            settings.model, settings.device, (height, width) if height else None,
+            settings.weights or None)
+        segmenter.warm_up(segmenter.input_size)
+        self._segmenter = segmenter
+        self._streams = [CameraStream(self, name, lambda: self._settings, segmenter)
+                         for name in settings.cameras]
+        self._phase = 'inactive'
+        self._log_model(segmenter)
+
+    def _log_model(self, segmenter: VideoSegmenter) -> None:
+        logger, card = self.get_logger(), segmenter.card
+        height, width = segmenter.input_size
+        logger.info(f'{card.name} with {len(card.classes)} classes ({card.classes.name}) on '
+                    f'{segmenter.device} ({hardware_name(segmenter.device)}), '
+                    f'input {height} x {width}, {segmenter.paths} paths')
+        if not segmenter.trained:
+            logger.warning(_untrained(card.name))
+        if LabelInfo is None:
+            logger.warning('vision_msgs is not installed: label_info is not published')
+
+    def _activate(self) -> None:
+        self._worker = Worker(self._streams)
+        for stream in self._streams:
+            stream.open(self._worker.wake)
+        self._phase = 'active'
+        topics = ', '.join(stream.topic for stream in self._streams)
+        self.get_logger().info(f'active: labels {topics}')
+
+    def _deactivate(self) -> None:
+        if self._worker is not None:
+            self._worker.stop()
+            self._worker = None
+        for stream in self._streams:
+            stream.close()
+        self._phase = 'inactive'
+
+    def _release(self) -> None:
+        self._deactivate()
+        streams, self._streams, self._segmenter = self._streams, [], None
+        for stream in streams:
+            stream.destroy()
+        self._phase = 'unconfigured'
+        del streams
+        release_memory()
+
+    def _attempt(self, what: str, action: Callable[[], None],
+                 undo: Callable[[], None] | None = None) -> TransitionCallbackReturn:
+        """Run a transition; a failing one is undone and says why in log and diagnostics."""
+        try:
+            action()
+        except Exception as error:
+            if undo is not None:
+                undo()
+            if self.context.ok():
+                self._failure = f'cannot {what}: {one_line(error)}'
+                self.get_logger().error(self._failure)
+                self.get_logger().debug(traceback.format_exc())
+            return (TransitionCallbackReturn.FAILURE if undo is not None
+                    else TransitionCallbackReturn.ERROR)
+        self._failure = ''
+        return TransitionCallbackReturn.SUCCESS
+
+    def _answer_impossible_transitions(self) -> None:
+        """Refuse a transition that is not possible now.
+
+        Before rclpy answered such requests itself, they ended the process.
+        """
+        change_state = self._service_change_state.callback
+
+        def guarded(request: Any, response: Any) -> Any:
+            try:
+                return change_state(request, response)
+            except Exception as error:
+                self.get_logger().warning(f'transition {request.transition.id} '
+                                          f'{request.transition.label} from {self._phase}: '
+                                          f'{one_line(error)}')
+                response.success = False
+                return response
+
+        self._service_change_state.callback = guarded
+
+    def _on_set_parameters(self, changes: list[Parameter]) -> SetParametersResult:
+        try:
+            self._settings = self._settings.changed({item.name: item.value for item in changes})
+        except ValueError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        return SetParametersResult(successful=True)
+
+    def _on_reset(self, request: Any, response: Any) -> Any:
+        for stream in self._streams:
+            stream.request_reset('reset was called')
+        response.success = bool(self._streams)
+        response.message = (f'{len(self._streams)} cameras start with an empty memory'
+                            if self._streams else f'nothing to reset: the node is {self._phase}')
+        return response
+
+    def _on_clock_jump(self, jump: Any) -> None:
+        now_ns = self.get_clock().now().nanoseconds
+        for stream in self._streams:
+            stream.clock_went_back(now_ns)
+
+    def _statuses(self) -> list[DiagnosticStatus]:
+        segmenter, name = self._segmenter, self.get_fully_qualified_name().lstrip('/')
+        hardware = hardware_name(segmenter.device) if segmenter else 'none'
+        findings = [Finding(WARN, line) for line in self._unknown]
+        if self._failure:
+            findings.append(Finding(ERROR, self._failure))
+        values: dict[str, Any] = {'state': self._phase}
+        if segmenter:
+            height, width = segmenter.input_size
+            values |= {'model': segmenter.card.name, 'trained': segmenter.trained,
+                       'input size': f'{height} x {width}', 'paths': segmenter.paths,
+                       **device_values(segmenter.device)}
+            if not segmenter.trained:
+                findings.append(Finding(WARN, _untrained(segmenter.card.name)))
+        return [status(f'{name}: device', hardware, findings, self._phase, values),
+                *(self._camera_status(name, hardware, stream) for stream in self._streams)]
+
+    def _camera_status(self, name: str, hardware: str, stream: CameraStream) -> DiagnosticStatus:
+        snapshot, settings = stream.meter.snapshot(), self._settings
+        findings = stream_findings(snapshot, settings)
+        subscription = stream.subscription
+        if subscription is not None:
+            if snapshot.since_image_s > settings.no_image_timeout_s:
+                findings.append(graph.silence(self, stream.topic, stream.type_name,
+                                              snapshot.since_image_s))
+            findings += graph.incompatible_senders(self, stream.topic, subscription.qos_profile)
+        findings += graph.incompatible_receivers(self, stream.outputs.topics)
+        return status(f'{name}: {stream.name}', hardware, findings, self._phase,
+                      camera_values(snapshot, stream.topic))
+
+
+def _untrained(model: str) -> str:
+    return (f"model '{model}' HAS NO TRAINED WEIGHTS: its labels are noise. Set the parameter "
+            "'weights' or 'model' to a trained one")
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the node until it is asked to end; the exit code is 0 then."""
+    arguments = sys.argv[1:] if args is None else args
+    if '--help' in arguments or '-h' in arguments:
+        print(USAGE + parameters.describe())
+        return 0
+    return run(SegmentationNode, args)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,53 @@
+"""The node's process: start, spin whatever happens, end cleanly on a signal."""
+from __future__ import annotations
+
+from collections.abc import Callable
+import signal
+from typing import Any
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.utilities import ok, try_shutdown
+
+from tdnet_ros.ros.errors import ErrorLog, one_line
+
+
+def run(make_node: Callable[[], Any], args: list[str] | None = None) -> int:
+    """Start a node and spin it until SIGINT or SIGTERM; returns the exit code."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt_once)
+    rclpy.init(args=args)
+    node = None
+    try:
+        node = make_node()
+        node.start()
+        _spin(node)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    finally:
+        if node is not None:
+            node.stop()
+            node.destroy_node()
+        try_shutdown()
+    return 0
+
+
+def _spin(node: Any) -> None:
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    errors = ErrorLog(node.get_logger())
+    while ok():
+        try:
+            executor.spin_once()
+        except ExternalShutdownException:
+            return
+        except Exception as error:
+            if ok():
+                errors.report(f'callback failed: {one_line(error)}')
+
+
+def _interrupt_once(number: int, frame: Any) -> None:
+    # A launch file and a terminal may both send the signal; the clean-up must not be broken off.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
