@@ -1,0 +1,183 @@
+"""The tdnet_bag program: play images as a camera, record topics, look into bags."""
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from contextlib import closing
+import json
+import os
+from pathlib import Path
+import select
+import sys
+import threading
+from typing import Any
+
+from tdnet_ros.bags.errors import BagError
+
+EXAMPLES = {
+    'tdnet_bag': '''examples:
+  tdnet_bag play street.mp4 --topic /camera/image_raw
+  tdnet_bag record /tdnet/labels /tdnet/label_info --out run1
+  tdnet_bag info run1''',
+    'play': '''examples:
+  tdnet_bag play street.mp4                      video at its own rate on /camera/image_raw
+  tdnet_bag play frames/ --rate 15 --loop        a folder of images, in natural order
+  tdnet_bag play drive_bag/ --stamps original    a bag's image topics under their own names
+  tdnet_bag play drive_bag/ --from /front/image_raw --topic /camera/image_raw
+  tdnet_bag play 0                               the V4L2 camera /dev/video0
+
+Images go out reliable, as from a camera driver, so every kind of subscriber gets them.''',
+    'record': '''examples:
+  tdnet_bag record /tdnet/labels /tdnet/label_info /diagnostics --out run1
+  tdnet_bag record /camera/image_raw --out clip --duration 30
+
+Topics need not exist yet. Ctrl-C ends the recording and leaves a complete bag, for
+`ros2 bag info`, `ros2 bag play` and Foxglove.''',
+    'info': '''examples:
+  tdnet_bag info run1''',
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status is 0, or 1 after one line that says what is wrong."""
+    options = _parser().parse_args(arguments)
+    os.environ.setdefault('OPENCV_LOG_LEVEL', 'SILENT')  # one clear line is ours to say
+    os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
+    try:
+        return int(options.run(options))
+    except BagError as error:
+        print(f'tdnet_bag: {error}', file=sys.stderr)
+    except ModuleNotFoundError as error:
+        print(f'tdnet_bag: the Python package {error.name} is missing: source a ROS 2 environment '
+              "for rclpy and messages, `pip install 'tdnet_ros[bags]'` for the rest",
+              file=sys.stderr)
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog='tdnet_bag', description=__doc__, epilog=EXAMPLES['tdnet_bag'],
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(required=True, metavar='COMMAND')
+    _add_play_options(_command(
+        commands, 'play', 'publish a video, images, a bag or a camera as camera topics', _play))
+    _add_record_options(_command(
+        commands, 'record', 'write topics into a rosbag2 MCAP bag', _record))
+    info = _command(commands, 'info', 'list what a bag holds', _info)
+    info.add_argument('bag', type=Path, help='rosbag2 directory or storage file')
+    return parser
+
+
+def _command(commands: Any, name: str, text: str,
+             run: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=text, description=text, epilog=EXAMPLES[name],
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_play_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add('source', help='video file, folder of images, rosbag2 directory or camera number')
+    add('--topic', help="topic to publish on (default: /camera/image_raw, or a bag's own names)")
+    add('--from', dest='topics', action='append', default=[], metavar='TOPIC',
+        help='image topic of the bag to play; may be repeated (default: all)')
+    add('--rate', type=_positive(float), metavar='HZ',
+        help="images per second (default: the source's own; 10 for a folder)")
+    add('--loop', action='store_true', help='start again at the end')
+    add('--frames', type=_positive(int), metavar='N', help='stop after N images')
+    add('--start-paused', action='store_true', help='wait for Enter before the first image')
+    add('--stamps', choices=('now', 'original'), default='now',
+        help="header stamps: the time of sending (default), or the source's own: those in the "
+             'bag, or the position in the video')
+    add('--frame-id', help="frame_id of the headers (default: a bag's own, else "
+                           'camera_optical_frame)')
+    add('--wait-for-subscriber', type=float, default=10.0, metavar='S', dest='wait_s',
+        help='fail when nobody subscribes for S seconds (default: 10); 0: do not wait')
+    add('--summary', type=Path, metavar='FILE', help='write what was sent as JSON')
+
+
+def _add_record_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add('topics', nargs='+', metavar='TOPIC')
+    add('--out', type=Path, required=True, metavar='DIR', help='bag to create; must not exist')
+    add('--duration', type=_positive(float), metavar='S', help='end after S seconds')
+
+
+def _positive(kind: Callable[[str], float]) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        value = kind(text)
+        if not 0 < value < float('inf'):
+            raise argparse.ArgumentTypeError(f'{text}: expected a number above 0')
+        return value
+    parse.__name__ = kind.__name__  # argparse names it when the text is no number
+    return parse
+
+
+def _play(options: argparse.Namespace) -> int:
+    from tdnet_ros.bags.play import PlayOptions, play
+    from tdnet_ros.bags.progress import progress
+    from tdnet_ros.bags.session import stop_on_signals
+    from tdnet_ros.bags.sources import open_source
+    stop = stop_on_signals()
+    source = open_source(options.source, options.rate, tuple(options.topics))
+    total = options.frames or (None if options.loop else source.count)
+    with progress(f'playing {options.source}', total) as update:
+        summary = play(
+            source, PlayOptions(
+                topic=options.topic, loop=options.loop, frames=options.frames,
+                original_stamps=options.stamps == 'original', frame_id=options.frame_id,
+                wait_s=options.wait_s),
+            stop, before_start=lambda: _wait_for_enter(stop) if options.start_paused else None,
+            on_frame=lambda summary: update(summary.sent, f'{summary.rate_hz:.1f} Hz'))
+    if options.summary:
+        options.summary.write_text(json.dumps(summary.as_dict()), encoding='utf-8')
+    print(f'sent {summary.sent} images in {summary.seconds:.1f} s ({summary.rate_hz:.2f} Hz), '
+          f'at most {summary.max_late_ms:.1f} ms behind schedule')
+    return 0
+
+
+def _wait_for_enter(stop: threading.Event) -> None:
+    print('paused: press Enter to play', file=sys.stderr)
+    while not stop.is_set():
+        if select.select([sys.stdin], [], [], 0.1)[0]:
+            if not sys.stdin.readline():
+                raise BagError('--start-paused waits for Enter, and there is no input to wait for')
+            return
+
+
+def _record(options: argparse.Namespace) -> int:
+    from tdnet_ros.bags.progress import progress
+    from tdnet_ros.bags.record import Recording, record
+    from tdnet_ros.bags.session import stop_on_signals
+    stop = stop_on_signals()
+
+    def show(recording: Recording) -> None:
+        update(recording.total, f'{recording.bytes / 2**20:.1f} MB, '
+                                f'{recording.lost + recording.dropped} lost')
+
+    with progress(f'recording to {options.out}') as update:
+        recording = record(options.topics, options.out, stop, options.duration, show)
+    print(f'recorded {recording.total} messages ({recording.bytes / 2**20:.1f} MB) of '
+          f'{len(recording.counts)} topics in {options.out}')
+    for count, reason in ((recording.lost, 'never arrived, says the middleware'),
+                          (recording.dropped, 'were dropped because the disk is too slow')):
+        if count:
+            print(f'tdnet_bag: {count} messages {reason}', file=sys.stderr)
+    for problem in recording.problems:
+        print(f'tdnet_bag: {problem}', file=sys.stderr)
+    return 1 if recording.problems else 0
+
+
+def _info(options: argparse.Namespace) -> int:
+    from tdnet_ros.bags.reading import open_bag
+    with closing(open_bag(options.bag)) as reader:
+        print(f'{options.bag}: {reader.message_count} messages, {reader.duration * 1e-9:.2f} s')
+        for item in sorted(reader.connections):
+            print(f'{item.msgcount:8d}  {item.topic}  [{item.msgtype}]')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,5 @@
+"""What goes wrong with a source or a bag, in one line that can be shown as it is."""
+
+
+class BagError(ValueError):
+    """A source cannot be played or a bag cannot be read or written."""

@@ -1,0 +1,159 @@
+"""Playing a source as a camera: images on topics, paced on an absolute schedule."""
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+import threading
+import time
+from typing import Any
+
+import numpy as np
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rclpy.qos import QoSProfile
+from rclpy.serialization import deserialize_message
+from std_msgs.msg import Header
+
+from tdnet_ros.bags.errors import BagError
+from tdnet_ros.bags.session import message_class, ros_node
+from tdnet_ros.bags.sources import Sample, Source
+from tdnet_ros.ros.messages import array_to_image
+
+DEFAULT_TOPIC = '/camera/image_raw'
+DEFAULT_FRAME_ID = 'camera_optical_frame'
+RAW_IMAGE = 'sensor_msgs/msg/Image'
+# As camera drivers do (REP 2003): reliable serves reliable and best-effort subscribers alike.
+QOS = QoSProfile(depth=5)
+# How long the last images may take to leave; shared memory goes away with its owner.
+LINGER_S = 0.5
+
+
+@dataclass(frozen=True)
+class PlayOptions:
+    """How to play."""
+
+    topic: str | None = None  # None: a bag's own names, else DEFAULT_TOPIC
+    loop: bool = False
+    frames: int | None = None
+    original_stamps: bool = False
+    frame_id: str | None = None  # None: a bag's own, else DEFAULT_FRAME_ID
+    wait_s: float = 10.0  # for a subscriber; 0 plays to nobody
+
+
+@dataclass
+class Summary:
+    """What has been sent."""
+
+    stamps_ns: array[int] = field(default_factory=lambda: array('q'))
+    seconds: float = 0.0
+    max_late_ms: float = 0.0  # behind the schedule, at worst
+
+    @property
+    def sent(self) -> int:
+        """Images so far."""
+        return len(self.stamps_ns)
+
+    @property
+    def rate_hz(self) -> float:
+        """Images per second so far."""
+        return (self.sent - 1) / self.seconds if self.seconds else 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything in plain types, for JSON."""
+        return {'sent': self.sent, 'stamps_ns': self.stamps_ns.tolist(),
+                'seconds': self.seconds, 'rate_hz': self.rate_hz,
+                'max_late_ms': self.max_late_ms}
+
+
+class Player:
+    """Publishes the samples of one source."""
+
+    def __init__(self, node: Node, source: Source, options: PlayOptions) -> None:
+        self._source = source
+        self._options = options
+        self._types = dict(source.topics) or {'': RAW_IMAGE}
+        if options.topic and len(self._types) > 1:
+            raise BagError(f'--topic {options.topic} needs one image topic and the bag has '
+                           f'{len(self._types)}; choose with --from: {", ".join(self._types)}')
+        self._publishers: dict[str, Publisher] = {
+            recorded: node.create_publisher(message_class(msgtype),
+                                            options.topic or recorded or DEFAULT_TOPIC, QOS)
+            for recorded, msgtype in self._types.items()}
+
+    def wait_for_subscriber(self, stop: threading.Event) -> None:
+        """Return when any of the topics has a subscriber; fail when none comes in time."""
+        end_s = time.monotonic() + self._options.wait_s
+        while not any(item.get_subscription_count() for item in self._publishers.values()):
+            if self._options.wait_s <= 0 or stop.is_set():
+                return
+            if time.monotonic() > end_s:
+                topics = ', '.join(item.topic_name for item in self._publishers.values())
+                raise BagError(f'no subscriber on {topics} after {self._options.wait_s:g} s: is '
+                               'the node up, on this ROS_DOMAIN_ID, and remapped to that topic? '
+                               '(--wait-for-subscriber 0 plays anyway)')
+            stop.wait(0.02)
+
+    def run(self, stop: threading.Event,
+            on_frame: Callable[[Summary], None] = lambda summary: None) -> Summary:
+        """Publish every sample when it is due, until the end or until `stop` is set."""
+        summary = Summary()
+        start_s = None
+        for sample in self._samples():
+            message = self._message(sample)
+            now_s = time.monotonic()
+            start_s = now_s if start_s is None else start_s
+            due_s = start_s + sample.due_s if sample.due_s is not None else now_s
+            if stop.wait(max(0.0, due_s - now_s)):
+                break
+            summary.max_late_ms = max(summary.max_late_ms, (time.monotonic() - due_s) * 1e3)
+            stamp_ns = self._stamp_ns(sample)
+            message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns, 10 ** 9)
+            self._publishers[sample.topic].publish(message)
+            summary.stamps_ns.append(stamp_ns)
+            summary.seconds = time.monotonic() - start_s
+            on_frame(summary)
+            if summary.sent == self._options.frames:
+                break
+        time.sleep(LINGER_S if summary.sent else 0.0)
+        return summary
+
+    def _samples(self) -> Iterator[Sample]:
+        """The source's samples, once or for ever, due on one timeline."""
+        offset_s = 0.0
+        while True:
+            last_s = 0.0
+            for sample in self._source:
+                if sample.due_s is not None:
+                    last_s = sample.due_s
+                    sample = replace(sample, due_s=offset_s + last_s)
+                yield sample
+            if not self._options.loop:
+                return
+            offset_s += last_s + self._source.period_s
+
+    def _message(self, sample: Sample) -> Any:
+        if isinstance(sample.payload, np.ndarray):
+            header = Header(frame_id=self._options.frame_id or DEFAULT_FRAME_ID)
+            return array_to_image(sample.payload, 'bgr8', header)
+        message = deserialize_message(sample.payload, message_class(self._types[sample.topic]))
+        if self._options.frame_id is not None:
+            message.header.frame_id = self._options.frame_id
+        return message
+
+    def _stamp_ns(self, sample: Sample) -> int:
+        """A camera's image keeps its time of capture; others are taken when they are sent."""
+        if self._options.original_stamps or sample.due_s is None:
+            return sample.stamp_ns
+        return time.time_ns()
+
+
+def play(source: Source, options: PlayOptions, stop: threading.Event,
+         before_start: Callable[[], None] = lambda: None,
+         on_frame: Callable[[Summary], None] = lambda summary: None) -> Summary:
+    """Play a source once its first subscriber is there."""
+    with ros_node('tdnet_bag_play') as node:
+        player = Player(node, source, options)
+        player.wait_for_subscriber(stop)
+        before_start()
+        return player.run(stop, on_frame)

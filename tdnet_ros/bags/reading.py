@@ -1,0 +1,108 @@
+"""The image topics of a rosbag2 directory or file, read with `rosbags`."""
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+import struct
+from typing import NamedTuple
+
+from rosbags.rosbag2 import Reader
+
+from tdnet_ros.bags.errors import BagError
+from tdnet_ros.bags.sources import DEFAULT_RATE_HZ, Sample
+
+RAW_IMAGE = 'sensor_msgs/msg/Image'
+COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
+IMAGE_TYPES = frozenset({RAW_IMAGE, COMPRESSED_IMAGE})
+
+
+class Message(NamedTuple):
+    """One message of a bag."""
+
+    topic: str
+    logged_ns: int
+    cdr: bytes
+
+
+class BagSource:
+    """Image messages of a bag, spaced in time as they were recorded.
+
+    A given rate speeds the whole bag up or slows it down until its busiest image topic averages
+    that rate, so that several cameras keep their order and their offsets.
+    """
+
+    def __init__(self, path: Path, rate_hz: float | None = None,
+                 topics: tuple[str, ...] = ()) -> None:
+        self._path = path
+        with closing(open_bag(path)) as reader:
+            self.topics: Mapping[str, str] = _image_topics(reader, path, topics)
+            counts = {connection.topic: connection.msgcount for connection in reader.connections
+                      if connection.topic in self.topics}
+            span_s = max(reader.duration - 1, 0) * 1e-9
+        self.count: int | None = sum(counts.values())
+        if not self.count:
+            raise BagError(f'{path} holds no message on {", ".join(self.topics)}')
+        recorded_s = span_s / max(max(counts.values()) - 1, 1)
+        self.period_s = 1.0 / rate_hz if rate_hz else recorded_s or 1.0 / DEFAULT_RATE_HZ
+        self._stretch = self.period_s / (recorded_s or self.period_s)
+
+    def __iter__(self) -> Iterator[Sample]:
+        with closing(open_bag(self._path)) as reader:
+            start_ns = None
+            for topic, logged_ns, cdr in read_messages(reader, self.topics):
+                start_ns = logged_ns if start_ns is None else start_ns
+                yield Sample(due_s=(logged_ns - start_ns) * 1e-9 * self._stretch,
+                             stamp_ns=header_stamp_ns(cdr), payload=cdr, topic=topic)
+
+
+def _image_topics(reader: Reader, path: Path, wanted: tuple[str, ...]) -> dict[str, str]:
+    found = {connection.topic: connection.msgtype for connection in reader.connections
+             if connection.msgtype in IMAGE_TYPES}
+    if not found:
+        others = ', '.join(sorted({connection.topic for connection in reader.connections}))
+        raise BagError(f'{path} has no image topic; its topics: {others or "none"}')
+    missing = [topic for topic in wanted if topic not in found]
+    if missing:
+        raise BagError(f'{path} has no image topic {missing[0]}; its image topics: '
+                       f'{", ".join(sorted(found))}')
+    return {topic: found[topic] for topic in wanted or found}
+
+
+def open_bag(path: Path) -> Reader:
+    """Open a bag for reading; close it with `contextlib.closing`."""
+    if path.is_dir() and not (path / 'metadata.yaml').exists():
+        raise BagError(f'{path} has no metadata.yaml: the recording was cut off, or this is no '
+                       'rosbag2 directory (`ros2 bag reindex` writes it anew)')
+    with _readable(path):
+        reader = Reader(path)
+        reader.open()
+    return reader
+
+
+def read_messages(reader: Reader, topics: Collection[str]) -> Iterator[Message]:
+    """Messages of some topics as topic, time of recording in ns and CDR bytes, in bag order."""
+    chosen = [connection for connection in reader.connections if connection.topic in topics]
+    messages = iter(reader.messages(chosen)) if chosen else iter(())
+    while True:
+        with _readable(reader.path):
+            message = next(messages, None)
+        if message is None:
+            return
+        connection, logged_ns, cdr = message
+        yield Message(connection.topic, logged_ns, bytes(cdr))
+
+
+@contextmanager
+def _readable(path: object) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # parsers of foreign bytes raise nearly anything
+        raise BagError(f'{path} cannot be read: {error}') from error
+
+
+def header_stamp_ns(cdr: bytes) -> int:
+    """Stamp of a serialized message that begins with a std_msgs/Header."""
+    order = '<' if cdr[1] & 1 else '>'
+    seconds, nanoseconds = struct.unpack_from(f'{order}iI', cdr, 4)
+    return int(seconds) * 1_000_000_000 + int(nanoseconds)

@@ -1,0 +1,49 @@
+"""A plain ROS node for the length of a command, and signals that ask the command to end."""
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+import os
+import signal
+import threading
+from typing import Any
+
+import rclpy
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+from rclpy.utilities import try_shutdown
+
+from tdnet_ros.bags.errors import BagError
+
+
+@contextmanager
+def ros_node(name: str) -> Iterator[Node]:
+    """Bring up a node and shut ROS down after it; signals stay with the caller."""
+    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        node = rclpy.create_node(f'{name}_{os.getpid()}')
+        try:
+            yield node
+        finally:
+            node.destroy_node()
+    finally:
+        try_shutdown()
+
+
+def stop_on_signals() -> threading.Event:
+    """An event that SIGINT and SIGTERM set."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def message_class(msgtype: str) -> Any:
+    """Import the Python class of a type like 'sensor_msgs/msg/Image'."""
+    package, group, name = msgtype.split('/')
+    try:
+        return getattr(import_module(f'{package}.{group}'), name)
+    except (ImportError, AttributeError) as error:
+        raise BagError(f'{msgtype} is not installed: source the workspace that has {package}'
+                       ) from error

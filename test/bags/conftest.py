@@ -1,0 +1,83 @@
+"""Sources to play, bags to read, and a ROS domain with nobody else in it."""
+from collections.abc import Callable, Iterator
+import os
+from pathlib import Path
+import socket
+import subprocess
+import sys
+
+from bags.material import FRAMES, SHAPE, Peer, compressed_message, frame, image_message, write_bag
+import cv2
+import pytest
+import rclpy
+from std_msgs.msg import Header
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / 'frames'
+    path.mkdir()
+    for index in range(FRAMES):
+        cv2.imwrite(str(path / f'frame{index}.png'), frame(index))
+    (path / 'notes.txt').write_text('not an image')
+    return path
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    path = tmp_path / 'clip.mp4'
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'mp4v'), 20.0, SHAPE[1::-1])
+    for index in range(FRAMES):
+        writer.write(frame(index))
+    writer.release()
+    return path
+
+
+@pytest.fixture
+def bag(tmp_path: Path) -> Path:
+    """Two cameras, one raw at 10 Hz and one compressed at 5 Hz."""
+    return write_bag(tmp_path / 'bag', {
+        '/front/image_raw': [(100 * k, image_message(k)) for k in range(6)],
+        '/rear/image_raw/compressed': [(200 * k + 30, compressed_message(k)) for k in range(3)],
+        '/note': [(5, Header(frame_id='no image'))]})
+
+
+@pytest.fixture
+def domain(monkeypatch: pytest.MonkeyPatch) -> int:
+    """A ROS domain that no process of this machine uses, for this process and its children."""
+    for number in range(1 + os.getpid() % 90, 232):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.bind(('', 7410 + 250 * number))
+            except OSError:
+                continue
+        monkeypatch.setenv('ROS_DOMAIN_ID', str(number))
+        return number
+    raise AssertionError('no free ROS domain')
+
+
+@pytest.fixture
+def peer(domain: int) -> Iterator[Peer]:
+    rclpy.init(args=[])
+    node = rclpy.create_node('peer')
+    yield Peer(node)
+    node.destroy_node()
+    rclpy.shutdown()
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., subprocess.Popen]]:
+    """Start tdnet_bag with these arguments in a process of its own."""
+    running: list[subprocess.Popen] = []
+
+    def start_one(*arguments: object, **options: object) -> subprocess.Popen:
+        running.append(subprocess.Popen(
+            [sys.executable, '-m', 'tdnet_ros.bags.cli', *map(str, arguments)],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options))
+        return running[-1]
+
+    yield start_one
+    for process in running:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()

@@ -1,0 +1,73 @@
+"""Images, messages, bags and a node to test against."""
+from collections.abc import Callable
+from pathlib import Path
+import time
+
+import cv2
+import numpy as np
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.serialization import serialize_message
+from rosbags.rosbag2 import StoragePlugin, Writer
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
+
+from tdnet_ros.bags.definitions import definition
+from tdnet_ros.ros.messages import array_to_image
+
+FRAMES = 12
+SHAPE = (24, 32, 3)
+
+
+def frame(index: int) -> np.ndarray:
+    """A flat image whose brightness tells its number."""
+    return np.full(SHAPE, 10 * index, np.uint8)
+
+
+def image_message(index: int) -> Image:
+    header = Header(frame_id='front')
+    header.stamp.sec, header.stamp.nanosec = 100 + index, 7
+    return array_to_image(frame(index), 'bgr8', header)
+
+
+def compressed_message(index: int) -> CompressedImage:
+    message = CompressedImage(header=image_message(index).header, format='png')
+    message.data.frombytes(cv2.imencode('.png', frame(index))[1].tobytes())
+    return message
+
+
+def write_bag(path: Path, topics: dict[str, list[tuple[int, object]]],
+              storage: StoragePlugin = StoragePlugin.MCAP) -> Path:
+    """Write a bag of (time in ms, message) lists with rosbags alone."""
+    with Writer(path, version=8, storage_plugin=storage) as writer:
+        rows = []
+        for topic, messages in topics.items():
+            kind = type(messages[0][1])
+            name = f'{kind.__module__.split(".")[0]}/msg/{kind.__name__}'
+            known = definition(name)
+            connection = writer.add_connection(topic, name, msgdef=known.text,
+                                               rihs01=known.digest)
+            rows += [(ms, connection, serialize_message(message)) for ms, message in messages]
+        for ms, connection, cdr in sorted(rows, key=lambda row: row[0]):
+            writer.write(connection, 10 ** 9 + ms * 10 ** 6, cdr)
+    return path
+
+
+class Peer:
+    """The test's own node, the other end of the program under test."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(node)
+
+    def spin_until(self, done: Callable[[], bool], timeout_s: float = 15.0) -> None:
+        end_s = time.monotonic() + timeout_s
+        while not done():
+            assert time.monotonic() < end_s, 'timed out'
+            self._executor.spin_once(timeout_sec=0.02)
+
+    def spin_for(self, seconds: float) -> None:
+        end_s = time.monotonic() + seconds
+        while time.monotonic() < end_s:
+            self._executor.spin_once(timeout_sec=0.02)

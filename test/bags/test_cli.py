@@ -1,0 +1,46 @@
+"""The tdnet_bag program: help, bad input, and a look into a bag."""
+from collections.abc import Callable
+from pathlib import Path
+import subprocess
+
+import pytest
+
+Start = Callable[..., subprocess.Popen]
+
+
+@pytest.mark.parametrize('arguments', [(), ('play',), ('record',), ('info',)])
+def test_help_has_examples(start: Start, arguments: tuple[str, ...]) -> None:
+    process = start(*arguments, '--help')
+    out, _ = process.communicate(timeout=15)
+    assert process.returncode == 0
+    assert 'examples:' in out
+
+
+@pytest.mark.parametrize(('content', 'message'), [
+    (None, 'does not exist'), (b'text', 'is no video that OpenCV can decode')])
+def test_bad_input_is_one_line(tmp_path: Path, start: Start, content: bytes | None,
+                               message: str) -> None:
+    source = tmp_path / 'input.mp4'
+    if content is not None:
+        source.write_bytes(content)
+    process = start('play', source)
+    out, err = process.communicate(timeout=15)
+    assert process.returncode == 1
+    assert (out, len(err.splitlines())) == ('', 1)
+    assert err.startswith(f'tdnet_bag: {source} {message}')
+
+
+@pytest.mark.parametrize('arguments', [('--rate', '0'), ('--frames', '-1'), ('--rate', 'fast')])
+def test_bad_numbers_are_refused(folder: Path, start: Start, arguments: tuple[str, str]) -> None:
+    process = start('play', folder, *arguments)
+    _, err = process.communicate(timeout=15)
+    assert process.returncode == 2
+    assert arguments[0] in err.splitlines()[-1]
+
+
+def test_info_lists_topics(bag: Path, start: Start) -> None:
+    process = start('info', bag)
+    out, _ = process.communicate(timeout=15)
+    assert process.returncode == 0
+    assert '10 messages' in out
+    assert '6  /front/image_raw  [sensor_msgs/msg/Image]' in out

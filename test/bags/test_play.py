@@ -1,0 +1,154 @@
+"""`tdnet_bag play` as a process: every image arrives, when it is due, with the right stamp."""
+from collections.abc import Callable
+import json
+from pathlib import Path
+import signal
+import subprocess
+import time
+
+from bags.material import FRAMES, Peer, compressed_message, image_message
+import numpy as np
+import pytest
+from rclpy.qos import QoSProfile, qos_profile_sensor_data
+from sensor_msgs.msg import CompressedImage, Image
+
+Start = Callable[..., subprocess.Popen]
+
+
+class Arrivals:
+    """Messages of one topic and when they came."""
+
+    def __init__(self, peer: Peer, kind: type, topic: str, qos: QoSProfile) -> None:
+        self.messages: list = []
+        self.times_ns: list[int] = []
+        peer.node.create_subscription(kind, topic, self._keep, qos)
+
+    def _keep(self, message: object) -> None:
+        self.times_ns.append(time.time_ns())
+        self.messages.append(message)
+
+    def count(self) -> int:
+        return len(self.messages)
+
+    def stamps_ns(self) -> list[int]:
+        return [message.header.stamp.sec * 10 ** 9 + message.header.stamp.nanosec
+                for message in self.messages]
+
+
+def done(process: subprocess.Popen) -> str:
+    out, err = process.communicate(timeout=15)
+    assert process.returncode == 0, err
+    return out
+
+
+@pytest.mark.parametrize('qos', [qos_profile_sensor_data, QoSProfile(depth=10)])
+def test_every_image_arrives_once_and_in_order(tmp_path: Path, folder: Path, peer: Peer,
+                                               start: Start, qos: QoSProfile) -> None:
+    arrivals = Arrivals(peer, Image, '/camera/image_raw', qos)
+    player = start('play', folder, '--rate', 50, '--summary', tmp_path / 'sent.json')
+    peer.spin_until(lambda: arrivals.count() == FRAMES)
+    done(player)
+    sent = json.loads((tmp_path / 'sent.json').read_text())
+    assert sent['sent'] == FRAMES
+    assert arrivals.stamps_ns() == sent['stamps_ns']
+    assert [message.data[0] // 10 for message in arrivals.messages] == list(range(FRAMES))
+    first = arrivals.messages[0]
+    assert (first.encoding, first.width, first.height, first.step) == ('bgr8', 32, 24, 96)
+    assert first.header.frame_id == 'camera_optical_frame'
+
+
+def test_pace_is_kept_without_drift(folder: Path, tmp_path: Path, peer: Peer,
+                                    start: Start) -> None:
+    arrivals = Arrivals(peer, Image, '/camera/image_raw', QoSProfile(depth=50))
+    player = start('play', folder, '--rate', 40, '--loop', '--frames', 60)
+    peer.spin_until(lambda: arrivals.count() == 60)
+    done(player)
+    late_ms = (np.array(arrivals.stamps_ns()) - arrivals.stamps_ns()[0]) / 1e6
+    late_ms -= np.arange(60) * 25.0
+    assert np.median(np.abs(late_ms)) < 3.0
+    assert abs(np.median(late_ms[-10:]) - np.median(late_ms[:10])) < 3.0
+
+
+def test_stamps_now_are_the_times_of_sending(video: Path, peer: Peer, start: Start) -> None:
+    arrivals = Arrivals(peer, Image, '/cam', QoSProfile(depth=20))
+    done_before = time.time_ns()
+    player = start('play', video, '--topic', '/cam', '--frame-id', 'left')
+    peer.spin_until(lambda: arrivals.count() == FRAMES)
+    done(player)
+    age_ms = (np.array(arrivals.times_ns) - np.array(arrivals.stamps_ns())) / 1e6
+    assert arrivals.stamps_ns()[0] > done_before
+    assert 0 < np.median(age_ms) < 50
+    assert arrivals.messages[0].header.frame_id == 'left'
+
+
+def test_original_stamps_repeat_with_the_loop(video: Path, peer: Peer, start: Start) -> None:
+    arrivals = Arrivals(peer, Image, '/camera/image_raw', QoSProfile(depth=50))
+    player = start('play', video, '--rate', 50, '--stamps', 'original', '--loop', '--frames',
+                   FRAMES + 3)
+    peer.spin_until(lambda: arrivals.count() == FRAMES + 3)
+    done(player)
+    once = [index * 20_000_000 for index in range(FRAMES)]
+    assert arrivals.stamps_ns() == once + once[:3]
+
+
+def test_bag_goes_out_as_it_came_in(bag: Path, peer: Peer, start: Start) -> None:
+    raw = Arrivals(peer, Image, '/front/image_raw', QoSProfile(depth=20))
+    packed = Arrivals(peer, CompressedImage, '/rear/image_raw/compressed', QoSProfile(depth=20))
+    player = start('play', bag, '--stamps', 'original', '--rate', 20)
+    peer.spin_until(lambda: raw.count() == 6 and packed.count() == 3)
+    done(player)
+    assert raw.messages == [image_message(index) for index in range(6)]
+    assert packed.messages == [compressed_message(index) for index in range(3)]
+
+
+def test_one_topic_of_a_bag_goes_where_it_is_wanted(bag: Path, peer: Peer, start: Start) -> None:
+    arrivals = Arrivals(peer, Image, '/cam', QoSProfile(depth=20))
+    before_ns = time.time_ns()
+    player = start('play', bag, '--from', '/front/image_raw', '--topic', '/cam')
+    peer.spin_until(lambda: arrivals.count() == 6)
+    done(player)
+    assert arrivals.messages[0].header.frame_id == 'front'
+    assert min(arrivals.stamps_ns()) > before_ns
+    assert np.diff(arrivals.stamps_ns()) / 1e6 == pytest.approx(100, abs=20)
+
+
+def test_interrupt_ends_it_cleanly(tmp_path: Path, folder: Path, peer: Peer,
+                                   start: Start) -> None:
+    arrivals = Arrivals(peer, Image, '/camera/image_raw', QoSProfile(depth=10))
+    player = start('play', folder, '--loop', '--summary', tmp_path / 'sent.json')
+    peer.spin_until(lambda: arrivals.count() >= 3)
+    player.send_signal(signal.SIGINT)
+    assert 'sent' in done(player)
+    assert json.loads((tmp_path / 'sent.json').read_text())['sent'] >= 3
+
+
+def test_paused_player_waits_for_enter(folder: Path, peer: Peer, start: Start) -> None:
+    arrivals = Arrivals(peer, Image, '/camera/image_raw', QoSProfile(depth=20))
+    player = start('play', folder, '--rate', 50, '--start-paused', stdin=subprocess.PIPE)
+    assert player.stderr.readline() == 'paused: press Enter to play\n'
+    peer.spin_for(0.5)
+    assert arrivals.count() == 0
+    player.stdin.write('\n')
+    player.stdin.flush()
+    peer.spin_until(lambda: arrivals.count() == FRAMES)
+    done(player)
+
+
+@pytest.mark.parametrize(('arguments', 'message'), [
+    (('--wait-for-subscriber', 0.3), 'no subscriber on /camera/image_raw after 0.3 s'),
+    (('--start-paused', '--wait-for-subscriber', 0), 'there is no input'),
+])
+def test_nobody_there_is_one_clear_line(folder: Path, domain: int, start: Start,
+                                        arguments: tuple, message: str) -> None:
+    player = start('play', folder, *arguments, stdin=subprocess.DEVNULL)
+    _, err = player.communicate(timeout=15)
+    assert player.returncode == 1
+    assert message in err.splitlines()[-1]
+    assert 'Traceback' not in err
+
+
+def test_two_topics_cannot_go_to_one(bag: Path, domain: int, start: Start) -> None:
+    player = start('play', bag, '--topic', '/cam')
+    _, err = player.communicate(timeout=15)
+    assert player.returncode == 1
+    assert 'choose with --from: /front/image_raw, /rear/image_raw/compressed' in err

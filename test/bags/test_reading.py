@@ -1,0 +1,71 @@
+"""Image topics of real bags in both storages, and what is said about bags that are none."""
+from pathlib import Path
+
+from bags.material import image_message, write_bag
+import pytest
+from rosbags.rosbag2 import StoragePlugin
+from std_msgs.msg import Header
+
+from tdnet_ros.bags.errors import BagError
+from tdnet_ros.bags.sources import open_source
+
+
+def test_bag_yields_its_image_topics_in_recorded_order(bag: Path) -> None:
+    source = open_source(str(bag))
+    assert source.topics == {'/front/image_raw': 'sensor_msgs/msg/Image',
+                             '/rear/image_raw/compressed': 'sensor_msgs/msg/CompressedImage'}
+    assert source.count == 9
+    samples = list(source)
+    assert [sample.topic.split('/')[1] for sample in samples] == [
+        'front', 'rear', 'front', 'front', 'rear', 'front', 'front', 'rear', 'front']
+    assert [sample.due_s for sample in samples] == pytest.approx(
+        [0, .03, .1, .2, .23, .3, .4, .43, .5])
+    assert samples[0].stamp_ns == 100_000_000_007
+    assert samples[-1].stamp_ns == 105_000_000_007
+
+
+@pytest.mark.parametrize('storage', [StoragePlugin.MCAP, StoragePlugin.SQLITE3])
+def test_both_storages_are_read_as_directory_and_as_file(tmp_path: Path,
+                                                         storage: StoragePlugin) -> None:
+    bag = write_bag(tmp_path / 'bag', {'/image': [(0, image_message(4))]}, storage)
+    files = [path for path in bag.iterdir() if path.suffix in {'.mcap', '.db3'}]
+    for path in (bag, *files):
+        sample, = open_source(str(path))
+        assert sample.stamp_ns == 104_000_000_007
+
+
+def test_rate_stretches_time_and_keeps_offsets(bag: Path) -> None:
+    samples = list(open_source(str(bag), rate_hz=20.0))
+    assert [sample.due_s for sample in samples] == pytest.approx(
+        [0, .015, .05, .1, .115, .15, .2, .215, .25])
+
+
+def test_one_topic_is_chosen(bag: Path) -> None:
+    source = open_source(str(bag), topics=('/rear/image_raw/compressed',))
+    assert source.count == 3
+    assert {sample.topic for sample in source} == {'/rear/image_raw/compressed'}
+
+
+def test_unknown_topic_is_named_with_those_there(bag: Path) -> None:
+    with pytest.raises(BagError, match=r'no image topic /left; .*/front/image_raw, /rear'):
+        open_source(str(bag), topics=('/left',))
+
+
+def test_bag_without_images_names_its_topics(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / 'bag', {'/note': [(0, Header())]})
+    with pytest.raises(BagError, match='no image topic; its topics: /note'):
+        open_source(str(bag))
+
+
+def test_cut_off_recording_is_named(bag: Path) -> None:
+    (bag / 'metadata.yaml').unlink()
+    with pytest.raises(BagError, match=r'no metadata\.yaml'):
+        open_source(str(bag))
+
+
+@pytest.mark.parametrize('keep', [0, 100, 1500])
+def test_truncated_storage_is_named(bag: Path, keep: int) -> None:
+    storage = bag / 'bag.mcap'
+    storage.write_bytes(storage.read_bytes()[:keep])
+    with pytest.raises(BagError, match='cannot be read'):
+        list(open_source(str(bag)))

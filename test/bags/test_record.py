@@ -1,0 +1,91 @@
+"""`tdnet_bag record` as a process: QoS, bytes, signals, and topics that come late or never."""
+from collections.abc import Callable
+from pathlib import Path
+import signal
+import subprocess
+
+from bags.material import Peer, image_message
+import pytest
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
+from rclpy.serialization import deserialize_message
+from rosbags.interfaces import QosDurability, QosReliability
+from rosbags.rosbag2 import Reader
+from sensor_msgs.msg import Image
+from std_msgs.msg import Float32, Header
+
+Start = Callable[..., subprocess.Popen]
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+BEST_EFFORT = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+
+
+def finish(process: subprocess.Popen, number: signal.Signals = signal.SIGINT) -> tuple[str, str]:
+    process.send_signal(number)
+    return process.communicate(timeout=15)
+
+
+def test_bytes_types_and_qos_are_those_of_the_publishers(tmp_path: Path, peer: Peer,
+                                                         start: Start) -> None:
+    images = peer.node.create_publisher(Image, '/camera/image_raw', qos_profile_sensor_data)
+    values = peer.node.create_publisher(Float32, '/value', 10)
+    latched = peer.node.create_publisher(Header, '/latched', LATCHED)
+    latched.publish(Header(frame_id='published before the recorder was there'))
+    recorder = start('record', '/camera/image_raw', '/value', '/latched', '--out',
+                     tmp_path / 'bag')
+    peer.spin_until(lambda: all(item.get_subscription_count()
+                                for item in (images, values, latched)))
+    peer.spin_for(0.3)
+    for index in range(5):
+        images.publish(image_message(index))
+        values.publish(Float32(data=float(index)))
+        peer.spin_for(0.05)
+    out, err = finish(recorder)
+    assert recorder.returncode == 0, err
+    assert 'recorded 11 messages' in out
+    with Reader(tmp_path / 'bag') as reader:
+        recorded = {}
+        for connection, _, cdr in reader.messages():
+            recorded.setdefault(connection.topic, []).append(bytes(cdr))
+        offers = {item.topic: (item.msgtype, item.ext.offered_qos_profiles[0])
+                  for item in reader.connections}
+    images = [deserialize_message(cdr, Image) for cdr in recorded['/camera/image_raw']]
+    assert images == [image_message(index) for index in range(5)]
+    assert len(recorded['/value']) == 5
+    assert len(recorded['/latched']) == 1
+    assert offers['/camera/image_raw'][0] == 'sensor_msgs/msg/Image'
+    assert offers['/camera/image_raw'][1].reliability == QosReliability.BEST_EFFORT
+    assert offers['/value'][1].reliability == QosReliability.RELIABLE
+    assert offers['/value'][1].durability == QosDurability.VOLATILE
+    assert offers['/latched'][1].durability == QosDurability.TRANSIENT_LOCAL
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_signals_leave_a_readable_bag(tmp_path: Path, peer: Peer, start: Start,
+                                      number: signal.Signals) -> None:
+    recorder = start('record', '/late', '--out', tmp_path / 'bag')
+    peer.spin_for(1.0)
+    late = peer.node.create_publisher(Float32, '/late', BEST_EFFORT)
+    peer.spin_until(lambda: late.get_subscription_count() > 0)
+    peer.spin_for(0.3)
+    for _ in range(20):
+        late.publish(Float32(data=1.0))
+        peer.spin_for(0.01)
+    _, err = finish(recorder, number)
+    assert recorder.returncode == 0, err
+    with Reader(tmp_path / 'bag') as reader:
+        assert reader.message_count == 20
+
+
+def test_topic_without_publisher_is_said(tmp_path: Path, domain: int, start: Start) -> None:
+    recorder = start('record', '/never', '--out', tmp_path / 'bag', '--duration', 0.3)
+    _, err = recorder.communicate(timeout=15)
+    assert recorder.returncode == 1
+    assert err == 'tdnet_bag: /never never had a publisher\n'
+    with Reader(tmp_path / 'bag') as reader:
+        assert reader.message_count == 0
+
+
+def test_existing_output_is_refused(tmp_path: Path, start: Start) -> None:
+    recorder = start('record', '/x', '--out', tmp_path)
+    _, err = recorder.communicate(timeout=15)
+    assert recorder.returncode == 1
+    assert err == f'tdnet_bag: {tmp_path} exists already: choose another --out or remove it\n'

@@ -1,0 +1,84 @@
+"""Images of files, folders and cameras: order, timing, and one clear line on bad input."""
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tdnet_ros.bags.errors import BagError
+from tdnet_ros.bags.sources import open_source
+
+FRAMES = 12
+
+
+def brightness(samples) -> list[int]:
+    return [round(float(np.mean(sample.payload)) / 10) for sample in samples]
+
+
+def test_folder_plays_in_natural_order(folder: Path) -> None:
+    source = open_source(str(folder))
+    assert source.count == FRAMES
+    assert brightness(source) == list(range(FRAMES))
+
+
+def test_folder_is_paced_by_the_rate(folder: Path) -> None:
+    samples = list(open_source(str(folder), rate_hz=50.0))
+    assert [sample.due_s for sample in samples] == pytest.approx(
+        [index / 50 for index in range(FRAMES)])
+    assert [sample.stamp_ns for sample in samples] == [index * 20_000_000
+                                                       for index in range(FRAMES)]
+
+
+def test_video_plays_at_its_own_rate_every_time(video: Path) -> None:
+    source = open_source(str(video))
+    assert source.count == FRAMES
+    for _ in range(2):
+        samples = list(source)
+        assert brightness(samples) == list(range(FRAMES))
+        assert samples[-1].due_s == pytest.approx((FRAMES - 1) / 20.0)
+
+
+def test_pixels_are_bgr(folder: Path) -> None:
+    sample = next(iter(open_source(str(folder))))
+    assert sample.payload.dtype == np.uint8
+    assert sample.payload.shape == (24, 32, 3)
+
+
+@pytest.mark.parametrize(('name', 'content', 'message'), [
+    ('missing.mp4', None, 'does not exist'),
+    ('text.mp4', b'plain text', 'no video that OpenCV can decode'),
+    ('empty.avi', b'', 'no video that OpenCV can decode'),
+])
+def test_bad_video_is_named(tmp_path: Path, name: str, content: bytes | None,
+                            message: str) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(BagError, match=f'{name}.*{message}'):
+        open_source(str(tmp_path / name))
+
+
+def test_video_cut_short_is_named(video: Path) -> None:
+    video.write_bytes(video.read_bytes()[:200])
+    with pytest.raises(BagError, match=r'clip\.mp4'):
+        open_source(str(video))
+
+
+def test_empty_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BagError, match='holds no image'):
+        open_source(str(tmp_path))
+
+
+def test_broken_image_is_named(folder: Path) -> None:
+    (folder / 'frame3.png').write_bytes(b'no png')
+    with pytest.raises(BagError, match=r'frame3\.png is no image'):
+        list(open_source(str(folder)))
+
+
+@pytest.mark.parametrize('device', ['63', '/dev/video63'])
+def test_absent_camera_is_named(device: str) -> None:
+    with pytest.raises(BagError, match='camera 63'):
+        open_source(device)
+
+
+def test_topics_need_a_bag(folder: Path) -> None:
+    with pytest.raises(BagError, match='no rosbag'):
+        open_source(str(folder), topics=('/camera/image_raw',))
