@@ -1,12 +1,16 @@
 """Settings for every test: one thread per process, fixed seeds, a DDS domain of its own."""
+import fcntl
 import os
 from pathlib import Path
+import shutil
 import socket
+import time
 
 import pytest
 import torch
 
-ROOT = Path(__file__).parents[1]
+PROFILE = Path(__file__).parents[1] / 'config' / 'fastdds.xml'
+SHARED_MEMORY = Path('/dev/shm')
 SAFE_DOMAINS = range(1, 102)  # above these DDS ports meet the ephemeral ports of Linux
 
 torch.set_num_threads(1)
@@ -24,15 +28,30 @@ def take_domain() -> tuple[int, socket.socket | None]:
     return os.getpid() % len(SAFE_DOMAINS), None
 
 
+def free_abandoned_segments() -> None:
+    """Remove shared memory that killed processes left: its lock is held by nobody."""
+    for lock in SHARED_MEMORY.glob('fastrtps_*_el'):
+        try:
+            if time.time() - lock.stat().st_mtime < 60:
+                continue
+            with lock.open() as handle:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                lock.with_name(lock.name.removesuffix('_el')).unlink(missing_ok=True)
+                lock.unlink()
+        except OSError:
+            continue
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Keep the tests, and the processes they start, away from every other ROS node."""
     domain, config.tdnet_domain_holder = take_domain()
     os.environ['ROS_DOMAIN_ID'] = str(domain)
     os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
     os.environ['OMP_NUM_THREADS'] = '1'
-    profile = str(ROOT / 'config' / 'fastdds.xml')
-    for name in ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE'):
-        os.environ.setdefault(name, profile)
+    free_abandoned_segments()
+    if SHARED_MEMORY.is_dir() and shutil.disk_usage(SHARED_MEMORY).free >= 512 * 2**20:
+        for name in ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE'):
+            os.environ.setdefault(name, str(PROFILE))
 
 
 @pytest.fixture(autouse=True)
