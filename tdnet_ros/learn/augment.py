@@ -1,0 +1,123 @@
+"""Random views of a labelled frame, and smooth camera motion over a still."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from tdnet_ros.nets.classes import UNLABELED
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How far a training view may differ from the frame on disk."""
+
+    scale: tuple[float, float] = (0.6, 1.8)
+    rotation_deg: float = 4.0
+    flip: bool = True
+    brightness: float = 0.3
+    contrast: float = 0.3
+    saturation: float = 0.4
+    tint: float = 0.08
+    """Largest change of one colour channel against the others."""
+
+
+@dataclass(frozen=True)
+class Motion:
+    """Largest change from one synthetic frame to the next."""
+
+    pan: float = 0.02
+    """Share of the crop's size."""
+    zoom: float = 0.03
+    roll_deg: float = 0.7
+    parallax: float = 0.02
+    """Change of depth across the crop's height, as of a plane that tilts."""
+    exposure: float = 0.04
+
+
+def random_view(rng: np.random.Generator, augmentation: Augmentation,
+                source: tuple[int, int], crop: tuple[int, int]) -> np.ndarray:
+    """Return the 3x3 map from the source's pixels (h, w) to those of a random crop (h, w)."""
+    (height, width), (crop_height, crop_width) = source, crop
+    low, high = np.log(augmentation.scale)
+    scale = float(np.exp(rng.uniform(low, high)))
+    centre = [_crop_centre(rng, size, wanted / scale)
+              for size, wanted in ((width, crop_width), (height, crop_height))]
+    mirror = -1.0 if augmentation.flip and rng.random() < 0.5 else 1.0
+    angle = np.deg2rad(rng.uniform(-1, 1) * augmentation.rotation_deg)
+    to_centre = _translate(-centre[0], -centre[1])
+    turn = np.diag([mirror * scale, scale, 1.0]) @ _rotate(angle)
+    return _translate(crop_width / 2, crop_height / 2) @ turn @ to_centre
+
+
+def _crop_centre(rng: np.random.Generator, size: int, wanted: float) -> float:
+    """Place a crop inside the source; where it is larger than the source, keep it all in view."""
+    low, high = sorted((wanted / 2, size - wanted / 2))
+    return float(rng.uniform(low, high))
+
+
+def camera_motion(rng: np.random.Generator, motion: Motion, frames: int,
+                  crop: tuple[int, int]) -> list[np.ndarray]:
+    """Return one 3x3 map per frame, on the crop's pixels: a steady motion with a little shake."""
+    height, width = crop
+    steady = rng.uniform(-1, 1, 5)
+    maps = []
+    for t in range(frames):
+        x, y, zoom, roll, tilt = (steady + rng.uniform(-0.2, 0.2, 5)) * (t - (frames - 1) / 2)
+        scale = float(np.exp(motion.zoom * zoom))
+        inner = np.diag([scale, scale, 1.0]) @ _rotate(np.deg2rad(motion.roll_deg * roll))
+        inner[2, 1] = motion.parallax * tilt / height
+        shift = _translate(motion.pan * x * width, motion.pan * y * height)
+        maps.append(shift @ _translate(width / 2, height / 2) @ inner
+                    @ _translate(-width / 2, -height / 2))
+    return maps
+
+
+def warp_image(image: np.ndarray, view: np.ndarray, crop: tuple[int, int],
+               fill: tuple[int, int, int]) -> np.ndarray:
+    """Draw the crop of an image, bilinear; outside it is the fill colour."""
+    return cv2.warpPerspective(image, view, crop[::-1], flags=cv2.INTER_LINEAR,
+                               borderMode=cv2.BORDER_CONSTANT, borderValue=fill)
+
+
+def warp_label(label: np.ndarray, view: np.ndarray, crop: tuple[int, int]) -> np.ndarray:
+    """Draw the crop of a label, nearest; outside it is unlabelled."""
+    return cv2.warpPerspective(label, view, crop[::-1], flags=cv2.INTER_NEAREST,
+                               borderMode=cv2.BORDER_CONSTANT, borderValue=UNLABELED)
+
+
+@dataclass(frozen=True)
+class ColourJitter:
+    """One draw of a colour change, the same for all frames of a clip but for the exposure."""
+
+    gain: np.ndarray
+    """Per channel, RGB."""
+    offset: float
+    saturation: float
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator, augmentation: Augmentation) -> ColourJitter:
+        """Draw contrast, brightness, tint and saturation."""
+        contrast = 1 + rng.uniform(-1, 1) * augmentation.contrast
+        brightness = rng.uniform(-1, 1) * augmentation.brightness * 128
+        tint = 1 + rng.uniform(-1, 1, 3) * augmentation.tint
+        return cls(contrast * tint, 128 * (1 - contrast) + brightness,
+                   1 + rng.uniform(-1, 1) * augmentation.saturation)
+
+    def apply(self, image: np.ndarray, exposure: float = 1.0) -> np.ndarray:
+        """Change the colours of an RGB uint8 image."""
+        grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+        mixed = cv2.addWeighted(image, self.saturation, grey, 1 - self.saturation, 0)
+        levels = np.arange(256)[:, None] * self.gain[None] * exposure + self.offset
+        table = np.clip(levels, 0, 255).astype(np.uint8)[None]
+        return cv2.LUT(mixed, table)
+
+
+def _translate(x: float, y: float) -> np.ndarray:
+    return np.array([[1, 0, x], [0, 1, y], [0, 0, 1]], float)
+
+
+def _rotate(angle: float) -> np.ndarray:
+    cos, sin = np.cos(angle), np.sin(angle)
+    return np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])

@@ -1,0 +1,88 @@
+"""One training step's forward pass: every frame of a clip is the current one once."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from tdnet_ros.learn.config import TrainConfig
+from tdnet_ros.learn.losses import disagreement, ohem_cross_entropy
+from tdnet_ros.learn.samples import Clip
+from tdnet_ros.nets.baselines import PerFrame
+from tdnet_ros.nets.card import IMAGENET_MEAN, IMAGENET_STD
+from tdnet_ros.nets.classes import UNLABELED
+from tdnet_ros.nets.subnetwork import EncodedFrame
+from tdnet_ros.nets.tdnet import TDNet
+
+
+class Learner(nn.Module):
+    """A network with its losses, so that a distributed wrapper sees one module.
+
+    A clip has as many frames as the network has paths, and each path sees one of them. Read in a
+    circle, any of the frames can be the current one with the others as its history (a clip
+    played backwards is a clip), so one pass over the backbones gives a loss per labelled frame.
+    """
+
+    def __init__(self, network: TDNet | PerFrame, config: TrainConfig,
+                 class_weights: Tensor | None = None) -> None:
+        super().__init__()
+        self.network = network
+        self.config = config
+        self.mean: Tensor
+        self.std: Tensor
+        self.class_weights: Tensor | None
+        self.register_buffer('mean', torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
+        self.register_buffer('std', torch.tensor(IMAGENET_STD).view(3, 1, 1), persistent=False)
+        self.register_buffer('class_weights', class_weights, persistent=False)
+
+    def forward(self, clip: Clip, step: int) -> dict[str, Tensor]:
+        """Return the terms of the loss and their weighted sum, 'total'."""
+        images = (clip.images.float() / 255 - self.mean) / self.std
+        stride = self.config.label_stride
+        labels = clip.labels[..., ::stride, ::stride]
+        labelled = [t for t in range(labels.shape[1]) if bool((labels[:, t] != UNLABELED).any())]
+        if isinstance(self.network, PerFrame):
+            outputs = [self.network(images[:, t])[0] for t in labelled]
+            terms = {'full': self._mean_loss(outputs, labels, labelled)}
+        else:
+            terms = self._td_terms(self.network, images, labels, clip.still, labelled, step)
+        weights = self.config.loss
+        terms['total'] = (terms['full'] + weights.sub * terms.get('sub', 0)
+                          + weights.agreement * terms.get('agreement', 0))
+        return terms
+
+    def _td_terms(self, network: TDNet, images: Tensor, labels: Tensor, still: Tensor,
+                  labelled: Sequence[int], step: int) -> dict[str, Tensor]:
+        count = len(network.paths)
+        paths = [(step + t) % count for t in range(count)]
+        frames = encode_clip(network, images, paths, bool(still.all()))
+        outputs = [
+            network.decode(frames[t], paths[t],
+                           [frames[(t + i) % count].features for i in range(1, count)])
+            for t in labelled]
+        # The sub loss of one path a step: a path's turn comes as the step moves the paths on.
+        last = labelled[-1]
+        own = network.decode(frames[last], paths[last], [])
+        terms = {'full': self._mean_loss(outputs, labels, labelled),
+                 'sub': self._mean_loss([own], labels, [last])}
+        if bool(still.any()) and len(outputs) > 1:
+            terms['agreement'] = disagreement([output[still] for output in outputs])
+        return terms
+
+    def _mean_loss(self, outputs: Sequence[Tensor], labels: Tensor,
+                   frames: Sequence[int]) -> Tensor:
+        losses = [ohem_cross_entropy(output, labels[:, t], self.class_weights,
+                                     self.config.ohem_threshold)
+                  for output, t in zip(outputs, frames)]
+        return torch.stack(losses).mean()
+
+
+def encode_clip(network: TDNet, images: Tensor, paths: Sequence[int],
+                still: bool) -> list[EncodedFrame]:
+    """Run frame t of [B, T, 3, h, w] through paths[t]; of a still the trunk is needed once."""
+    if not still:
+        return [network.encode(images[:, t], path) for t, path in enumerate(paths)]
+    image = images[:, 0]
+    shared = [image, *network.trunk(image)]
+    return [network.path(path).encode(shared) for path in paths]

@@ -1,0 +1,45 @@
+"""Which samples a process loads for which step."""
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from torch.utils.data import DataLoader
+
+from tdnet_ros.learn.config import TrainConfig
+from tdnet_ros.learn.datasets import Dataset
+from tdnet_ros.learn.samples import Clip, ClipRecipe, ClipSamples
+
+
+def clips(config: TrainConfig, dataset: Dataset, paths: int, step: int,
+          rank: int, world: int) -> Iterator[Clip]:
+    """
+    Yield this process's parts of every step from `step` to the run's end.
+
+    Part k of a step covers the same samples whether one process computes all parts or several
+    share them: accumulating n parts and running n processes see the same data.
+    """
+    while step < config.steps:
+        number, offset = config.locate(step)
+        stage = config.stages[number]
+        recipe = ClipRecipe(paths, stage.crop, config.augmentation, config.motion,
+                            stage.still_share, config.max_gap)
+        samples = ClipSamples(dataset, recipe, config.seed)
+        samples.preload()
+        batches = []
+        size = stage.batch // (stage.accumulate * world)
+        for later in range(step, step + stage.steps - offset):
+            first = config.first_sample(later)
+            for part in range(rank, stage.accumulate * world, world):
+                batches.append(range(first + part * size, first + (part + 1) * size))
+        yield from DataLoader(samples, batch_sampler=batches, num_workers=config.workers)
+        step += stage.steps - offset
+
+
+def check_batches(config: TrainConfig, world: int) -> None:
+    """Refuse a batch that can't be cut into equal parts."""
+    for stage in config.stages:
+        parts = stage.accumulate * world
+        if stage.batch % parts:
+            raise ValueError(
+                f"stage '{stage.name}': a batch of {stage.batch} can't be cut into {parts} equal "
+                f'parts ({world} processes, {stage.accumulate} each)')

@@ -1,0 +1,47 @@
+"""Losses of the paper: hard-example cross-entropy, and agreement between the paths."""
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from tdnet_ros.nets.classes import UNLABELED
+
+
+def ohem_cross_entropy(logits: Tensor, labels: Tensor, weights: Tensor | None = None,
+                       threshold: float = 0.7, kept_share: float = 1 / 16) -> Tensor:
+    """
+    Return the mean cross-entropy of the hard pixels.
+
+    Hard are those whose true class has a probability below the threshold; where fewer than
+    kept_share of the labelled pixels are, that many with the largest loss. logits [B, C, h, w] are
+    scaled up (bilinear, corners aligned) to labels [B, H, W], UNLABELED ignored. The weights [C]
+    of the classes scale a pixel's loss after the choice.
+    """
+    if logits.shape[-2:] != labels.shape[-2:]:
+        logits = F.interpolate(logits, labels.shape[-2:], mode='bilinear', align_corners=True)
+    labels = labels.long()
+    loss = F.cross_entropy(logits.float(), labels, ignore_index=UNLABELED, reduction='none')
+    known = labels != UNLABELED
+    loss, known_labels = loss[known], labels[known]
+    if not len(loss):
+        return logits.sum() * 0
+    hard = loss.detach() > -math.log(threshold)
+    if hard.sum() < kept_share * len(loss):
+        hard = torch.zeros_like(hard)
+        hard[loss.detach().topk(math.ceil(kept_share * len(loss))).indices] = True
+    chosen = loss[hard]
+    if weights is not None:
+        scale = weights[known_labels[hard]]
+        return (chosen * scale).sum() / scale.sum()
+    return chosen.mean()
+
+
+def disagreement(outputs: list[Tensor]) -> Tensor:
+    """Return the mean divergence of each path's logits [B, C, h, w] from their common mean."""
+    logs = [F.log_softmax(o.float(), 1) for o in outputs]
+    mean = torch.stack(logs).logsumexp(0) - math.log(len(logs))
+    terms = [F.kl_div(mean, log, log_target=True, reduction='none').sum(1) for log in logs]
+    return torch.stack(terms).mean()

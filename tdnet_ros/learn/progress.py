@@ -1,0 +1,74 @@
+"""Shows a run: a bar on the terminal, lines where there is none, scalars for TensorBoard."""
+from __future__ import annotations
+
+from pathlib import Path
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress as Bar, TextColumn
+from rich.progress import TimeElapsedColumn, TimeRemainingColumn
+from torch.utils.tensorboard import SummaryWriter
+
+from tdnet_ros.learn.config import TrainConfig
+
+LINE_EVERY_S = 30.0
+
+
+class Progress:
+    """The watcher of a run; silent on all processes but the first."""
+
+    def __init__(self, out: Path, config: TrainConfig, step: int, active: bool) -> None:
+        self._active = active
+        self._config = config
+        self._console = Console()
+        self._bar = Bar(
+            TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(),
+            TimeElapsedColumn(), TextColumn('eta'), TimeRemainingColumn(),
+            console=self._console, disable=not active or not self._console.is_terminal)
+        self._task = self._bar.add_task('training', total=config.steps, completed=step)
+        self._writer = SummaryWriter(str(out)) if active else None
+        self._smooth = float('nan')
+        self._start = self._line = time.monotonic()
+        self._first = step
+
+    def __enter__(self) -> Progress:
+        self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self._bar.stop()
+        if self._writer:
+            self._writer.close()
+
+    def step(self, step: int, terms: dict[str, float], learning_rate: float) -> None:
+        """Show a finished step."""
+        if not self._writer:
+            return
+        total = terms['total']
+        self._smooth = total if self._smooth != self._smooth else 0.98 * self._smooth + 0.02 * total
+        stage = self._config.stages[self._config.locate(step - 1)[0]].name
+        text = f'{stage} loss {self._smooth:.3f} lr {learning_rate:.2e}'
+        self._bar.update(self._task, completed=step, description=text)
+        if step % 10 == 0:
+            for name, value in terms.items():
+                self._writer.add_scalar(f'loss/{name}', value, step)
+            self._writer.add_scalar('learning_rate', learning_rate, step)
+        if not self._console.is_terminal and time.monotonic() - self._line > LINE_EVERY_S:
+            self._line = time.monotonic()
+            pace = (self._line - self._start) / (step - self._first)
+            left = pace * (self._config.steps - step) / 60
+            self._console.print(f'{step}/{self._config.steps} {text} {pace:.2f} s/step, '
+                                f'{left:.0f} min left', highlight=False)
+
+    def validated(self, step: int, metrics: dict[str, float], best: float) -> None:
+        """Show a validation."""
+        if not self._writer:
+            return
+        for name, value in metrics.items():
+            self._writer.add_scalar(f'val/{name}', value, step)
+        classes = ' '.join(f'{name} {value:.2f}' for name, value in metrics.items()
+                           if name != 'miou')
+        self._console.print(f'{step}: val mIoU {metrics["miou"]:.4f} (best {best:.4f}) {classes}',
+                            highlight=False)

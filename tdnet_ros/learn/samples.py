@@ -1,0 +1,125 @@
+"""Training samples: sample n of a run is a pure function of (seed, n), so runs resume exactly."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from dataclasses import field
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset as TorchDataset
+
+from tdnet_ros.learn.augment import Augmentation
+from tdnet_ros.learn.augment import camera_motion
+from tdnet_ros.learn.augment import ColourJitter
+from tdnet_ros.learn.augment import Motion
+from tdnet_ros.learn.augment import random_view
+from tdnet_ros.learn.augment import warp_image
+from tdnet_ros.learn.augment import warp_label
+from tdnet_ros.learn.datasets import Dataset
+from tdnet_ros.learn.datasets import read_image
+from tdnet_ros.nets.classes import UNLABELED
+
+
+class Clip(NamedTuple):
+    """Frames in the order of time; batched by the loader (a leading B on every field)."""
+
+    images: Tensor
+    """uint8 RGB [T, 3, h, w]"""
+    labels: Tensor
+    """uint8 [T, h, w], UNLABELED where nothing is known"""
+    still: Tensor
+    """bool []: all frames are the same picture"""
+
+
+@dataclass(frozen=True)
+class ClipRecipe:
+    """What a sample looks like."""
+
+    frames: int
+    crop: tuple[int, int]
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    motion: Motion = field(default_factory=Motion)
+    still_share: float = 1.0
+    """Share of samples that repeat one frame; the others move."""
+    max_gap: int = 2
+    """Real video: largest step between the frames of a sample."""
+
+
+class ClipSamples(TorchDataset[Clip]):
+    """Endless samples of a data set; every pass visits the labelled frames in a new order."""
+
+    def __init__(self, dataset: Dataset, recipe: ClipRecipe, seed: int,
+                 cache_bytes: int = 4 << 30) -> None:
+        self._dataset = dataset
+        self._recipe = recipe
+        self._seed = seed
+        self._labelled = dataset.labelled()
+        self._cache: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
+        self._cache_room = cache_bytes
+
+    def __len__(self) -> int:
+        return len(self._labelled)
+
+    def __getitem__(self, number: int) -> Clip:
+        """Draw sample number n (0, 1, ... without end)."""
+        visit, place = divmod(number, len(self._labelled))
+        order = np.random.default_rng((self._seed, visit)).permutation(len(self._labelled))
+        rng = np.random.default_rng((self._seed, visit, place))
+        clip, position = self._labelled[order[place]]
+        still = rng.random() < self._recipe.still_share
+        earlier = None if still else self._earlier_images(rng, clip, position)
+        image, label = self._load(clip, position)
+        images, labels = self._draw(rng, image, label, earlier, still)
+        return Clip(torch.from_numpy(images), torch.from_numpy(labels), torch.tensor(still))
+
+    def preload(self) -> None:
+        """Decode what fits in the cache, so that worker processes share it."""
+        for clip, position in self._labelled:
+            self._load(clip, position)
+
+    def _load(self, clip: int, position: int) -> tuple[np.ndarray, np.ndarray]:
+        cached = self._cache.get((clip, position))
+        if cached is not None:
+            return cached
+        frame = self._dataset.clips[clip][position]
+        assert frame.label is not None
+        pair = read_image(frame.image), self._dataset.read_label(frame.label)
+        size = pair[0].nbytes + pair[1].nbytes
+        if size <= self._cache_room:
+            self._cache_room -= size
+            self._cache[clip, position] = pair
+        return pair
+
+    def _earlier_images(self, rng: np.random.Generator, clip: int,
+                        position: int) -> list[np.ndarray] | None:
+        """Read the history of a frame of a real video with random gaps, oldest first."""
+        gaps = rng.integers(1, self._recipe.max_gap + 1, self._recipe.frames - 1)
+        places = position - np.cumsum(gaps)[::-1]
+        if not len(places) or places[0] < 0:
+            return None
+        return [read_image(self._dataset.clips[clip][p].image) for p in places]
+
+    def _draw(self, rng: np.random.Generator, image: np.ndarray, label: np.ndarray,
+              earlier: list[np.ndarray] | None, still: bool) -> tuple[np.ndarray, np.ndarray]:
+        recipe = self._recipe
+        view = random_view(rng, recipe.augmentation, label.shape, recipe.crop)
+        jitter = ColourJitter.draw(rng, recipe.augmentation)
+        fill = tuple(int(v) for v in image.reshape(-1, 3)[::97].mean(0))
+        count = recipe.frames
+        if earlier is not None:
+            images = [jitter.apply(warp_image(i, view, recipe.crop, fill))
+                      for i in (*earlier, image)]
+            unknown = np.full((count - 1, *recipe.crop), UNLABELED, np.uint8)
+            labels = np.concatenate((unknown, warp_label(label, view, recipe.crop)[None]))
+        elif still or count == 1:
+            images = [jitter.apply(warp_image(image, view, recipe.crop, fill))] * count
+            labels = np.stack([warp_label(label, view, recipe.crop)] * count)
+        else:
+            moves = camera_motion(rng, recipe.motion, count, recipe.crop)
+            exposures = 1 + recipe.motion.exposure * rng.uniform(-1, 1, count)
+            images = [jitter.apply(warp_image(image, m @ view, recipe.crop, fill), e)
+                      for m, e in zip(moves, exposures)]
+            labels = np.stack([warp_label(label, m @ view, recipe.crop) for m in moves])
+        return np.stack(images).transpose(0, 3, 1, 2), labels

@@ -1,0 +1,139 @@
+"""The training loop: resumable at any step, the same on one process or many."""
+from __future__ import annotations
+
+from collections.abc import Iterator
+import os
+from pathlib import Path
+import time
+from typing import Any, Protocol
+
+from lightning_fabric import Fabric
+import torch
+from torch import Tensor, nn
+
+from tdnet_ros.learn.config import plain, TrainConfig
+from tdnet_ros.learn.ema import WeightAverage
+from tdnet_ros.learn.learner import Learner
+from tdnet_ros.learn.samples import Clip
+
+LAST, BEST = 'last.pt', 'best.pt'
+
+
+class Watcher(Protocol):
+    """Is told how a run goes."""
+
+    def step(self, step: int, terms: dict[str, float], learning_rate: float) -> None:
+        """Hear of a finished step."""
+
+    def validated(self, step: int, metrics: dict[str, float], best: float) -> None:
+        """Hear of a validation."""
+
+
+class Trainer:
+    """A learner, its optimiser and its averaged weights, at some step of a run."""
+
+    def __init__(self, fabric: Fabric, learner: Learner, config: TrainConfig, out: Path) -> None:
+        self.fabric = fabric
+        self.config = config
+        self.out = out
+        self.step = 0
+        self.best = 0.0
+        self.average = WeightAverage(learner.network, config.ema_decay)
+        self.average.network.to(fabric.device)
+        self.network = learner.network
+        self.learner, self.optimizer = fabric.setup(learner, make_optimizer(learner, config))
+
+    def run(self, clips: Iterator[Clip], validate: Any, watcher: Watcher,
+            deadline: float = float('inf')) -> bool:
+        """Train to the end of the run, or to the deadline (time.monotonic); True at the end."""
+        saved = time.monotonic()
+        while self.step < self.config.steps:
+            terms = self.take_step(clips)
+            if not all(map(lambda value: value == value, terms.values())):
+                raise RuntimeError(f'the loss is not a number at step {self.step}: {terms}')
+            watcher.step(self.step, terms, self.config.learning_rate(self.step - 1))
+            ended = self.step == self.config.steps
+            stopped = time.monotonic() > deadline
+            if ended or self.step % self.config.validate_every == 0:
+                self._validate(validate, watcher)
+            if ended or stopped or time.monotonic() - saved > 60 * self.config.checkpoint_minutes:
+                self.save(LAST)
+                saved = time.monotonic()
+            if stopped:
+                break
+        return self.step == self.config.steps
+
+    def take_step(self, clips: Iterator[Clip]) -> dict[str, float]:
+        """Take one optimiser step; return the terms of its loss."""
+        stage = self.config.stages[self.config.locate(self.step)[0]]
+        for group in self.optimizer.param_groups:
+            group['lr'] = self.config.learning_rate(self.step)
+        self.learner.train()
+        sums: dict[str, Tensor] = {}
+        for part in range(stage.accumulate):
+            clip = Clip(*(self.fabric.to_device(field) for field in next(clips)))
+            torch.manual_seed(self._seed(part * self.fabric.world_size + self.fabric.global_rank))
+            with self.fabric.no_backward_sync(self.learner, part < stage.accumulate - 1):
+                terms = self.learner(clip, self.step)
+                self.fabric.backward(terms['total'] / stage.accumulate)
+            for name, value in terms.items():
+                sums[name] = sums.get(name, 0) + value.detach() / stage.accumulate
+        if self.config.clip_gradient:
+            self.fabric.clip_gradients(self.learner, self.optimizer,
+                                       max_norm=self.config.clip_gradient)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.average.update(self.network, self.step)
+        self.step += 1
+        reduced = {name: self.fabric.all_reduce(value) for name, value in sums.items()}
+        return {name: float(value) for name, value in reduced.items()}
+
+    def save(self, name: str) -> None:
+        """Write a checkpoint; a kill at any time leaves the old or the new one, whole."""
+        if self.fabric.is_global_zero:
+            path = self.out / name
+            torch.save({
+                'step': self.step, 'best': self.best, 'config': plain(self.config),
+                'network': self.network.state_dict(),
+                'average': self.average.network.state_dict(),
+                'optimizer': self.optimizer.state_dict()}, path.with_suffix('.part'))
+            os.replace(path.with_suffix('.part'), path)
+        self.fabric.barrier()
+
+    def resume(self, path: Path) -> None:
+        """Go on from a checkpoint."""
+        state = torch.load(path, map_location='cpu', weights_only=True)
+        self.network.load_state_dict(state['network'])
+        self.average.network.load_state_dict(state['average'])
+        self.optimizer.load_state_dict(state['optimizer'])
+        self.step, self.best = state['step'], state['best']
+
+    def _validate(self, validate: Any, watcher: Watcher) -> None:
+        if self.fabric.is_global_zero:
+            metrics = validate(self.average.network)
+            better = metrics['miou'] > self.best
+            self.best = max(self.best, metrics['miou'])
+            watcher.validated(self.step, metrics, self.best)
+            if better:
+                self._save_best()
+        self.fabric.barrier()
+
+    def _save_best(self) -> None:
+        path = self.out / BEST
+        torch.save({'step': self.step, 'miou': self.best,
+                    'average': self.average.network.state_dict()}, path.with_suffix('.part'))
+        os.replace(path.with_suffix('.part'), path)
+
+    def _seed(self, part: int) -> int:
+        return (self.config.seed * 1_000_003 + self.step) * 1009 + part
+
+
+def make_optimizer(learner: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+    """Build the optimiser; only matrices and filters decay, not norms and biases."""
+    decayed = [p for p in learner.parameters() if p.requires_grad and p.ndim > 1]
+    others = [p for p in learner.parameters() if p.requires_grad and p.ndim <= 1]
+    groups = [{'params': decayed, 'weight_decay': config.weight_decay},
+              {'params': others, 'weight_decay': 0.0}]
+    if config.optimizer == 'sgd':
+        return torch.optim.SGD(groups, lr=1.0, momentum=0.9)
+    return torch.optim.AdamW(groups, lr=1.0, foreach=True)
