@@ -1,0 +1,134 @@
+"""Starts the segmentation node, and RViz, bag playback and bag recording where asked for."""
+import os
+
+from ament_index_python.packages import get_package_share_directory
+from launch import LaunchContext, LaunchDescription
+from launch.actions import (
+    DeclareLaunchArgument,
+    ExecuteProcess,
+    OpaqueFunction,
+    RegisterEventHandler,
+    SetEnvironmentVariable,
+)
+from launch.event_handlers import OnProcessIO
+from launch.events.process import ProcessIO
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+
+SHARE = get_package_share_directory('tdnet_ros')
+CONFIG = os.path.join(SHARE, 'config')
+ACTIVE = b'active: labels'
+
+# Empty: the parameter file decides.
+ARGUMENTS = {
+    'namespace': ('', 'Namespace of the node.'),
+    'use_sim_time': ('', 'Take the time from /clock; empty: only when a bag is played.'),
+    'params_file': (os.path.join(CONFIG, 'tdnet.yaml'), 'Parameters of the node.'),
+    'autostart': ('', 'Configure and activate at start; empty: as in params_file.'),
+    'log_level': ('info', 'debug, info, warn, error or fatal.'),
+    'image_topic': ('image', 'Topic of the camera images, of the base name if compressed.'),
+    'model': ('', 'Model to run; empty: as in params_file.'),
+    'weights': ('', 'Weights file (.safetensors); empty: as in params_file.'),
+    'device': ('', 'auto, cpu, cuda or cuda:N; empty: as in params_file.'),
+    'rviz': ('false', 'Start RViz with the camera image, overlay and labels.'),
+    'bag': ('', 'Directory of a bag to play, with --clock and simulated time.'),
+    'rate': ('1.0', 'Speed of the playback.'),
+    'loop': ('false', 'Play the bag over and over.'),
+    'record': ('', 'Directory of a bag to record inputs and results into.'),
+    'fastdds_profile': (os.path.join(CONFIG, 'fastdds.xml'),
+                        'Fast DDS profile that lets large images through; empty: none.'),
+}
+
+
+def generate_launch_description() -> LaunchDescription:
+    arguments = [DeclareLaunchArgument(name, default_value=default, description=description)
+                 for name, (default, description) in ARGUMENTS.items()]
+    return LaunchDescription([*arguments, OpaqueFunction(function=_actions)])
+
+
+def _actions(context: LaunchContext) -> list:
+    given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
+    node = _node(given)
+    bags = ([_record(given)] if given['record'] else []) + ([_play(given)] if given['bag'] else [])
+    # Loading takes seconds that a bag must not run on in; a quieter log does not tell when.
+    if bags and given['log_level'] in ('debug', 'info'):
+        bags = [_once_active(node, bags)]
+    rviz = [_rviz(given)] if _is_true(given['rviz']) else []
+    return [*_profile(given['fastdds_profile']), *bags, node, *rviz]
+
+
+def _once_active(node: Node, actions: list) -> RegisterEventHandler:
+    """Start the actions when the node says that it is active."""
+    waiting = list(actions)
+
+    def on_output(event: ProcessIO) -> list:
+        started = waiting.copy() if ACTIVE in event.text else []
+        del waiting[:len(started)]
+        return started
+
+    return RegisterEventHandler(OnProcessIO(
+        target_action=node, on_stdout=on_output, on_stderr=on_output))
+
+
+def _profile(path: str) -> list:
+    """Point Fast DDS 2 and 3 at the profile."""
+    names = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
+    return [SetEnvironmentVariable(name, path) for name in names if path]
+
+
+def _node(given: dict) -> Node:
+    return Node(
+        package='tdnet_ros', executable='tdnet_node', name='tdnet', namespace=given['namespace'],
+        parameters=[given['params_file'], _overrides(given)],
+        remappings=[('image', given['image_topic'])],
+        arguments=['--ros-args', '--log-level', given['log_level']], output='screen',
+        emulate_tty=True)
+
+
+def _rviz(given: dict) -> Node:
+    outputs = [(f'/tdnet/{name}', _in_namespace(given, f'tdnet/{name}'))
+               for name in ('overlay', 'labels')]
+    return Node(
+        package='rviz2', executable='rviz2', arguments=['-d', os.path.join(CONFIG, 'tdnet.rviz')],
+        parameters=[{'use_sim_time': _uses_sim_time(given)}],
+        remappings=[('/image', _in_namespace(given, given['image_topic'])), *outputs])
+
+
+def _play(given: dict) -> ExecuteProcess:
+    loop = ['--loop'] if _is_true(given['loop']) else []
+    return ExecuteProcess(
+        cmd=['ros2', 'bag', 'play', given['bag'], '--clock', '--rate', given['rate'], *loop],
+        output='screen')
+
+
+def _record(given: dict) -> ExecuteProcess:
+    image = _in_namespace(given, given['image_topic'])
+    outputs = [_in_namespace(given, f'tdnet/{name}')
+               for name in ('labels', 'label_info', 'overlay/compressed')]
+    topics = [image, f'{image.rpartition("/")[0]}/camera_info', *outputs, '/diagnostics']
+    sim_time = ['--use-sim-time'] if _uses_sim_time(given) else []
+    return ExecuteProcess(
+        cmd=['ros2', 'bag', 'record', '--output', given['record'], *sim_time, *topics],
+        output='screen')
+
+
+def _overrides(given: dict) -> dict:
+    """The parameters that arguments set on top of the file."""
+    texts = {name: given[name] for name in ('model', 'weights', 'device') if given[name]}
+    flags = {name: _is_true(given[name]) for name in ('autostart', 'use_sim_time') if given[name]}
+    return {**({'use_sim_time': True} if given['bag'] else {}), **texts, **flags}
+
+
+def _uses_sim_time(given: dict) -> bool:
+    return _overrides(given).get('use_sim_time', False)
+
+
+def _in_namespace(given: dict, topic: str) -> str:
+    return topic if topic.startswith('/') else '/'.join(
+        ['', *filter(None, [given['namespace'].strip('/')]), topic])
+
+
+def _is_true(text: str) -> bool:
+    if text.lower() not in ('true', 'false'):
+        raise ValueError(f"'{text}': expected true or false")
+    return text.lower() == 'true'

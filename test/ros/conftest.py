@@ -1,0 +1,32 @@
+"""Node processes and a peer that talks to them."""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ros.harness import NodeProcess, Peer
+
+
+@pytest.fixture(scope='module')
+def peer() -> Iterator[Peer]:
+    peer = Peer()
+    yield peer
+    peer.close()
+
+
+@pytest.fixture(scope='module')
+def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., NodeProcess]]:
+    """Start tdnet_node processes with ROS arguments; they end with the module."""
+    processes = []
+
+    def start(*arguments: str) -> NodeProcess:
+        log: Path = tmp_path_factory.mktemp('node') / 'log.txt'
+        process = NodeProcess(log, *arguments)
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        process.end()

@@ -1,0 +1,160 @@
+"""The real node in a process of its own, and a peer that talks to it over DDS."""
+from __future__ import annotations
+
+from collections.abc import Callable
+import os
+from pathlib import Path
+import signal
+import subprocess
+import sys
+import threading
+import time
+from typing import Any
+
+from lifecycle_msgs.srv import ChangeState, GetState
+import numpy as np
+import rclpy
+from rclpy.context import Context
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.time import Time
+from sensor_msgs.msg import Image
+
+from tdnet_ros.ros.messages import array_to_image
+
+RELIABLE = QoSProfile(depth=50, reliability=ReliabilityPolicy.RELIABLE)
+LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
+                     durability=DurabilityPolicy.TRANSIENT_LOCAL)
+PATIENCE_S = 40.0
+
+
+def wait_for(condition: Callable[[], Any], what: str, timeout_s: float = PATIENCE_S) -> Any:
+    """Poll until the condition holds and return its value."""
+    end = time.monotonic() + timeout_s
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.01)
+    raise AssertionError(f'no {what} within {timeout_s} s')
+
+
+class NodeProcess:
+    """tdnet_node, started with ROS arguments; its output goes to a file."""
+
+    def __init__(self, log: Path, *arguments: str) -> None:
+        self._log = log
+        environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONUNBUFFERED': '1'}
+        environment.pop('_ROS_WHEELS_BOOTSTRAP_COMPLETE', None)
+        with log.open('w') as output:
+            self._process = subprocess.Popen(
+                [sys.executable, '-m', 'tdnet_ros.ros.segmentation_node', '--ros-args',
+                 *arguments], stdout=output, stderr=subprocess.STDOUT, env=environment)
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def wait_for_log(self, text: str) -> None:
+        wait_for(lambda: text in self.log or not self.alive, f"'{text}' in the log")
+        assert text in self.log, self.log
+
+    def end(self, number: int = signal.SIGINT) -> int:
+        """Send a signal and return the exit code."""
+        if self.alive:
+            self._process.send_signal(number)
+        return self.wait()
+
+    def wait(self, timeout_s: float = 20.0) -> int:
+        try:
+            return self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            raise
+
+
+class Peer:
+    """A node in this process that sends images and collects what comes back."""
+
+    def __init__(self, name: str = 'peer') -> None:
+        self._context = Context()
+        rclpy.init(context=self._context)
+        self.node = rclpy.create_node(name, context=self._context)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self.node)
+        self._thread = threading.Thread(target=self._spin)
+        self._thread.start()
+
+    def close(self) -> None:
+        rclpy.shutdown(context=self._context)
+        self._thread.join()
+        self.node.destroy_node()
+
+    def collect(self, kind: Any, topic: str, qos: QoSProfile = RELIABLE) -> list[Any]:
+        """Subscribe; the list grows with every message."""
+        messages: list[Any] = []
+        self.node.create_subscription(kind, topic, messages.append, qos)
+        self._executor.wake()
+        return messages
+
+    def sender(self, kind: Any = Image, topic: str = '/image', qos: QoSProfile = RELIABLE) -> Any:
+        """Make a publisher and wait until somebody listens."""
+        publisher = self.node.create_publisher(kind, topic, qos)
+        wait_for(publisher.get_subscription_count, f'subscriber of {topic}')
+        return publisher
+
+    def call(self, kind: Any, name: str, request: Any = None) -> Any:
+        client = self.node.create_client(kind, name)
+        self._executor.wake()
+        assert client.wait_for_service(PATIENCE_S), f'no service {name}'
+        future = client.call_async(request or kind.Request())
+        wait_for(future.done, f'answer of {name}')
+        return future.result()
+
+    def state(self, node: str = '/tdnet') -> str:
+        return str(self.call(GetState, f'{node}/get_state').current_state.label)
+
+    def change_state(self, transition: int, node: str = '/tdnet') -> bool:
+        request = ChangeState.Request()
+        request.transition.id = transition
+        return bool(self.call(ChangeState, f'{node}/change_state', request).success)
+
+    def now_ns(self) -> int:
+        return int(self.node.get_clock().now().nanoseconds)
+
+    def _spin(self) -> None:
+        while self._context.ok():
+            try:
+                self._executor.spin_once(timeout_sec=0.1)
+            except ExternalShutdownException:
+                return
+
+
+def image_message(rgb: np.ndarray, stamp_ns: int, frame_id: str = 'camera_optical') -> Image:
+    msg = array_to_image(rgb, 'rgb8', Image().header)
+    msg.header.stamp = Time(nanoseconds=stamp_ns).to_msg()
+    msg.header.frame_id = frame_id
+    return msg
+
+
+def moving_square(count: int, height: int = 48, width: int = 64) -> list[np.ndarray]:
+    """A textured clip in which one square moves."""
+    noise = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    clip = []
+    for index in range(count):
+        frame = noise.copy()
+        frame[10:30, 4 + 2 * index:24 + 2 * index] = (200, 30, 60)
+        clip.append(frame)
+    return clip
+
+
+def pixels(msg: Image) -> np.ndarray:
+    return np.frombuffer(msg.data, np.uint8).reshape(msg.height, msg.width, -1).squeeze(-1)

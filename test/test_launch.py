@@ -1,0 +1,169 @@
+"""The launch file: what it starts for which arguments, and that it starts."""
+from __future__ import annotations
+
+from importlib.util import module_from_spec, spec_from_file_location
+import os
+from pathlib import Path
+import signal
+import subprocess
+import sys
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+
+WHERE = 'is not installed (it comes with ROS 2, not with the wheels)'
+launch = pytest.importorskip('launch', reason=f'launch {WHERE}')
+launch_ros = pytest.importorskip('launch_ros.actions', reason=f'launch_ros {WHERE}')
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTED = {
+    'namespace', 'use_sim_time', 'params_file', 'autostart', 'log_level', 'image_topic', 'model',
+    'weights', 'device', 'rviz', 'bag', 'record', 'rate', 'loop', 'fastdds_profile'}
+
+
+@pytest.fixture(autouse=True)
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A prefix whose share folder is this checkout's launch and config."""
+    prefix = tmp_path / 'prefix'
+    index = prefix / 'share/ament_index/resource_index/packages'
+    index.mkdir(parents=True)
+    (index / 'tdnet_ros').touch()
+    (prefix / 'share/tdnet_ros').mkdir()
+    (prefix / 'share/tdnet_ros/config').symlink_to(ROOT / 'config')
+    (prefix / 'share/tdnet_ros/launch').symlink_to(ROOT / 'launch')
+    programs = prefix / 'lib/tdnet_ros'
+    programs.mkdir(parents=True)
+    (programs / 'tdnet_node').write_text(
+        f'#!/bin/sh\nexec {sys.executable} -m tdnet_ros.ros.segmentation_node "$@"\n')
+    (programs / 'tdnet_node').chmod(0o755)
+    others = os.environ.get('AMENT_PREFIX_PATH', '')
+    monkeypatch.setenv('AMENT_PREFIX_PATH', os.pathsep.join(filter(None, [str(prefix), others])))
+
+
+def load() -> ModuleType:
+    spec = spec_from_file_location('tdnet_launch', ROOT / 'launch/tdnet.launch.py')
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def actions(**given: str) -> list[Any]:
+    """What the launch file starts, arguments given as on the command line."""
+    context = launch.LaunchContext()
+    context.launch_configurations.update(given)
+    found = []
+    for entity in load().generate_launch_description().entities:
+        produced = entity.visit(context) or []
+        found += [] if isinstance(entity, launch.actions.DeclareLaunchArgument) else produced
+    return found
+
+
+def command(action: Any) -> str:
+    context = launch.LaunchContext()
+    return ' '.join(''.join(part.perform(context) for part in word) for word in action.cmd)
+
+
+def nodes(found: list[Any]) -> dict[str, Any]:
+    return {node.node_executable: node for node in found if isinstance(node, launch_ros.Node)}
+
+
+def processes(found: list[Any]) -> list[Any]:
+    """The programs that are not nodes."""
+    return [action for action in found if type(action) is launch.actions.ExecuteProcess]
+
+
+def test_arguments_are_the_documented_ones() -> None:
+    declared = {entity.name for entity in load().generate_launch_description().entities
+                if isinstance(entity, launch.actions.DeclareLaunchArgument)}
+    assert declared == DOCUMENTED
+
+
+def test_node_parameters_come_from_the_file_alone() -> None:
+    module = load()
+    node_parameter_names = yaml.safe_load((ROOT / 'config/tdnet.yaml').read_text())
+    names = set(node_parameter_names['/**']['ros__parameters'])
+    assert all(default == '' for name, (default, _) in module.ARGUMENTS.items() if name in names)
+
+
+def overrides(**given: str) -> dict[str, Any]:
+    module = load()
+    defaults = {name: default for name, (default, _) in module.ARGUMENTS.items()}
+    return module._overrides({**defaults, **given})
+
+
+def test_only_given_arguments_override_the_file() -> None:
+    assert overrides() == {}
+    assert overrides(model='td2-tiny', autostart='false') == {
+        'model': 'td2-tiny', 'autostart': False}
+
+
+def test_a_bag_means_simulated_time() -> None:
+    assert overrides(bag='drive') == {'use_sim_time': True}
+    assert overrides(bag='drive', use_sim_time='false') == {'use_sim_time': False}
+
+
+def test_the_dds_profile_is_set_for_both_generations() -> None:
+    def profile(**given: str) -> dict[str, str]:
+        context = launch.LaunchContext()
+        return {action.name[0].perform(context): action.value[0].perform(context)
+                for action in actions(**given)
+                if isinstance(action, launch.actions.SetEnvironmentVariable)}
+
+    variables = 'FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE'
+    assert set(profile()) == set(variables)
+    assert all(Path(path).read_text().startswith('<?xml') for path in profile().values())
+    assert profile(fastdds_profile='') == {}
+
+
+def test_rviz_is_optional() -> None:
+    assert set(nodes(actions())) == {'tdnet_node'}
+    assert set(nodes(actions(rviz='true'))) == {'tdnet_node', 'rviz2'}
+
+
+def test_bag_and_record_run_ros2_bag() -> None:
+    found = actions(bag='drive', record='out', rate='0.5', loop='true', log_level='warn',
+                    image_topic='/camera/image_raw', namespace='robot')
+    record, play = (command(action) for action in processes(found))
+    assert play == 'ros2 bag play drive --clock --rate 0.5 --loop'
+    assert record == (
+        'ros2 bag record --output out --use-sim-time /camera/image_raw /camera/camera_info '
+        '/robot/tdnet/labels /robot/tdnet/label_info /robot/tdnet/overlay/compressed /diagnostics')
+
+
+def test_a_bag_waits_until_the_node_is_active() -> None:
+    handlers = [action for action in actions(bag='drive')
+                if isinstance(action, launch.actions.RegisterEventHandler)]
+    assert len(handlers) == 1
+    assert not processes(actions(bag='drive'))
+
+
+@pytest.mark.parametrize('argument', ['rviz', 'loop', 'autostart', 'use_sim_time'])
+def test_a_wrong_flag_is_named(argument: str) -> None:
+    with pytest.raises(ValueError, match="'maybe': expected true or false"):
+        actions(**{argument: 'maybe', 'bag': 'drive'})
+
+
+def test_it_starts_the_node_and_ends_with_exit_code_0() -> None:
+    program = ('import sys; from launch import LaunchDescription, LaunchService; '
+               'from launch.actions import IncludeLaunchDescription; '
+               'service = LaunchService(); '
+               'service.include_launch_description(LaunchDescription([IncludeLaunchDescription('
+               'sys.argv[1], launch_arguments={"model": "td2-tiny"}.items())])); '
+               'sys.exit(service.run())')
+    process = subprocess.Popen(
+        [sys.executable, '-c', program, str(ROOT / 'launch/tdnet.launch.py')],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert process.stdout is not None
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if 'active: labels /image' in line:
+            process.send_signal(signal.SIGINT)
+    output = ''.join(lines)
+    assert 'active: labels /image' in output
+    assert 'process has finished cleanly' in output
+    assert process.wait(10) == 0, output
