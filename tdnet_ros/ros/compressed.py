@@ -26,7 +26,7 @@ def compressed_to_rgb(msg: Any) -> NDArray[np.uint8]:
     data = np.frombuffer(msg.data, np.uint8)
     size = _size(data)
     if size is None:
-        raise ValueError(f"{len(data)} bytes of format '{msg.format}': expected JPEG or PNG")
+        raise ValueError(f"{len(data)} bytes of format '{msg.format}': expected a whole JPEG or PNG")
     width, height = size
     if not 0 < width * height <= MAX_PIXELS:
         raise ValueError(f'compressed image of {width} x {height}: expected 1 to {MAX_PIXELS} '
@@ -39,11 +39,21 @@ def compressed_to_rgb(msg: Any) -> NDArray[np.uint8]:
 
 
 def _size(data: NDArray[np.uint8]) -> tuple[int, int] | None:
-    """Width and height, as the file's header has them."""
+    """Width and height as the file says, if it looks whole."""
     head = data[:24].tobytes()
-    if head.startswith(_PNG) and len(head) == 24:
+    if head.startswith(_JPEG):
+        return _jpeg_size(data)
+    if head.startswith(_PNG) and _has_whole_chunks(data):
         return int.from_bytes(head[16:20], 'big'), int.from_bytes(head[20:24], 'big')
-    return _jpeg_size(data) if head.startswith(_JPEG) else None
+    return None
+
+
+def _has_whole_chunks(data: NDArray[np.uint8]) -> bool:
+    """Whether a PNG's chunks end where its data end; decoders allocate what a chunk claims."""
+    at = len(_PNG)
+    while at + 12 <= len(data):
+        at += 12 + int.from_bytes(data[at:at + 4].tobytes(), 'big')
+    return at == len(data)
 
 
 def _jpeg_size(data: NDArray[np.uint8]) -> tuple[int, int] | None:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-MAX_PIXELS = 1 << 26
+MAX_PIXELS = 1 << 25  # an 8K image
 Pixels = NDArray[np.uint8]
 Decode = Callable[[Pixels, int, int, bool], Pixels]
 

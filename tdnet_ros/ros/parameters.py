@@ -4,6 +4,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 import difflib
+import re
 from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
@@ -12,6 +13,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 IMAGE_TRANSPORTS = ('raw', 'compressed')
+_CAMERA = re.compile(r'[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)*')
 _KINDS = {bool: 'true or false', int: 'whole number', float: 'number with a decimal point',
           str: 'text'}
 
@@ -70,18 +72,23 @@ class NodeParameters:
         high=60.0)
 
     def __post_init__(self) -> None:
-        if len(self.input_size) != 2 or (0 in self.input_size and any(self.input_size)):
-            raise ValueError(f"parameter 'input_size' is {list(self.input_size)}: expected height "
-                             "and width, or [0, 0] for the model's own")
-        if not all(_in_range(value, 'input_size') for value in self.input_size):
-            raise ValueError(f"parameter 'input_size' is {list(self.input_size)}: expected "
-                             f'{_expected(_FIELDS["input_size"])}')
-        if self.image_transport not in IMAGE_TRANSPORTS:
-            raise ValueError(f"parameter 'image_transport' is '{self.image_transport}': expected "
-                             f'one of {", ".join(IMAGE_TRANSPORTS)}')
-        if not self.cameras or len(set(self.cameras)) < len(self.cameras):
-            raise ValueError(f"parameter 'cameras' is {list(self.cameras)}: expected at least one "
-                             'name, each once')
+        self._check('input_size', len(self.input_size) == 2
+                    and all(map(bool, self.input_size)) == any(self.input_size),
+                    "height and width, or [0, 0] for the model's own")
+        self._check('input_size', all(_in_range(value, 'input_size') for value in self.input_size),
+                    _expected(_FIELDS['input_size']))
+        self._check('image_transport', self.image_transport in IMAGE_TRANSPORTS,
+                    f'one of {", ".join(IMAGE_TRANSPORTS)}')
+        self._check('cameras', 0 < len(self.cameras) == len(set(self.cameras)),
+                    'at least one name, each once')
+        self._check('cameras', self.cameras == ('',) or all(map(_CAMERA.fullmatch, self.cameras)),
+                    'names of letters, digits and underscores')
+
+    def _check(self, name: str, fine: bool, expected: str) -> None:
+        if not fine:
+            value = getattr(self, name)
+            shown = list(value) if isinstance(value, tuple) else repr(value)
+            raise ValueError(f"parameter '{name}' is {shown}: expected {expected}")
 
     def changed(self, values: dict[str, Any]) -> NodeParameters:
         """These parameters with some of them set; ValueError where a value does not fit."""

@@ -3,14 +3,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from diagnostic_msgs.msg import DiagnosticArray
 import numpy as np
 import pytest
-from sensor_msgs.msg import CompressedImage, Image
-from std_msgs.msg import Float32
-from std_srvs.srv import Trigger
+from sensor_msgs.msg import Image
 
-from ros.harness import LATCHED, NodeProcess, Peer, image_message, moving_square, pixels, wait_for
+from ros.harness import NodeProcess, Peer, image_message, moving_square, pixels, wait_for
 from tdnet_ros.stream import Frame, VideoSegmenter
 
 FRAME_NS = 66_666_667

@@ -1,0 +1,73 @@
+"""Findings and statuses: levels are bytes, the worst counts, every finding is in words."""
+from __future__ import annotations
+
+import pytest
+
+from tdnet_ros.ros.diagnostics import (
+    ERROR,
+    OK,
+    WARN,
+    Finding,
+    camera_values,
+    status,
+    stream_findings,
+)
+from tdnet_ros.ros.meter import Snapshot, Spread
+from tdnet_ros.ros.parameters import NodeParameters
+
+PARAMETERS = NodeParameters(latency_budget_ms=100.0)
+
+
+def late(*latencies_ms: float) -> Snapshot:
+    values = list(latencies_ms)
+    return Snapshot(latencies_ms=values, spreads={'latency': Spread.of(values)})
+
+
+def levels(snapshot: Snapshot) -> list[bytes]:
+    return [finding.level for finding in stream_findings(snapshot, PARAMETERS)]
+
+
+def test_the_worst_level_counts_and_all_is_said() -> None:
+    findings = [Finding(WARN, 'late'), Finding(ERROR, 'no image')]
+    msg = status('tdnet: image', 'GPU', findings, 'active', {'rate': 1.23456, 'path': 3})
+    assert (msg.level, msg.message, msg.hardware_id) == (ERROR, 'no image; late', 'GPU')
+    assert [(item.key, item.value) for item in msg.values] == [('rate', '1.235'), ('path', '3')]
+
+
+def test_nothing_wrong_is_ok_with_the_state() -> None:
+    msg = status('tdnet: image', 'GPU', [], 'active', {})
+    assert (msg.level, msg.message) == (OK, 'active')
+    assert isinstance(msg.level, bytes)
+
+
+@pytest.mark.parametrize(('latencies_ms', 'expected'), [
+    ((20, 30, 40, 50, 60, 70), []),
+    ((20, 30, 400, 50, 60, 70), [WARN]),
+    ((200, 300), [WARN]),
+    ((200, 300, 400, 500, 600), [ERROR]),
+])
+def test_a_late_image_warns_and_lateness_that_persists_is_an_error(
+        latencies_ms: tuple[float, ...], expected: list[bytes]) -> None:
+    assert levels(late(*latencies_ms)) == expected
+
+
+def test_failures_warn_and_are_an_error_when_nothing_else_comes() -> None:
+    some = Snapshot(recent_failures=2, last_failure='short buffer', output_hz=9.0)
+    assert levels(some) == [WARN]
+    assert 'short buffer' in stream_findings(some, PARAMETERS)[0].text
+    assert levels(Snapshot(recent_failures=2, last_failure='short buffer')) == [ERROR]
+
+
+@pytest.mark.parametrize(('age_s', 'words'), [
+    (1e9, 'behind'), (-5.0, 'ahead of'), (0.2, ''), (-0.1, '')])
+def test_stamps_of_another_clock_are_named(age_s: float, words: str) -> None:
+    findings = stream_findings(Snapshot(image_age_s=age_s), PARAMETERS)
+    assert [finding.level for finding in findings] == ([WARN] if words else [])
+    assert all(words in finding.text and 'use_sim_time' in finding.text for finding in findings)
+
+
+def test_keys_that_other_programs_read() -> None:
+    values = camera_values(late(20, 30), '/image')
+    assert {'frames received', 'frames processed', 'frames overwritten', 'frames failed',
+            'latency p50 (ms)', 'latency p99 (ms)', 'latency max (ms)', 'input rate (Hz)',
+            'memory fill', 'path', 'resets', 'last reset', 'image age (s)'} <= set(values)

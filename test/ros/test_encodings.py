@@ -1,0 +1,135 @@
+"""Every pixel layout, any step, against colours known beforehand."""
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from tdnet_ros.ros.encodings import ENCODINGS, MAX_PIXELS
+from tdnet_ros.ros.messages import image_to_rgb
+
+HEIGHT, WIDTH = 6, 8
+RED = (255, 0, 0)
+RED_YUV = (81, 90, 240)  # BT.601, as the standard's tables have it
+CHANNELS = {'rgb': (0, 1, 2), 'bgr': (2, 1, 0), 'rgba': (0, 1, 2, 0), 'bgra': (2, 1, 0, 0)}
+
+
+def message(encoding: str, rows: np.ndarray, padding: int = 0, width: int = WIDTH,
+            height: int = HEIGHT, big_endian: bool = False, step: int = 0) -> SimpleNamespace:
+    """An image message around rows of bytes, each followed by padding."""
+    padded = np.pad(rows, ((0, 0), (0, padding)), constant_values=77)
+    return SimpleNamespace(
+        encoding=encoding, width=width, height=height, step=step or padded.shape[1],
+        is_bigendian=big_endian, data=padded.tobytes())
+
+
+@pytest.fixture
+def rgb() -> np.ndarray:
+    return np.random.default_rng(1).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
+
+
+@pytest.mark.parametrize('padding', [0, 5])
+@pytest.mark.parametrize('order', CHANNELS)
+def test_eight_bit_colour(rgb: np.ndarray, order: str, padding: int) -> None:
+    rows = rgb[..., CHANNELS[order]].reshape(HEIGHT, -1)
+    np.testing.assert_array_equal(image_to_rgb(message(f'{order}8', rows, padding)), rgb)
+
+
+@pytest.mark.parametrize('big_endian', [False, True])
+@pytest.mark.parametrize('order', CHANNELS)
+def test_sixteen_bit_colour(rgb: np.ndarray, order: str, big_endian: bool) -> None:
+    samples = rgb[..., CHANNELS[order]].astype(np.uint16) * 256 + 9
+    kind = '>u2' if big_endian else '<u2'
+    rows = np.frombuffer(samples.astype(kind).tobytes(), np.uint8).reshape(HEIGHT, -1)
+    msg = message(f'{order}16', rows, 3, big_endian=big_endian)
+    np.testing.assert_array_equal(image_to_rgb(msg), rgb)
+
+
+@pytest.mark.parametrize('padding', [0, 3])
+def test_mono(rgb: np.ndarray, padding: int) -> None:
+    grey = rgb[..., 0]
+    expected = np.repeat(grey[..., None], 3, 2)
+    np.testing.assert_array_equal(image_to_rgb(message('mono8', grey, padding)), expected)
+    wide = (grey.astype('<u2') * 256).view(np.uint8)
+    np.testing.assert_array_equal(image_to_rgb(message('mono16', wide, padding)), expected)
+
+
+@pytest.mark.parametrize('padding', [0, 4])
+@pytest.mark.parametrize(('encodings', 'order'), [
+    (('uyvy', 'yuv422'), (1, 0, 2, 0)), (('yuyv', 'yuv422_yuy2'), (0, 1, 0, 2))])
+def test_interleaved_yuv(encodings: tuple[str, ...], order: tuple[int, ...],
+                         padding: int) -> None:
+    rows = np.tile(np.array([RED_YUV[index] for index in order], np.uint8), (HEIGHT, WIDTH // 2))
+    for encoding in encodings:
+        assert_red(image_to_rgb(message(encoding, rows, padding)))
+
+
+@pytest.mark.parametrize('padding', [0, 4])
+@pytest.mark.parametrize(('encoding', 'order', 'chroma_rows'), [
+    ('nv12', (1, 2), HEIGHT // 2), ('nv21', (2, 1), HEIGHT // 2), ('nv24', (1, 2), 2 * HEIGHT)])
+def test_planar_yuv(encoding: str, order: tuple[int, int], chroma_rows: int,
+                    padding: int) -> None:
+    luma = np.full((HEIGHT, WIDTH), RED_YUV[0], np.uint8)
+    chroma = np.tile(np.array([RED_YUV[index] for index in order], np.uint8), WIDTH // 2)
+    if encoding == 'nv24':  # one line of chroma is two rows, padded once at its end
+        line = np.pad(np.tile(chroma, 2), (0, 2 * padding)).reshape(2, WIDTH + padding)
+        luma = np.pad(luma, ((0, 0), (0, padding)))
+        rows, padding = np.concatenate([luma, np.tile(line, (HEIGHT, 1))]), 0
+    else:
+        rows = np.concatenate([luma, np.tile(chroma, (chroma_rows, 1))])
+    assert_red(image_to_rgb(message(encoding, rows, padding)))
+
+
+@pytest.mark.parametrize('pattern', ['rggb', 'bggr', 'gbrg', 'grbg'])
+def test_bayer(pattern: str) -> None:
+    colour = {'r': 200, 'g': 100, 'b': 30}
+    tile = np.array([colour[letter] for letter in pattern], np.uint8).reshape(2, 2)
+    mosaic = np.tile(tile, (HEIGHT // 2, WIDTH // 2))
+    for encoding, rows in ((f'bayer_{pattern}8', mosaic),
+                           (f'bayer_{pattern}16', (mosaic.astype('<u2') * 256).view(np.uint8))):
+        rgb = image_to_rgb(message(encoding, rows, 2))
+        assert (rgb == (200, 100, 30)).all(), encoding
+
+
+def test_rgb8_is_a_view(rgb: np.ndarray) -> None:
+    msg = message('rgb8', rgb.reshape(HEIGHT, -1), 5)
+    msg.data = bytearray(msg.data)
+    view = image_to_rgb(msg)
+    msg.data[0] = 255 - msg.data[0]
+    assert view[0, 0, 0] == 255 - rgb[0, 0, 0]
+
+
+@pytest.mark.parametrize('encoding', ENCODINGS)
+def test_the_smallest_image_of_every_encoding(encoding: str) -> None:
+    layout = ENCODINGS[encoding]
+    width, height = layout.width_multiple, layout.height_multiple
+    rows = np.zeros((int(height * layout.rows_per_line), width * layout.pixel_bytes), np.uint8)
+    rgb = image_to_rgb(message(encoding, rows, width=width, height=height))
+    assert rgb.shape == (height, width, 3)
+
+
+@pytest.mark.parametrize(('changes', 'words'), [
+    ({'encoding': 'BGR8'}, r"'BGR8' is not supported \(did you mean 'bgr8'\?\): expected one of"),
+    ({'encoding': ''}, "'' is not supported: expected one of rgb8"),
+    ({'encoding': '32FC1'}, "'32FC1' is not supported"),
+    ({'width': 0}, 'rgb8 image of 0 x 6: expected 1 to'),
+    ({'height': 0}, 'rgb8 image of 8 x 0: expected 1 to'),
+    ({'width': 1 << 14, 'height': 1 << 14}, f'16384 x 16384: expected 1 to {MAX_PIXELS} pixels'),
+    ({'step': 23}, 'has step 23: expected at least 24 bytes a row'),
+    ({'data': bytes(100)}, 'with step 24 has 100 bytes of data: expected 144'),
+    ({'width': 4096, 'height': 4096, 'step': 12288}, 'has 144 bytes of data: expected 50331648'),
+    ({'encoding': 'uyvy', 'width': 7}, 'a width that is a multiple of 2'),
+    ({'encoding': 'nv12', 'height': 5}, 'a height of 2'),
+])
+def test_a_wrong_message_says_what_came_and_what_was_expected(
+        rgb: np.ndarray, changes: dict[str, object], words: str) -> None:
+    msg = message('rgb8', rgb.reshape(HEIGHT, -1))
+    vars(msg).update(changes)
+    with pytest.raises(ValueError, match=words):
+        image_to_rgb(msg)
+
+
+def assert_red(rgb: np.ndarray) -> None:
+    assert rgb.shape == (HEIGHT, WIDTH, 3)
+    assert np.abs(rgb.astype(int) - RED).max() <= 3, rgb[0, 0]

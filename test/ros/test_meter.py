@@ -1,0 +1,85 @@
+"""Counts, rates and spreads of a camera's stream."""
+from __future__ import annotations
+
+import pytest
+
+from tdnet_ros.ros import meter
+from tdnet_ros.ros.meter import StreamMeter
+
+
+class Clock:
+    now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(meter, 'time', clock)
+    return clock
+
+
+def test_every_image_received_is_accounted_for(clock: Clock) -> None:
+    stream = StreamMeter(window_s=10.0)
+    for index in range(6):
+        stream.received(0.01, overwrites=index in (2, 3))
+    stream.processed({'network': 5.0}, path=0, memory_fill=0, reset_reason=None)
+    stream.failed('short buffer')
+    stream.dropped()
+    snapshot = stream.snapshot()
+    assert (snapshot.received, snapshot.processed, snapshot.failed, snapshot.overwritten) == (
+        6, 1, 1, 3)
+    assert snapshot.last_failure == 'short buffer'
+
+
+def test_rates_and_failures_are_those_of_the_window(clock: Clock) -> None:
+    stream = StreamMeter(window_s=2.0)
+    stream.failed('old')
+    for _ in range(40):
+        clock.now += 0.1
+        stream.received(0.0, overwrites=False)
+    snapshot = stream.snapshot()
+    assert snapshot.input_hz == pytest.approx(10.0, abs=0.6)
+    assert (snapshot.output_hz, snapshot.recent_failures, snapshot.failed) == (0.0, 0, 1)
+
+
+def test_spreads(clock: Clock) -> None:
+    stream = StreamMeter(window_s=10.0)
+    for value in range(1, 101):
+        stream.processed({'latency': float(value)}, 0, 0, None)
+    spread = stream.snapshot().spreads['latency']
+    assert (spread.p50, spread.max) == (50.5, 100.0)
+    assert 95 <= spread.p95 <= 96
+    assert 99 <= spread.p99 <= 100
+    clock.now += 11
+    assert stream.snapshot().spreads == {}
+
+
+def test_silence_counts_from_opening(clock: Clock) -> None:
+    stream = StreamMeter(window_s=10.0)
+    clock.now += 50
+    stream.opened()
+    clock.now += 3
+    assert stream.snapshot().since_image_s == 3
+    stream.received(0.5, overwrites=False)
+    clock.now += 1
+    snapshot = stream.snapshot()
+    assert (snapshot.since_image_s, snapshot.image_age_s) == (1, 0.5)
+
+
+def test_resets_are_counted_with_the_last_reason(clock: Clock) -> None:
+    stream = StreamMeter(window_s=10.0)
+    for reason in ('scene cut', None, 'gap', None):
+        stream.processed({}, path=1, memory_fill=3, reset_reason=reason)
+    snapshot = stream.snapshot()
+    assert (snapshot.resets, snapshot.last_reset, snapshot.path, snapshot.memory_fill) == (
+        2, 'gap', 1, 3)
+
+
+def test_memory_is_bounded_at_any_rate(clock: Clock) -> None:
+    stream = StreamMeter(window_s=600.0)
+    for _ in range(10_000):
+        stream.processed({'latency': 1.0}, 0, 0, None)
+    assert len(stream.snapshot().latencies_ms) == 4096

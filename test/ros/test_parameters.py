@@ -1,0 +1,97 @@
+"""Parameters: declared once, checked, and the same in the YAML file."""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+import dataclasses
+from pathlib import Path
+import re
+from typing import Any
+
+import pytest
+import rclpy
+from rclpy.context import Context
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+import yaml
+
+from tdnet_ros.ros import parameters
+from tdnet_ros.ros.parameters import NodeParameters
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def make_node() -> Iterator[Callable[..., Node]]:
+    context = Context()
+    rclpy.init(context=context)
+    yield lambda **values: rclpy.create_node(
+        'tdnet', context=context,
+        parameter_overrides=[Parameter(name, value=value) for name, value in values.items()])
+    rclpy.shutdown(context=context)
+
+
+def test_the_yaml_file_has_every_parameter_with_its_default() -> None:
+    content = yaml.safe_load((ROOT / 'config/tdnet.yaml').read_text())
+    values = {name: tuple(value) if isinstance(value, list) else value
+              for name, value in content['/**']['ros__parameters'].items()}
+    assert values == dataclasses.asdict(NodeParameters())
+    assert list(values) == [field.name for field in dataclasses.fields(NodeParameters)]
+
+
+def test_the_yaml_file_marks_what_may_change_while_running() -> None:
+    text = (ROOT / 'config/tdnet.yaml').read_text()
+    for field in dataclasses.fields(NodeParameters):
+        comment = text.split(f'\n    {field.name}:')[0].rsplit('\n', 1)[1]
+        assert comment.endswith('(live)') == field.metadata['live'], field.name
+
+
+def test_declared_with_description_range_and_read_only(make_node: Callable[..., Node]) -> None:
+    node = make_node()
+    assert parameters.declare(node) == (NodeParameters(), [])
+    for field in dataclasses.fields(NodeParameters):
+        descriptor = node.describe_parameter(field.name)
+        assert descriptor.description.startswith(field.metadata['description'])
+        assert descriptor.read_only != field.metadata['live']
+    limits = node.describe_parameter('overlay_opacity').floating_point_range[0]
+    assert (limits.from_value, limits.to_value) == (0.0, 1.0)
+
+
+def test_given_values_arrive(make_node: Callable[..., Node]) -> None:
+    given = {'input_size': [360, 480], 'cameras': ['front', 'rear'], 'max_gap_s': 0.5}
+    values, problems = parameters.declare(make_node(**given))
+    assert problems == []
+    assert (values.input_size, values.cameras, values.max_gap_s) == (
+        (360, 480), ('front', 'rear'), 0.5)
+
+
+@pytest.mark.parametrize(('name', 'value', 'words'), [
+    ('overlay_opacity', 2.0, "'overlay_opacity' is 2.0: expected number with a decimal point from "
+                             '0.0 to 1.0'),
+    ('max_gap_s', 1, "'max_gap_s' is 1: expected number with a decimal point"),
+    ('autostart', 'yes', "'autostart' is 'yes': expected true or false"),
+    ('input_size', [360], r"'input_size' is \[360\]: expected height and width"),
+    ('input_size', [0, 480], 'expected height and width'),
+    ('input_size', [-8, 480], 'whole number from 0 to 8192 px'),
+    ('image_transport', 'theora', "'theora': expected one of raw, compressed"),
+    ('cameras', ['a', 'a'], 'at least one name, each once'),
+    ('cameras', ['front camera'], 'letters, digits'),
+])
+def test_a_value_that_does_not_fit_is_reported(
+        make_node: Callable[..., Node], name: str, value: Any, words: str) -> None:
+    values, problems = parameters.declare(make_node(**{name: value}))
+    assert len(problems) == 1
+    assert re.search(words, problems[0])
+    assert getattr(values, name) == getattr(NodeParameters(), name)
+
+
+def test_an_unknown_name_is_reported(make_node: Callable[..., Node]) -> None:
+    node = make_node(overlay_opacty=0.2, zoom=3)
+    parameters.declare(node)
+    assert parameters.unknown_names(node) == [
+        "there is no parameter 'overlay_opacty', did you mean 'overlay_opacity'?",
+        "there is no parameter 'zoom'"]
+
+
+def test_help_names_every_parameter() -> None:
+    text = parameters.describe()
+    assert all(field.name in text for field in dataclasses.fields(NodeParameters))
