@@ -54,7 +54,7 @@ setup(
     },
     entry_points={
         'console_scripts': [
-            'tdnet_node = tdnet_ros.ros.segmentation_node:main',
+            'tdnet_node = tdnet_ros.ros.program:main',
             'tdnet_bag = tdnet_ros.bags.cli:main',
             'tdnet_convert = tdnet_ros.nets.convert:main',
             'tdnet_train = tdnet_ros.learn.train:main',

@@ -36,7 +36,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     programs = prefix / 'lib/tdnet_ros'
     programs.mkdir(parents=True)
     (programs / 'tdnet_node').write_text(
-        f'#!/bin/sh\nexec {sys.executable} -m tdnet_ros.ros.segmentation_node "$@"\n')
+        f'#!/bin/sh\nexec {sys.executable} -m tdnet_ros.ros.program "$@"\n')
     (programs / 'tdnet_node').chmod(0o755)
     others = os.environ.get('AMENT_PREFIX_PATH', '')
     monkeypatch.setenv('AMENT_PREFIX_PATH', os.pathsep.join(filter(None, [str(prefix), others])))

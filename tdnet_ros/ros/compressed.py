@@ -26,7 +26,8 @@ def compressed_to_rgb(msg: Any) -> NDArray[np.uint8]:
     data = np.frombuffer(msg.data, np.uint8)
     size = _size(data)
     if size is None:
-        raise ValueError(f"{len(data)} bytes of format '{msg.format}': expected a whole JPEG or PNG")
+        raise ValueError(f"{len(data)} bytes of format '{msg.format}': expected a whole JPEG or "
+                         'PNG')
     width, height = size
     if not 0 < width * height <= MAX_PIXELS:
         raise ValueError(f'compressed image of {width} x {height}: expected 1 to {MAX_PIXELS} '

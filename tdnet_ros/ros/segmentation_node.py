@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-import sys
 import traceback
 from typing import Any
 
@@ -28,21 +27,8 @@ from tdnet_ros.ros.diagnostics import (
 )
 from tdnet_ros.ros.errors import one_line
 from tdnet_ros.ros.messages import LabelInfo
-from tdnet_ros.ros.spinning import run
 from tdnet_ros.ros.worker import Worker
 from tdnet_ros.stream import VideoSegmenter
-
-USAGE = '''usage: tdnet_node [--ros-args ...]
-
-Labels camera images with a temporally distributed network.
-
-  tdnet_node --ros-args -r image:=/camera/image_raw
-  tdnet_node --ros-args -r image:=/camera/image_raw -p weights:=td4-psp18.safetensors
-  tdnet_node --ros-args --params-file tdnet.yaml
-  ros2 launch tdnet_ros tdnet.launch.py image_topic:=/camera/image_raw
-
-Parameters (-p NAME:=VALUE):
-'''
 
 
 class SegmentationNode(LifecycleNode):
@@ -249,16 +235,3 @@ class SegmentationNode(LifecycleNode):
 def _untrained(model: str) -> str:
     return (f"model '{model}' HAS NO TRAINED WEIGHTS: its labels are noise. Set the parameter "
             "'weights' or 'model' to a trained one")
-
-
-def main(args: list[str] | None = None) -> int:
-    """Run the node until it is asked to end; the exit code is 0 then."""
-    arguments = sys.argv[1:] if args is None else args
-    if '--help' in arguments or '-h' in arguments:
-        print(USAGE + parameters.describe())
-        return 0
-    return run(SegmentationNode, args)
-
-
-if __name__ == '__main__':
-    sys.exit(main())

@@ -11,6 +11,7 @@ import threading
 import time
 from typing import Any
 
+from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.srv import ChangeState, GetState
 import numpy as np
 import rclpy
@@ -48,7 +49,7 @@ class NodeProcess:
         environment.pop('_ROS_WHEELS_BOOTSTRAP_COMPLETE', None)
         with log.open('w') as output:
             self._process = subprocess.Popen(
-                [sys.executable, '-m', 'tdnet_ros.ros.segmentation_node', '--ros-args',
+                [sys.executable, '-m', 'tdnet_ros.ros.program', '--ros-args',
                  *arguments], stdout=output, stderr=subprocess.STDOUT, env=environment)
 
     @property
@@ -157,4 +158,19 @@ def moving_square(count: int, height: int = 48, width: int = 64) -> list[np.ndar
 
 
 def pixels(msg: Image) -> np.ndarray:
-    return np.frombuffer(msg.data, np.uint8).reshape(msg.height, msg.width, -1).squeeze(-1)
+    shape = (msg.height, msg.width) if msg.encoding == 'mono8' else (msg.height, msg.width, 3)
+    return np.frombuffer(msg.data, np.uint8).reshape(shape)
+
+
+def stamp_of(msg: Any) -> int:
+    return int(msg.header.stamp.sec) * 10**9 + int(msg.header.stamp.nanosec)
+
+
+def latest_status(diagnostics: list[DiagnosticArray], name: str) -> dict[str, str]:
+    """Values, level and message of the newest status of this name, empty if there is none."""
+    for array in reversed(diagnostics):
+        for status in array.status:
+            if status.name == name:
+                return {'level': status.level, 'message': status.message,
+                        **{item.key: item.value for item in status.values}}
+    return {}

@@ -3,37 +3,190 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import cv2
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 import numpy as np
 import pytest
-from sensor_msgs.msg import Image
+from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
+from rcl_interfaces.srv import SetParameters
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Float32
+from std_srvs.srv import Trigger
 
-from ros.harness import NodeProcess, Peer, image_message, moving_square, pixels, wait_for
+from ros.harness import (
+    LATCHED,
+    NodeProcess,
+    Peer,
+    image_message,
+    latest_status,
+    moving_square,
+    pixels,
+    stamp_of,
+    wait_for,
+)
+from tdnet_ros.ros.meter import STAGES
 from tdnet_ros.stream import Frame, VideoSegmenter
 
 FRAME_NS = 66_666_667
 
 
+class Camera:
+    """Sends one image after the other and waits for the labels of each."""
+
+    def __init__(self, peer: Peer) -> None:
+        self._peer = peer
+        self.labels = peer.collect(Image, '/tdnet/labels')
+        self._send = peer.sender()
+        wait_for(lambda: peer.node.count_publishers('/tdnet/labels'), 'labels topic')
+        self.stamp_ns = peer.now_ns()
+
+    def step(self, rgb: np.ndarray) -> Image:
+        count = len(self.labels)
+        self.stamp_ns += FRAME_NS
+        self._send.publish(image_message(rgb, self.stamp_ns))
+        wait_for(lambda: len(self.labels) > count, 'label image')
+        return self.labels[-1]
+
+
 @pytest.fixture(scope='module')
 def node(start: Callable[..., NodeProcess]) -> NodeProcess:
-    process = start('-p', 'model:=td2-tiny', '-p', 'scene_cut:=false')
+    process = start('-p', 'model:=td2-tiny', '-p', 'scene_cut:=false', '-p', 'max_gap_s:=60.0')
     process.wait_for_log('active: labels /image')
     return process
 
 
-def test_k_frames_in_k_labelled_frames_out(node: NodeProcess, peer: Peer) -> None:
-    labelled = peer.collect(Image, '/tdnet/labels')
-    send = peer.sender()
-    wait_for(lambda: peer.node.count_publishers('/tdnet/labels'), 'labels topic')
-    clip, start_ns = moving_square(7), peer.now_ns()
-    for index, rgb in enumerate(clip):
-        send.publish(image_message(rgb, start_ns + index * FRAME_NS))
-        wait_for(lambda count=index + 1: len(labelled) == count, f'label image {index}')
+@pytest.fixture(scope='module')
+def camera(node: NodeProcess, peer: Peer) -> Camera:
+    return Camera(peer)
 
-    segmenter = VideoSegmenter.load('td2-tiny', 'cpu')
+
+@pytest.fixture(scope='module')
+def diagnostics(node: NodeProcess, peer: Peer) -> list[DiagnosticArray]:
+    return peer.collect(DiagnosticArray, '/diagnostics')
+
+
+def test_k_frames_in_k_labelled_frames_out(camera: Camera, peer: Peer) -> None:
+    peer.call(Trigger, '/tdnet/reset')
+    segmenter = VideoSegmenter.load('td2-tiny', 'cpu', scene_cut=False)
     memory = segmenter.new_memory()
-    memory.scene_cut = False
-    for index, (rgb, msg) in enumerate(zip(clip, labelled)):
-        frame = Frame(rgb, start_ns + index * FRAME_NS)
+    for rgb in moving_square(7):
+        msg = camera.step(rgb)
+        frame = Frame(rgb, camera.stamp_ns)
         np.testing.assert_array_equal(pixels(msg), segmenter.step(frame, memory).labels)
         assert (msg.encoding, msg.step, msg.header.frame_id) == ('mono8', 64, 'camera_optical')
-        assert msg.header.stamp.sec * 10**9 + msg.header.stamp.nanosec == frame.stamp_ns
+        assert stamp_of(msg) == frame.stamp_ns
+    assert len(camera.labels) == 7
+
+
+def test_reset_starts_with_an_empty_memory(
+        camera: Camera, diagnostics: list[DiagnosticArray], peer: Peer) -> None:
+    clip = moving_square(4)
+    first = [pixels(camera.step(rgb)) for rgb in clip if peer.call(Trigger, '/tdnet/reset')]
+    assert peer.call(Trigger, '/tdnet/reset').success
+    again = pixels(camera.step(clip[-1]))
+    np.testing.assert_array_equal(again, first[-1])
+    assert not np.array_equal(pixels(camera.step(clip[-1])), again)
+    wait_for(lambda: latest_status(diagnostics, 'tdnet: image').get('last reset')
+             == 'reset was called', 'reason of the reset')
+
+
+def test_label_info_is_latched_for_late_subscribers(node: NodeProcess, peer: Peer) -> None:
+    messages = pytest.importorskip('vision_msgs.msg', reason='vision_msgs is not built')
+    received = peer.collect(messages.LabelInfo, '/tdnet/label_info', LATCHED)
+    wait_for(lambda: received, 'label info')
+    names = VideoSegmenter.load('td2-tiny', 'cpu').card.classes.names
+    assert [entry.class_name for entry in received[0].class_map] == list(names)
+
+
+def test_overlay_is_made_when_somebody_looks(camera: Camera, peer: Peer) -> None:
+    rgb = moving_square(1, 120, 160)[0]
+    overlays = peer.collect(Image, '/tdnet/overlay')
+    jpegs = peer.collect(CompressedImage, '/tdnet/overlay/compressed')
+    labels: list[Image] = []
+
+    def both() -> bool:
+        labels.append(camera.step(rgb))
+        return bool(overlays and jpegs)
+
+    wait_for(both, 'overlay and its JPEG')
+    overlay = pixels(overlays[-1])
+    assert (overlays[-1].encoding, overlay.shape) == ('bgr8', (120, 160, 3))
+    assert stamp_of(overlays[-1]) in map(stamp_of, labels)
+    jpeg = cv2.imdecode(np.frombuffer(jpegs[-1].data, np.uint8), cv2.IMREAD_COLOR)
+    assert jpeg.shape == overlay.shape
+    # The model is untrained: a darkened banner with white letters on top says so.
+    assert overlay[:4].mean() < 0.5 * overlay[60:].mean()
+    assert (overlay[:30] == 255).any()
+
+
+def test_debug_topics_carry_the_time_of_every_stage(camera: Camera, peer: Peer) -> None:
+    names = [*(stage for stage in STAGES if stage != 'overlay'), 'latency']
+    times = {name: peer.collect(Float32, f'/tdnet/debug/{name}_ms') for name in names}
+    rgb = moving_square(1)[0]
+    wait_for(lambda: camera.step(rgb) and all(times.values()), 'every stage')
+    assert all(0 <= message.data < 10_000 for message in times['latency'])
+
+
+def test_diagnostics_count_and_time_every_image(
+        camera: Camera, diagnostics: list[DiagnosticArray], peer: Peer) -> None:
+    camera.step(moving_square(1)[0])
+    sent = len(camera.labels)
+    values = wait_for(
+        lambda: (status := latest_status(diagnostics, 'tdnet: image')).get(
+            'frames processed') == str(sent) and status, 'count of all images')
+    assert values['frames received'] == str(sent)
+    assert (values['frames overwritten'], values['frames failed']) == ('0', '0')
+    assert float(values['output rate (Hz)']) > 0
+    assert values['topic'] == '/image'
+    spread = [float(values[f'network {name} (ms)']) for name in ('p50', 'p95', 'p99', 'max')]
+    assert 0 < spread[0] <= spread[1] <= spread[2] <= spread[3]
+    latency = float(values['latency p50 (ms)'])
+    assert latency >= float(values['network p50 (ms)'])
+
+
+def test_diagnostics_warn_of_an_untrained_model(
+        node: NodeProcess, diagnostics: list[DiagnosticArray]) -> None:
+    status = wait_for(lambda: diagnostics and next(
+        item for item in diagnostics[-1].status if item.name == 'tdnet: device'), 'device status')
+    assert status.level == DiagnosticStatus.WARN
+    assert 'HAS NO TRAINED WEIGHTS' in status.message
+    assert 'HAS NO TRAINED WEIGHTS' in node.log
+    assert status.hardware_id
+    values = {item.key: item.value for item in status.values}
+    assert (values['state'], values['model'], values['device']) == ('active', 'td2-tiny', 'cpu')
+    assert float(values['process memory (MiB)']) > 50
+
+
+def test_diagnostics_say_that_images_stopped(
+        camera: Camera, diagnostics: list[DiagnosticArray]) -> None:
+    camera.step(moving_square(1)[0])
+    status = wait_for(lambda: next(
+        (item for array in diagnostics[-1:] for item in array.status
+         if item.name == 'tdnet: image' and 'no image on /image' in item.message), None),
+        'finding about silence')
+    assert status.level == DiagnosticStatus.ERROR
+    assert 'although /peer publishes it' in status.message
+
+
+@pytest.mark.parametrize(('name', 'value', 'reason'), [
+    ('overlay_opacity', 0.8, ''), ('overlay_opacity', 1.5, 'range'), ('model', 'x', 'read-only')])
+def test_parameters_change_while_running_or_say_why_not(
+        node: NodeProcess, peer: Peer, name: str, value: object, reason: str) -> None:
+    typed = (ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=value)
+             if isinstance(value, str)
+             else ParameterValue(type=ParameterType.PARAMETER_DOUBLE, double_value=value))
+    request = SetParameters.Request(parameters=[Parameter(name=name, value=typed)])
+    result = peer.call(SetParameters, '/tdnet/set_parameters', request).results[0]
+    assert result.successful == (not reason)
+    assert reason in result.reason
+
+
+def test_opacity_takes_effect_with_the_next_image(camera: Camera, peer: Peer) -> None:
+    rgb = moving_square(1, 120, 160)[0]
+    overlays = peer.collect(Image, '/tdnet/overlay')
+    request = SetParameters.Request(parameters=[Parameter(
+        name='overlay_opacity',
+        value=ParameterValue(type=ParameterType.PARAMETER_DOUBLE, double_value=0.0))])
+    assert peer.call(SetParameters, '/tdnet/set_parameters', request).results[0].successful
+    wait_for(lambda: camera.step(rgb) and overlays, 'overlay')
+    np.testing.assert_array_equal(pixels(overlays[-1])[60:], rgb[60:, :, ::-1])

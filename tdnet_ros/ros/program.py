@@ -1,0 +1,37 @@
+"""The program tdnet_node."""
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+USAGE = '''usage: tdnet_node [--ros-args ...]
+
+Labels camera images with a temporally distributed network.
+
+  tdnet_node --ros-args -r image:=/camera/image_raw
+  tdnet_node --ros-args -r image:=/camera/image_raw -p weights:=td4-psp18.safetensors
+  tdnet_node --ros-args --params-file tdnet.yaml
+  ros2 launch tdnet_ros tdnet.launch.py image_topic:=/camera/image_raw
+
+Parameters (-p NAME:=VALUE):
+'''
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the node until SIGINT or SIGTERM; the exit code is 0 then."""
+    # The imports take seconds, in which there is nothing yet to clean up.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, frame: os._exit(0))
+    from tdnet_ros.ros.parameters import describe
+    arguments = sys.argv[1:] if args is None else args
+    if '--help' in arguments or '-h' in arguments:
+        print(USAGE + describe())
+        return 0
+    from tdnet_ros.ros.segmentation_node import SegmentationNode
+    from tdnet_ros.ros.spinning import run
+    return run(SegmentationNode, args)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
