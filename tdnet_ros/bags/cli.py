@@ -13,6 +13,7 @@ import threading
 from typing import Any
 
 from tdnet_ros.bags.errors import BagError
+from tdnet_ros.bags.options import positive
 
 EXAMPLES = {
     'tdnet_bag': '''examples:
@@ -83,10 +84,10 @@ def _add_play_options(parser: argparse.ArgumentParser) -> None:
     add('--topic', help="topic to publish on (default: /camera/image_raw, or a bag's own names)")
     add('--from', dest='topics', action='append', default=[], metavar='TOPIC',
         help='image topic of the bag to play; may be repeated (default: all)')
-    add('--rate', type=_positive(float), metavar='HZ',
+    add('--rate', type=positive(float), metavar='HZ',
         help="images per second (default: the source's own; 10 for a folder)")
     add('--loop', action='store_true', help='start again at the end')
-    add('--frames', type=_positive(int), metavar='N', help='stop after N images')
+    add('--frames', type=positive(int), metavar='N', help='stop after N images')
     add('--start-paused', action='store_true', help='wait for Enter before the first image')
     add('--stamps', choices=('now', 'original'), default='now',
         help="header stamps: the time of sending (default), or the source's own: those in the "
@@ -102,17 +103,7 @@ def _add_record_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add('topics', nargs='+', metavar='TOPIC')
     add('--out', type=Path, required=True, metavar='DIR', help='bag to create; must not exist')
-    add('--duration', type=_positive(float), metavar='S', help='end after S seconds')
-
-
-def _positive(kind: Callable[[str], float]) -> Callable[[str], float]:
-    def parse(text: str) -> float:
-        value = kind(text)
-        if not 0 < value < float('inf'):
-            raise argparse.ArgumentTypeError(f'{text}: expected a number above 0')
-        return value
-    parse.__name__ = kind.__name__  # argparse names it when the text is no number
-    return parse
+    add('--duration', type=positive(float), metavar='S', help='end after S seconds')
 
 
 def _play(options: argparse.Namespace) -> int:

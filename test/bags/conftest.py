@@ -1,16 +1,15 @@
-"""Sources to play, bags to read, and a ROS domain with nobody else in it."""
+"""Sources to play, bags to read, and the program under test in processes of its own."""
 from collections.abc import Callable, Iterator
-import os
 from pathlib import Path
-import socket
 import subprocess
 import sys
 
-from bags.material import FRAMES, SHAPE, Peer, compressed_message, frame, image_message, write_bag
 import cv2
 import pytest
 import rclpy
 from std_msgs.msg import Header
+
+from bags.material import FRAMES, SHAPE, Peer, compressed_message, frame, image_message, write_bag
 
 
 @pytest.fixture
@@ -43,21 +42,7 @@ def bag(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def domain(monkeypatch: pytest.MonkeyPatch) -> int:
-    """A ROS domain that no process of this machine uses, for this process and its children."""
-    for number in range(1 + os.getpid() % 90, 232):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            try:
-                probe.bind(('', 7410 + 250 * number))
-            except OSError:
-                continue
-        monkeypatch.setenv('ROS_DOMAIN_ID', str(number))
-        return number
-    raise AssertionError('no free ROS domain')
-
-
-@pytest.fixture
-def peer(domain: int) -> Iterator[Peer]:
+def peer() -> Iterator[Peer]:
     rclpy.init(args=[])
     node = rclpy.create_node('peer')
     yield Peer(node)

@@ -6,11 +6,12 @@ import signal
 import subprocess
 import time
 
-from bags.material import FRAMES, Peer, compressed_message, image_message
 import numpy as np
 import pytest
 from rclpy.qos import QoSProfile, qos_profile_sensor_data
 from sensor_msgs.msg import CompressedImage, Image
+
+from bags.material import FRAMES, Peer, compressed_message, image_message
 
 Start = Callable[..., subprocess.Popen]
 
@@ -138,7 +139,7 @@ def test_paused_player_waits_for_enter(folder: Path, peer: Peer, start: Start) -
     (('--wait-for-subscriber', 0.3), 'no subscriber on /camera/image_raw after 0.3 s'),
     (('--start-paused', '--wait-for-subscriber', 0), 'there is no input'),
 ])
-def test_nobody_there_is_one_clear_line(folder: Path, domain: int, start: Start,
+def test_nobody_there_is_one_clear_line(folder: Path, start: Start,
                                         arguments: tuple, message: str) -> None:
     player = start('play', folder, *arguments, stdin=subprocess.DEVNULL)
     _, err = player.communicate(timeout=15)
@@ -147,7 +148,7 @@ def test_nobody_there_is_one_clear_line(folder: Path, domain: int, start: Start,
     assert 'Traceback' not in err
 
 
-def test_two_topics_cannot_go_to_one(bag: Path, domain: int, start: Start) -> None:
+def test_two_topics_cannot_go_to_one(bag: Path, start: Start) -> None:
     player = start('play', bag, '--topic', '/cam')
     _, err = player.communicate(timeout=15)
     assert player.returncode == 1

@@ -1,11 +1,11 @@
 """Image topics of real bags in both storages, and what is said about bags that are none."""
 from pathlib import Path
 
-from bags.material import image_message, write_bag
 import pytest
 from rosbags.rosbag2 import StoragePlugin
 from std_msgs.msg import Header
 
+from bags.material import image_message, write_bag
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.sources import open_source
 

@@ -4,7 +4,6 @@ from pathlib import Path
 import signal
 import subprocess
 
-from bags.material import Peer, image_message
 import pytest
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 from rclpy.serialization import deserialize_message
@@ -12,6 +11,8 @@ from rosbags.interfaces import QosDurability, QosReliability
 from rosbags.rosbag2 import Reader
 from sensor_msgs.msg import Image
 from std_msgs.msg import Float32, Header
+
+from bags.material import Peer, image_message
 
 Start = Callable[..., subprocess.Popen]
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -75,7 +76,7 @@ def test_signals_leave_a_readable_bag(tmp_path: Path, peer: Peer, start: Start,
         assert reader.message_count == 20
 
 
-def test_topic_without_publisher_is_said(tmp_path: Path, domain: int, start: Start) -> None:
+def test_topic_without_publisher_is_said(tmp_path: Path, start: Start) -> None:
     recorder = start('record', '/never', '--out', tmp_path / 'bag', '--duration', 0.3)
     _, err = recorder.communicate(timeout=15)
     assert recorder.returncode == 1

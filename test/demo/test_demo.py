@@ -1,0 +1,157 @@
+"""The demo as a visitor runs it: processes over DDS, and what it leaves behind."""
+from collections.abc import Callable, Iterator
+import json
+from pathlib import Path
+import signal
+import subprocess
+import sys
+import time
+import uuid
+
+import cv2
+import numpy as np
+import pytest
+from rosbags.rosbag2 import Reader
+
+FRAMES = 12
+Start = Callable[..., subprocess.Popen]
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    """A folder of images in which something moves."""
+    path = tmp_path / 'clip'
+    path.mkdir()
+    for index in range(FRAMES):
+        image = np.full((96, 160, 3), 60, np.uint8)
+        cv2.circle(image, (20 + 10 * index, 48), 15, (40, 160, 230), -1)
+        cv2.imwrite(str(path / f'{index}.png'), image)
+    return path
+
+
+def processes_with(mark: str) -> list[str]:
+    """Command lines of processes that inherited the mark."""
+    found = []
+    for process in Path('/proc').iterdir():
+        try:
+            if mark.encode() in (process / 'environ').read_bytes():
+                found.append((process / 'cmdline').read_text().replace('\0', ' '))
+        except (OSError, ValueError):
+            continue
+    return found
+
+
+@pytest.fixture
+def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    """Start the demo; at the end nothing that it started may be running."""
+    mark = f'TDNET_TEST={uuid.uuid4()}'
+    monkeypatch.setenv(*mark.split('='))
+    running: list[subprocess.Popen] = []
+
+    def start_one(*arguments: object) -> subprocess.Popen:
+        running.append(subprocess.Popen(
+            [sys.executable, '-m', 'tdnet_ros.demo', *map(str, arguments)],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+        return running[-1]
+
+    yield start_one
+    for process in running:
+        if process.poll() is None:
+            process.terminate()
+        process.communicate()
+    mark_in_environ = processes_with(mark)
+    monkeypatch.undo()
+    assert mark_in_environ == []
+
+
+def check_consistent(summary: dict) -> None:
+    frames = summary['frames']
+    assert list(frames) == ['sent', 'received', 'labelled', 'overwritten', 'failed']
+    assert frames['sent'] >= frames['received']
+    assert frames['received'] == frames['labelled'] + frames['overwritten'] + frames['failed']
+    for spread in (summary['capture_to_publish_ms'], *summary['stages_ms'].values()):
+        assert list(spread) == ['p50', 'p95', 'p99', 'max']
+        assert 0 <= spread['p50'] <= spread['p95'] <= spread['p99'] <= spread['max']
+
+
+def test_run_leaves_everything_it_promises(tmp_path: Path, clip: Path, start: Start) -> None:
+    out = tmp_path / 'out'
+    demo = start('--images', clip, '--model', 'td2-tiny', '--rate', 5, '--out', out)
+    text, errors = demo.communicate(timeout=120)
+    assert demo.returncode == 0, errors
+    summary = json.loads((out / 'latency.json').read_text())
+    check_consistent(summary)
+    assert summary['frames']['sent'] == FRAMES
+    assert summary['frames']['labelled'] >= FRAMES // 2
+    assert 'capture to publish' in text
+    assert 'ros2 launch tdnet_ros tdnet.launch.py image_topic:=/camera/image_raw' in text
+    with Reader(out / 'bag') as reader:
+        counts = {item.topic: item.msgcount for item in reader.connections}
+    assert counts['/tdnet/labels'] == summary['frames']['labelled']
+    assert counts['/tdnet/overlay/compressed'] == counts['/tdnet/debug/latency_ms']
+    assert counts['/diagnostics'] > 1
+    video = cv2.VideoCapture(str(out / 'overlay.mp4'))
+    assert video.get(cv2.CAP_PROP_FRAME_COUNT) >= FRAMES - 2
+    assert video.get(cv2.CAP_PROP_FRAME_WIDTH) == 160
+    assert cv2.imread(str(out / 'overlay.png')).shape[1] == 1920
+    assert cv2.imread(str(out / 'latency.png')) is not None
+
+
+def test_interrupt_reports_what_was_played(tmp_path: Path, clip: Path, start: Start) -> None:
+    out = tmp_path / 'out'
+    demo = start('--images', clip, '--model', 'td2-tiny', '--rate', 0.5, '--out', out)
+    log = out / 'log' / 'player.log'
+    end_s = time.monotonic() + 60
+    while not log.exists():
+        assert time.monotonic() < end_s
+        time.sleep(0.1)
+    time.sleep(6.0)
+    demo.send_signal(signal.SIGINT)
+    _, errors = demo.communicate(timeout=60)
+    assert demo.returncode == 0, errors
+    summary = json.loads((out / 'latency.json').read_text())
+    check_consistent(summary)
+    assert 1 <= summary['frames']['labelled'] < FRAMES
+
+
+def test_terminated_while_starting_leaves_nobody(tmp_path: Path, clip: Path,
+                                                 start: Start) -> None:
+    demo = start('--images', clip, '--model', 'td2-tiny', '--out', tmp_path / 'out')
+    end_s = time.monotonic() + 60
+    while not (tmp_path / 'out' / 'log' / 'recorder.log').exists():
+        assert time.monotonic() < end_s
+        time.sleep(0.1)
+    demo.send_signal(signal.SIGTERM)
+    demo.communicate(timeout=60)
+    assert demo.returncode == 128 + signal.SIGTERM
+
+
+@pytest.mark.parametrize(('arguments', 'message'), [
+    (('--video', 'missing.mp4'), 'demo: missing.mp4 does not exist'),
+    (('--model', 'no-such-model'), "demo: the node reports: cannot configure: model "
+                                   "'no-such-model': expected"),
+    (('--view',), 'demo: --view: '),
+])
+def test_bad_input_is_one_clear_line(tmp_path: Path, clip: Path, start: Start,
+                                     monkeypatch: pytest.MonkeyPatch, arguments: tuple,
+                                     message: str) -> None:
+    monkeypatch.delenv('DISPLAY', raising=False)
+    monkeypatch.delenv('WAYLAND_DISPLAY', raising=False)
+    source = () if '--video' in arguments else ('--images', clip)
+    demo = start(*source, *arguments, '--out', tmp_path / 'out')
+    _, errors = demo.communicate(timeout=60)
+    assert demo.returncode == 1
+    assert errors.startswith(message)
+    assert len(errors.splitlines()) == 1
+
+
+def test_strangers_in_the_output_are_left_alone(tmp_path: Path, clip: Path,
+                                                start: Start) -> None:
+    precious = tmp_path / 'out' / 'bag' / 'thesis.txt'
+    precious.parent.mkdir(parents=True)
+    precious.write_text('draft')
+    demo = start('--images', clip, '--out', tmp_path / 'out')
+    _, errors = demo.communicate(timeout=60)
+    assert demo.returncode == 1
+    assert 'thesis.txt' in errors
+    assert precious.read_text() == 'draft'

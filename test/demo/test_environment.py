@@ -1,0 +1,24 @@
+"""A ROS domain of one's own, unless the user chose one."""
+import socket
+
+from tdnet_ros.demo.environment import free_domain, prepare
+
+
+def test_the_users_choices_stay() -> None:
+    chosen = {'ROS_DOMAIN_ID': '7', 'FASTRTPS_DEFAULT_PROFILES_FILE': 'mine.xml'}
+    environ = dict(chosen)
+    prepare(environ)
+    assert environ.items() >= chosen.items()
+
+
+def test_a_domain_is_chosen() -> None:
+    environ: dict[str, str] = {}
+    prepare(environ)
+    assert 1 <= int(environ['ROS_DOMAIN_ID']) <= 101
+
+
+def test_domain_in_use_is_left_alone() -> None:
+    taken = free_domain()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as participant:
+        participant.bind(('', 7410 + 250 * taken))
+        assert free_domain() != taken

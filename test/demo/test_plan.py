@@ -1,0 +1,54 @@
+"""The commands of node, recorder and player."""
+from pathlib import Path
+
+import cv2
+import pytest
+from std_msgs.msg import Header
+
+from bags.material import compressed_message, image_message, write_bag
+from tdnet_ros.bags.errors import BagError
+from tdnet_ros.demo.plan import CAMERA, Plan, default_video, image_topic_of
+
+
+def test_the_default_video_is_the_real_one() -> None:
+    capture = cv2.VideoCapture(str(default_video()))
+    assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == 250
+    assert capture.get(cv2.CAP_PROP_FPS) == 25
+
+
+def test_missing_default_video_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('tdnet_ros.demo.plan.files', lambda name: None)
+    with pytest.raises(BagError, match='script/setup, or pass --video'):
+        default_video()
+
+
+def test_options_reach_the_processes(tmp_path: Path) -> None:
+    plan = Plan(source='clip.mp4', out=tmp_path, model='td2-tiny', input_size=(97, 193), frames=12,
+                rate_hz=5.0)
+    node = ' '.join(plan.node())
+    assert f'image:={CAMERA}' in node
+    assert 'model:=td2-tiny' in node
+    assert 'input_size:=[97, 193]' in node
+    assert ' '.join(plan.player(tmp_path / 'sent.json')).endswith(
+        f'play clip.mp4 --topic {CAMERA} --wait-for-subscriber 30 --summary '
+        f'{tmp_path}/sent.json --rate 5.0 --frames 12')
+    assert CAMERA not in plan.topics
+
+
+def test_images_of_a_live_camera_are_recorded(tmp_path: Path) -> None:
+    plan = Plan(source='0', out=tmp_path, model='td2-tiny', live=True)
+    assert CAMERA in plan.recorder()
+
+
+def test_raw_images_of_a_bag_come_first(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / 'both', {'/a/compressed': [(0, compressed_message(0))],
+                                        '/b': [(0, image_message(0))]})
+    assert image_topic_of(str(bag)) == ('/b', False)
+    bag = write_bag(tmp_path / 'one', {'/a/compressed': [(0, compressed_message(0))]})
+    assert image_topic_of(str(bag)) == ('/a/compressed', True)
+
+
+def test_source_that_is_no_bag_is_named(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / 'bag', {'/note': [(0, Header())]})
+    with pytest.raises(BagError, match='no image topic'):
+        image_topic_of(str(bag))

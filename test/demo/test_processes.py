@@ -1,0 +1,65 @@
+"""Child processes end with the demo, and a dead one is quoted."""
+from pathlib import Path
+import sys
+import time
+
+import pytest
+
+from tdnet_ros.demo import processes
+from tdnet_ros.demo.processes import Child, Crew, DemoError
+
+SLEEP = [sys.executable, '-c', 'import time; print("ready", flush=True); time.sleep(60)']
+DEAF = [sys.executable, '-c', 'import signal, time; '
+        'signal.signal(signal.SIGINT, signal.SIG_IGN); print("ready", flush=True); time.sleep(60)']
+
+
+def wait_until_ready(child: Child) -> None:
+    end_s = time.monotonic() + 10
+    while 'ready' not in child.log.read_text():
+        assert time.monotonic() < end_s
+        time.sleep(0.02)
+
+
+def wait_until_dead(child: Child) -> None:
+    child.process.wait(10)
+
+
+def interrupted_run(logs: Path, children: list[Child]) -> None:
+    with Crew(logs) as crew:
+        for name in ('node', 'player'):
+            children.append(crew.start(name, SLEEP))
+            wait_until_ready(children[-1])
+        raise KeyboardInterrupt
+
+
+def test_children_end_with_the_block(tmp_path: Path) -> None:
+    children: list[Child] = []
+    with pytest.raises(KeyboardInterrupt):
+        interrupted_run(tmp_path, children)
+    assert [child.process.poll() is None for child in children] == [False, False]
+
+
+def test_child_that_ignores_the_interrupt_is_killed(tmp_path: Path,
+                                                    monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, 'STOP_S', 0.2)
+    with Crew(tmp_path) as crew:
+        child = crew.start('node', DEAF)
+        wait_until_ready(child)
+    assert child.process.poll() == -9
+
+
+def test_failed_child_is_quoted(tmp_path: Path) -> None:
+    with Crew(tmp_path) as crew:
+        child = crew.start('recorder', [sys.executable, '-c', 'print(1); raise ValueError("why")'])
+        wait_until_dead(child)
+        with pytest.raises(DemoError, match=r'(?s)the recorder ended with exit status 1.*'
+                                            r'  1\n.*  ValueError: why'):
+            crew.check()
+
+
+def test_child_that_ends_well_is_no_failure(tmp_path: Path) -> None:
+    with Crew(tmp_path) as crew:
+        child = crew.start('player', [sys.executable, '-c', ''])
+        wait_until_dead(child)
+        crew.check()
+        assert child.ended()
