@@ -21,9 +21,9 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., No
     """Start tdnet_node processes with ROS arguments; they end with the module."""
     processes = []
 
-    def start(*arguments: str) -> NodeProcess:
+    def start(*arguments: str, program: str = '') -> NodeProcess:
         log: Path = tmp_path_factory.mktemp('node') / 'log.txt'
-        process = NodeProcess(log, *arguments)
+        process = NodeProcess(log, *arguments, program=program)
         processes.append(process)
         return process
 

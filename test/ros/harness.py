@@ -26,6 +26,7 @@ from tdnet_ros.ros.messages import array_to_image
 RELIABLE = QoSProfile(depth=50, reliability=ReliabilityPolicy.RELIABLE)
 LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
                      durability=DurabilityPolicy.TRANSIENT_LOCAL)
+NODE = 'tdnet_ros.ros.program'
 PATIENCE_S = 40.0
 
 
@@ -41,15 +42,15 @@ def wait_for(condition: Callable[[], Any], what: str, timeout_s: float = PATIENC
 
 
 class NodeProcess:
-    """tdnet_node, started with ROS arguments; its output goes to a file."""
+    """tdnet_node, or a program around it, with ROS arguments; its output goes to a file."""
 
-    def __init__(self, log: Path, *arguments: str) -> None:
+    def __init__(self, log: Path, *arguments: str, program: str = '') -> None:
         self._log = log
         environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONUNBUFFERED': '1'}
         environment.pop('_ROS_WHEELS_BOOTSTRAP_COMPLETE', None)
         with log.open('w') as output:
             self._process = subprocess.Popen(
-                [sys.executable, '-m', 'tdnet_ros.ros.program', '--ros-args',
+                [sys.executable, *(('-c', program) if program else ('-m', NODE)), '--ros-args',
                  *arguments], stdout=output, stderr=subprocess.STDOUT, env=environment)
 
     @property
