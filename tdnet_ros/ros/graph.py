@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rclpy.node import Node
-from rclpy.qos import QoSCompatibility, QoSProfile, qos_check_compatible
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 from tdnet_ros.ros.diagnostics import ERROR, WARN, Finding
 
@@ -28,25 +28,33 @@ def silence(node: Node, topic: str, kind: str, since_s: float) -> Finding:
 def incompatible_senders(node: Node, topic: str, qos: QoSProfile) -> list[Finding]:
     """Publishers whose quality of service our subscription cannot take."""
     return [
-        Finding(ERROR, f'{_name(sender)} publishes {topic} with QoS that does not match: {reason} '
-                       f'Set qos_overrides.{topic}.subscription.* accordingly')
+        Finding(ERROR, f'{_name(sender)} publishes {topic} with QoS that does not match: we ask '
+                       f'for {policy}; set qos_overrides.{topic}.subscription.{name}')
         for sender in node.get_publishers_info_by_topic(topic)
-        if (reason := _mismatch(sender.qos_profile, qos))]
+        for name, policy in _mismatches(sender.qos_profile, qos)]
 
 
 def incompatible_receivers(node: Node, topics: Mapping[str, QoSProfile]) -> list[Finding]:
     """Subscribers that asked for more than our outputs offer."""
     return [
-        Finding(WARN, f'{_name(receiver)} subscribes {topic} with QoS that does not match: '
-                      f'{reason} Change it there, or set qos_overrides.{topic}.publisher.*')
+        Finding(WARN, f'{_name(receiver)} subscribes {topic} with QoS that does not match: it '
+                      f'asks for {policy}; change it there, or set '
+                      f'qos_overrides.{topic}.publisher.{name}')
         for topic, qos in topics.items()
         for receiver in node.get_subscriptions_info_by_topic(topic)
-        if (reason := _mismatch(qos, receiver.qos_profile))]
+        for name, policy in _mismatches(qos, receiver.qos_profile)]
 
 
-def _mismatch(offered: QoSProfile, asked: QoSProfile) -> str:
-    compatibility, reason = qos_check_compatible(offered, asked)
-    return str(reason) if compatibility == QoSCompatibility.ERROR else ''
+def _mismatches(offered: QoSProfile, asked: QoSProfile) -> list[tuple[str, str]]:
+    """The policies, and what is asked of them, that the one who offers does not give."""
+    found = []
+    if (asked.reliability == ReliabilityPolicy.RELIABLE
+            and offered.reliability == ReliabilityPolicy.BEST_EFFORT):
+        found.append(('reliability', 'reliable, best effort is offered'))
+    if (asked.durability == DurabilityPolicy.TRANSIENT_LOCAL
+            and offered.durability == DurabilityPolicy.VOLATILE):
+        found.append(('durability', 'transient local, volatile is offered'))
+    return found
 
 
 def _name(endpoint: object) -> str:

@@ -69,8 +69,12 @@ def test_a_topic_of_another_type_is_named(
 def test_a_subscriber_whose_qos_does_not_match_is_named(
         pair: NodeProcess, diagnostics: list[DiagnosticArray], peer: Peer) -> None:
     picky = peer.node.create_subscription(Image, '/robot/tdnet/front/labels', print, LATCHED)
-    wait_for(lambda: '/peer subscribes /robot/tdnet/front/labels with QoS that does not match'
-             in message_of(diagnostics, 'robot/tdnet: front'), 'finding')
+    ordinary = peer.node.create_subscription(Image, '/robot/tdnet/front/overlay', print, 1)
+    name = 'robot/tdnet: front'
+    wait_for(lambda: '/peer subscribes /robot/tdnet/front/labels with QoS that does not match: '
+             'it asks for transient local' in message_of(diagnostics, name), 'finding')
+    assert 'overlay' not in message_of(diagnostics, name)
+    peer.node.destroy_subscription(ordinary)
     peer.node.destroy_subscription(picky)
 
 
@@ -145,8 +149,10 @@ def test_qos_overrides_and_a_publisher_that_does_not_match(
     received = peer.collect(DiagnosticArray, '/diagnostics')
     unreliable = peer.node.create_publisher(
         CompressedImage, '/camera/image_raw/compressed', BEST_EFFORT)
-    wait_for(lambda: '/peer publishes /camera/image_raw/compressed with QoS that does not match'
-             in message_of(received, 'packed: image'), 'finding')
+    topic = '/camera/image_raw/compressed'
+    text = (f'/peer publishes {topic} with QoS that does not match: we ask for reliable, best '
+            f'effort is offered; set qos_overrides.{topic}.subscription.reliability')
+    wait_for(lambda: text in message_of(received, 'packed: image'), 'finding')
     peer.node.destroy_publisher(unreliable)
 
 
