@@ -27,6 +27,8 @@ RAW_IMAGE = 'sensor_msgs/msg/Image'
 QOS = QoSProfile(depth=5)
 # How long the last images may take to leave; shared memory goes away with its owner.
 LINGER_S = 0.5
+# A publisher learns of its subscriber before the subscriber learns of it.
+MATCH_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,7 @@ class Player:
                                'the node up, on this ROS_DOMAIN_ID, and remapped to that topic? '
                                '(--wait-for-subscriber 0 plays anyway)')
             stop.wait(0.02)
+        stop.wait(MATCH_S)
 
     def run(self, stop: threading.Event,
             on_frame: Callable[[Summary], None] = lambda summary: None) -> Summary:

@@ -81,6 +81,10 @@ class Plan:
                 '--wait-for-subscriber', str(WAIT_FOR_NODE_S), '--summary', str(summary),
                 *(str(part) for item in options.items() if item[1] is not None for part in item)]
 
+    def viewer(self) -> list[str]:
+        """Command of the live window."""
+        return [*_python('tdnet_ros.demo.view'), OVERLAY]
+
     def on_a_ros_machine(self) -> list[str]:
         """The same with `ros2 launch`, one command a terminal."""
         launch = f'ros2 launch tdnet_ros tdnet.launch.py image_topic:={CAMERA} model:={self.model}'

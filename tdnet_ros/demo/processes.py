@@ -23,6 +23,7 @@ class Child:
     name: str
     process: subprocess.Popen[bytes]
     log: Path
+    may_end: bool = False  # by itself, when it is done
 
     def last_lines(self) -> str:
         """What it said last."""
@@ -30,9 +31,9 @@ class Child:
         return '\n'.join(f'  {line}' for line in lines[-LAST_LINES:]) or '  (it said nothing)'
 
     def check(self) -> None:
-        """Fail if it has ended with an error."""
+        """Fail if it has ended with an error, or at all where it should not."""
         status = self.process.poll()
-        if status:
+        if status or (status == 0 and not self.may_end):
             raise DemoError(f'the {self.name} ended with exit status {status}; its last lines '
                             f'({self.log}):\n{self.last_lines()}')
 
@@ -43,6 +44,7 @@ class Child:
 
     def stop(self) -> None:
         """End it as Ctrl-C does, and fail unless it ends well."""
+        self.may_end = True
         self.interrupt()
         self.check()
 
@@ -65,17 +67,17 @@ class Crew:
         self._children: list[Child] = []
         logs.mkdir(parents=True, exist_ok=True)
 
-    def start(self, name: str, command: Sequence[str]) -> Child:
+    def start(self, name: str, command: Sequence[str], may_end: bool = False) -> Child:
         """Start a process that Ctrl-C in the terminal does not reach."""
         log = self._logs / f'{name}.log'
         with log.open('wb') as output:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output,
                                        stderr=subprocess.STDOUT, start_new_session=True)
-        self._children.append(Child(name, process, log))
+        self._children.append(Child(name, process, log, may_end))
         return self._children[-1]
 
     def check(self) -> None:
-        """Fail if any has ended with an error."""
+        """Fail if any has ended with an error, or at all where it should not."""
         for child in self._children:
             child.check()
 

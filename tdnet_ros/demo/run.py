@@ -4,14 +4,13 @@ from __future__ import annotations
 from contextlib import ExitStack
 import json
 from pathlib import Path
-import sys
 from typing import Any
 
 from rich.console import Console
 
 from tdnet_ros.bags.progress import progress
 from tdnet_ros.bags.session import ros_node
-from tdnet_ros.demo.plan import LABELS, OVERLAY, OVERLAY_JPEG, Plan
+from tdnet_ros.demo.plan import LABELS, OVERLAY_JPEG, Plan
 from tdnet_ros.demo.processes import Child, Crew, DemoError
 from tdnet_ros.demo.watch import Watch
 
@@ -33,8 +32,8 @@ def run(plan: Plan, total: int | None, view: bool, console: Console) -> dict[str
         recorder = crew.start('recorder', plan.recorder())
         _wait_until_ready(plan, watch, console)
         if view:
-            crew.start('view', [sys.executable, '-m', 'tdnet_ros.demo.view', OVERLAY])
-        player = crew.start('player', plan.player(summary))
+            crew.start('view', plan.viewer(), may_end=True)
+        player = crew.start('player', plan.player(summary), may_end=True)
         _play(plan, watch, player, total)
         _settle(watch)
         recorder.stop()

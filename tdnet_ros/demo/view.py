@@ -15,6 +15,7 @@ from tdnet_ros.bags.session import ros_node, stop_on_signals
 from tdnet_ros.ros.messages import image_to_rgb
 
 TITLE = 'tdnet overlay (q closes)'
+SIZE = 960, 540
 
 
 def missing_display() -> str:
@@ -33,7 +34,8 @@ def show(topic: str) -> None:
     newest: list[Any] = []
     with ros_node('tdnet_view') as node:
         node.create_subscription(Image, topic, newest.append, qos_profile_sensor_data)
-        cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+        cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
+        cv2.resizeWindow(TITLE, *SIZE)
         while not stop.is_set() and cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) > 0:
             rclpy.spin_once(node, timeout_sec=0.02)
             if newest:

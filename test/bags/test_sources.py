@@ -1,5 +1,6 @@
 """Images of files, folders and cameras: order, timing, and one clear line on bad input."""
 from pathlib import Path
+import time
 
 import numpy as np
 import pytest
@@ -82,3 +83,41 @@ def test_absent_camera_is_named(device: str) -> None:
 def test_topics_need_a_bag(folder: Path) -> None:
     with pytest.raises(BagError, match='no rosbag'):
         open_source(str(folder), topics=('/camera/image_raw',))
+
+
+class Capture:
+    """Stands in for cv2.VideoCapture: a camera that delivers three images and is unplugged."""
+
+    def __init__(self, *_: object) -> None:
+        self.left = 3
+        self.released = False
+
+    def isOpened(self) -> bool:
+        return True
+
+    def get(self, _: int) -> float:
+        return 0.0
+
+    def set(self, *_: object) -> bool:
+        return True
+
+    def grab(self) -> bool:
+        self.left -= 1
+        return self.left >= 0
+
+    def retrieve(self) -> tuple[bool, np.ndarray]:
+        return True, np.zeros((2, 2, 3), np.uint8)
+
+    def release(self) -> None:
+        self.released = True
+
+
+def test_camera_delivers_at_once_and_says_when_it_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('cv2.VideoCapture', Capture)
+    before_ns = time.time_ns()
+    images = iter(open_source('63'))
+    samples = [next(images) for _ in range(3)]
+    with pytest.raises(BagError, match='camera 63 stopped'):
+        next(images)
+    assert [sample.due_s for sample in samples] == [None] * 3
+    assert before_ns < samples[0].stamp_ns <= samples[2].stamp_ns

@@ -59,7 +59,14 @@ def test_failed_child_is_quoted(tmp_path: Path) -> None:
 
 def test_child_that_ends_well_is_no_failure(tmp_path: Path) -> None:
     with Crew(tmp_path) as crew:
-        child = crew.start('player', [sys.executable, '-c', ''])
+        child = crew.start('player', [sys.executable, '-c', ''], may_end=True)
         wait_until_dead(child)
         crew.check()
         assert child.ended()
+
+
+def test_child_that_must_stay_is_missed(tmp_path: Path) -> None:
+    with Crew(tmp_path) as crew:
+        wait_until_dead(crew.start('node', [sys.executable, '-c', '']))
+        with pytest.raises(DemoError, match='the node ended with exit status 0'):
+            crew.check()

@@ -1,0 +1,91 @@
+"""The report, made from a small bag: for sources that can be read again and for a live camera."""
+import io
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from rich.console import Console
+from sensor_msgs.msg import CompressedImage
+from std_msgs.msg import Float32
+
+from bags.material import compressed_message, frame, image_message, write_bag
+from demo.material import diagnostics
+from tdnet_ros.demo.plan import CAMERA, DIAGNOSTICS, LABELS, OVERLAY_JPEG, Plan, debug_topic
+from tdnet_ros.demo.processes import DemoError
+from tdnet_ros.demo.report import write_report
+from tdnet_ros.demo.results import STAGES, read_results
+from tdnet_ros.ros.messages import array_to_image
+from tdnet_ros.ros.meter import LATENCY
+
+SENT, LABELLED = 10, (1, 3, 5, 7, 9)
+STAMPS_NS = [(100 + index) * 10**9 + 7 for index in range(SENT)]
+
+
+def write_run(bag: Path, **counts: int) -> None:
+    """A bag as the demo's recorder leaves it: every second frame was labelled."""
+    images = {index: image_message(index) for index in LABELLED}
+    labels = {index: array_to_image(np.full((24, 32), index, np.uint8), 'mono8', image.header)
+              for index, image in images.items()}
+    overlays = {index: CompressedImage(header=message.header, format='jpeg',
+                                       data=compressed_message(index).data)
+                for index, message in images.items()}
+    times = {debug_topic(name): [(1000 * index, Float32(data=float(index)))
+                                 for index in LABELLED] for name in (*STAGES, LATENCY)}
+    write_bag(bag, {
+        LABELS: [(1000 * index, message) for index, message in labels.items()],
+        OVERLAY_JPEG: [(1000 * index, message) for index, message in overlays.items()],
+        DIAGNOSTICS: [(0, diagnostics()), (9999, diagnostics(**counts))],
+        CAMERA: [(1000 * index, image_message(index)) for index in range(SENT)], **times})
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The images that were played."""
+    path = tmp_path / 'frames'
+    path.mkdir()
+    for index in range(SENT):
+        cv2.imwrite(str(path / f'{index}.png'), frame(index))
+    return path
+
+
+def report(plan: Plan) -> str:
+    sent = {'sent': SENT, 'stamps_ns': STAMPS_NS}
+    console = Console(width=100, record=True, file=io.StringIO())
+    write_report(plan, sent, console)
+    return console.export_text()
+
+
+@pytest.mark.parametrize('live', [False, True])
+def test_report_from_a_bag(tmp_path: Path, folder: Path, live: bool) -> None:
+    plan = Plan(source='0' if live else str(folder), out=tmp_path, model='td2-tiny', live=live)
+    write_run(tmp_path / 'bag', received=9, processed=5, overwritten=4)
+    text = report(plan)
+    summary = json.loads((tmp_path / 'latency.json').read_text())
+    assert summary['frames'] == {'sent': 10, 'received': 9, 'labelled': 5, 'overwritten': 4,
+                                 'failed': 0}
+    assert summary['capture_to_publish_ms']['p50'] == 5.0
+    assert 'note: 4 of 9 frames were overwritten' in text
+    assert 'note: 1 frames were lost on the way from the player' in text
+    video = cv2.VideoCapture(str(tmp_path / 'overlay.mp4'))
+    assert video.get(cv2.CAP_PROP_FRAME_COUNT) == 9  # from the first overlay to the last image
+    sheet = cv2.imread(str(tmp_path / 'overlay.png'))
+    # The first pair is frame 1, whose pixels are (10, 10, 10) in the camera image.
+    assert (sheet[130:, 60:400] == 10).all(2).sum() > 10_000
+
+
+def test_times_belong_to_their_frames(tmp_path: Path) -> None:
+    write_run(tmp_path / 'bag', received=5, processed=5)
+    results = read_results(tmp_path / 'bag')
+    assert results.label_stamps_ns.tolist() == [STAMPS_NS[index] for index in LABELLED]
+    assert results.times_s.tolist() == [0, 2, 4, 6, 8]
+    assert results.times_ms['network'].tolist() == [1, 3, 5, 7, 9]
+    assert results.report.counts == (5, 5, 0, 0)
+
+
+def test_run_without_labels_is_an_error(tmp_path: Path, folder: Path) -> None:
+    write_bag(tmp_path / 'bag', {DIAGNOSTICS: [(0, diagnostics(received=3, failed=3))]})
+    with pytest.raises(DemoError, match='no frame was labelled'):
+        report(Plan(source=str(folder), out=tmp_path, model='td2-tiny'))
+    assert json.loads((tmp_path / 'latency.json').read_text())['frames']['failed'] == 3
