@@ -15,7 +15,8 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Float32, Header
 
 from tdnet_ros.nets.card import ModelCard
-from tdnet_ros.ros.messages import LabelInfo, array_to_image, compressed_image, label_info
+from tdnet_ros.ros.label_map import LabelMap
+from tdnet_ros.ros.messages import LabelInfo, array_to_image, label_info, to_jpeg, to_png
 from tdnet_ros.ros.meter import LATENCY, STAGES
 from tdnet_ros.ros.parameters import NodeParameters
 from tdnet_ros.stream.labels import Painter, banner
@@ -28,15 +29,19 @@ LATCHED_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
 
 
 class CameraOutputs:
-    """The publishers of one camera; pictures are made only when somebody looks."""
+    """The publishers of one camera; what costs time is made only when somebody subscribes."""
 
     def __init__(self, node: Node, prefix: str, card: ModelCard) -> None:
         self._node = node
         self._card = card
         self._painter = Painter(card.classes.palette, bgr=True)
+        self._label_map = LabelMap(card.classes)
+        self._mapping: tuple[tuple[str, ...], ...] = ()
         self._publishers: list[Publisher] = []
         self.topics: dict[str, QoSProfile] = {}
         self._labels = self._publisher(Image, f'{prefix}labels')
+        self._labels_png = self._publisher(CompressedImage, f'{prefix}labels/compressed')
+        self._confidence = self._publisher(Image, f'{prefix}confidence')
         self._overlay = self._publisher(Image, f'{prefix}overlay')
         self._overlay_jpeg = self._publisher(CompressedImage, f'{prefix}overlay/compressed')
         self._label_info = (self._publisher(LabelInfo, f'{prefix}label_info', LATCHED_QOS)
@@ -49,39 +54,63 @@ class CameraOutputs:
         for publisher in self._publishers:
             self._node.destroy_publisher(publisher)
 
-    def publish_label_info(self) -> None:
-        """Name the classes, once for every subscriber, early or late."""
-        if self._label_info:
-            header = Header(stamp=self._node.get_clock().now().to_msg())
-            self._label_info.publish(label_info(self._card.classes, header))
+    def use_classes(self, parameters: NodeParameters) -> None:
+        """Keep and merge classes as the parameters say, and name them when that changed."""
+        mapping = parameters.keep_classes, parameters.class_remap
+        if mapping != self._mapping:
+            self._label_map = LabelMap(self._card.classes, *mapping)
+            self._mapping = mapping
+            self._publish_label_info()
 
-    def publish_labels(self, labels: NDArray[np.uint8], header: Header) -> None:
-        """Publish label ids uint8 [H, W]."""
-        self._labels.publish(array_to_image(labels, 'mono8', header))
+    def mapped(self, labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Labels uint8 [H, W] with classes merged and left out."""
+        return self._label_map.apply(labels)
 
     @property
-    def wants_overlay(self) -> bool:
-        """Whether somebody looks at the overlay."""
-        return any(publisher.get_subscription_count()
-                   for publisher in (self._overlay, self._overlay_jpeg))
+    def wants_confidence(self) -> bool:
+        """Whether somebody needs the confidence of the labels."""
+        return bool(self._confidence.get_subscription_count())
 
-    def publish_overlay(self, rgb: NDArray[np.uint8], labels: NDArray[np.uint8], header: Header,
-                        parameters: NodeParameters) -> None:
-        """Publish the image with the classes painted over it, raw, as JPEG or both."""
+    def publish_labels(self, labels: NDArray[np.uint8], confidence: NDArray[np.uint8] | None,
+                       header: Header) -> None:
+        """Publish label ids and, where there is one, their confidence, both uint8 [H, W]."""
+        self._labels.publish(array_to_image(labels, 'mono8', header))
+        if confidence is not None:
+            self._confidence.publish(array_to_image(confidence, 'mono8', header))
+
+    @property
+    def wants_pictures(self) -> bool:
+        """Whether somebody looks at the overlay, or takes labels as PNG."""
+        return any(publisher.get_subscription_count()
+                   for publisher in (self._overlay, self._overlay_jpeg, self._labels_png))
+
+    def publish_pictures(self, rgb: NDArray[np.uint8], labels: NDArray[np.uint8], header: Header,
+                         parameters: NodeParameters) -> None:
+        """Publish what is for looking at: the overlay, raw and as JPEG, and labels as PNG."""
+        if self._labels_png.get_subscription_count():
+            self._labels_png.publish(to_png(labels, header))
+        wants_raw, wants_jpeg = (publisher.get_subscription_count()
+                                 for publisher in (self._overlay, self._overlay_jpeg))
+        if not wants_raw and not wants_jpeg:
+            return
         bgr = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), np.uint8)
         overlay = self._painter.blend(bgr, labels, parameters.overlay_opacity)
         if not self._card.trained:
             banner(overlay, 'UNTRAINED MODEL: LABELS ARE NOISE')
-        if self._overlay.get_subscription_count():
+        if wants_raw:
             self._overlay.publish(array_to_image(overlay, 'bgr8', header))
-        if self._overlay_jpeg.get_subscription_count():
-            self._overlay_jpeg.publish(
-                compressed_image(overlay, header, parameters.overlay_quality))
+        if wants_jpeg:
+            self._overlay_jpeg.publish(to_jpeg(overlay, header, parameters.overlay_quality))
 
     def publish_times(self, times_ms: Mapping[str, float]) -> None:
         """Publish the times of one image, for plotting."""
         for name, value in times_ms.items():
             self._debug[name].publish(Float32(data=value))
+
+    def _publish_label_info(self) -> None:
+        if self._label_info:
+            header = Header(stamp=self._node.get_clock().now().to_msg())
+            self._label_info.publish(label_info(self._label_map.names, header))
 
     def _publisher(self, kind: Any, topic: str, qos: QoSProfile = OUTPUT_QOS) -> Publisher:
         publisher = self._node.create_publisher(

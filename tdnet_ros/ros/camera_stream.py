@@ -11,6 +11,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CompressedImage, Image
 
+from tdnet_ros.ros.admission import RateLimit, stale_reason
 from tdnet_ros.ros.camera_outputs import CameraOutputs
 from tdnet_ros.ros.compressed import compressed_to_rgb
 from tdnet_ros.ros.errors import ErrorLog, one_line
@@ -53,6 +54,7 @@ class CameraStream:
         self._lock = threading.Lock()
         self._waiting: _Arrival | None = None
         self._reset_reason: str | None = None
+        self._rate_limit = RateLimit()
         self._errors = ErrorLog(node.get_logger())
 
     def open(self, wake: Callable[[], None]) -> None:
@@ -62,23 +64,24 @@ class CameraStream:
             wake()
 
         self.meter.opened()
-        self.outputs.publish_label_info()
+        self.outputs.use_classes(self._parameters())
         self.subscription = self._node.create_subscription(
             self._kind, self.topic, on_image, INPUT_QOS,
             qos_overriding_options=QoSOverridingOptions.with_default_policies())
 
-    def close(self) -> None:
-        """Unsubscribe, drop what waits and empty the memory; the worker has stopped."""
+    def close(self, reason: str) -> None:
+        """Unsubscribe, drop what waits and empty the memory."""
         if self.subscription is not None:
             self._node.destroy_subscription(self.subscription)
             self.subscription = None
         if self._take() is not None:
-            self.meter.dropped()
-        self.request_reset('node was deactivated')
+            self.meter.overwritten()
+        self._last_stamp_ns = 0
+        self.request_reset(reason)
 
     def destroy(self) -> None:
         """Give the topics back."""
-        self.close()
+        self.close('node was cleaned up')
         self.outputs.destroy()
 
     def request_reset(self, reason: str) -> None:
@@ -98,6 +101,10 @@ class CameraStream:
         arrival = self._take()
         if arrival is None:
             return
+        stale = stale_reason(stamp_ns(arrival.msg.header), self._last_stamp_ns)
+        if stale is not None:
+            self.meter.skipped(stale)
+            return
         try:
             self._label(arrival)
         except Exception as error:
@@ -107,10 +114,14 @@ class CameraStream:
 
     def _receive(self, msg: Any) -> None:
         arrival = _Arrival(msg, time.perf_counter(), self._age_s(msg))
+        self.meter.received(arrival.age_s)
+        if not self._rate_limit.admits(arrival.time_s, self._parameters().max_rate_hz):
+            self.meter.throttled()
+            return
         with self._lock:
-            overwrites = self._waiting is not None
-            self.meter.received(arrival.age_s, overwrites)
-            self._waiting = arrival
+            overwritten, self._waiting = self._waiting, arrival
+        if overwritten is not None:
+            self.meter.overwritten()
 
     def _take(self) -> _Arrival | None:
         with self._lock:
@@ -118,22 +129,24 @@ class CameraStream:
         return arrival
 
     def _label(self, arrival: _Arrival) -> None:
-        header = arrival.msg.header
+        header, parameters = arrival.msg.header, self._parameters()
         taken = time.perf_counter()
         frame = self._decode(arrival.msg)
         decoded = time.perf_counter()
-        result = self._step(frame)
+        self.outputs.use_classes(parameters)
+        result = self._step(frame, parameters)
         stepped = time.perf_counter()
-        self.outputs.publish_labels(result.labels, header)
+        labels = self.outputs.mapped(result.labels)
+        self.outputs.publish_labels(labels, result.confidence, header)
         published = time.perf_counter()
         times_ms = {'wait': (taken - arrival.time_s) * 1e3, 'decode': (decoded - taken) * 1e3,
                     **result.stage_ms, 'publish': (published - stepped) * 1e3}
         if is_comparable(arrival.age_s):
             times_ms['transport'] = arrival.age_s * 1e3
             times_ms[LATENCY] = self._age_s(arrival.msg) * 1e3
-        if self.outputs.wants_overlay:
-            self.outputs.publish_overlay(frame.rgb, result.labels, header, self._parameters())
-            times_ms['overlay'] = (time.perf_counter() - published) * 1e3
+        if self.outputs.wants_pictures:
+            self.outputs.publish_pictures(frame.rgb, labels, header, parameters)
+            times_ms['pictures'] = (time.perf_counter() - published) * 1e3
         self.meter.processed(times_ms, result.path, result.memory_fill, result.reset_reason)
         self.outputs.publish_times(times_ms)
 
@@ -144,14 +157,14 @@ class CameraStream:
             rgb, encoding = image_to_rgb(msg), msg.encoding
         return Frame(rgb, stamp_ns(msg.header), msg.header.frame_id, encoding)
 
-    def _step(self, frame: Frame) -> Segmentation:
+    def _step(self, frame: Frame, parameters: NodeParameters) -> Segmentation:
         reason, self._reset_reason = self._reset_reason, None
         if reason is not None:
             self._memory.reset(reason)
-        parameters = self._parameters()
         self._memory.max_gap_s = parameters.max_gap_s
         self._memory.scene_cut = parameters.scene_cut
-        result = self._segmenter.step(frame, self._memory)
+        result = self._segmenter.step(
+            frame, self._memory, confidence=self.outputs.wants_confidence)
         self._last_stamp_ns = frame.stamp_ns
         if result.reset_reason:
             self._node.get_logger().info(f'{self.topic}: memory emptied: {result.reset_reason}',

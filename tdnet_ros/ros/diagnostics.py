@@ -78,6 +78,8 @@ def camera_values(snapshot: Snapshot, topic: str) -> dict[str, Any]:
         'frames received': snapshot.received, 'frames processed': snapshot.processed,
         'frames overwritten': snapshot.overwritten, 'frames failed': snapshot.failed,
         'last failure': snapshot.last_failure,
+        'frames skipped': snapshot.skipped, 'last skip': snapshot.last_skip,
+        'frames throttled': snapshot.throttled,
         'input rate (Hz)': snapshot.input_hz, 'output rate (Hz)': snapshot.output_hz,
         'since last image (s)': snapshot.since_image_s,
         'image age (s)': '' if snapshot.image_age_s is None else snapshot.image_age_s,
@@ -97,6 +99,10 @@ def stream_findings(snapshot: Snapshot, parameters: NodeParameters) -> list[Find
         level = WARN if snapshot.output_hz else ERROR
         findings.append(Finding(level, f'{snapshot.recent_failures} images failed, last: '
                                        f'{snapshot.last_failure}'))
+    if snapshot.recent_skips:
+        level = WARN if snapshot.output_hz else ERROR
+        findings.append(Finding(level, f'{snapshot.recent_skips} images skipped, last: '
+                                       f'{snapshot.last_skip}'))
     budget = parameters.latency_budget_ms
     late = sum(value > budget for value in snapshot.latencies_ms)
     if late:

@@ -1,6 +1,7 @@
 """ROS messages to arrays and back: the only code that reads or fills image fields."""
 from __future__ import annotations
 
+from collections.abc import Mapping
 import difflib
 from typing import Any
 
@@ -10,7 +11,6 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
-from tdnet_ros.nets.classes import ClassSet
 from tdnet_ros.ros.encodings import ENCODINGS, MAX_PIXELS
 
 try:
@@ -61,20 +61,31 @@ def array_to_image(array: NDArray[np.uint8], encoding: str, header: Header) -> I
     return msg
 
 
-def compressed_image(bgr: NDArray[np.uint8], header: Header, quality: int) -> CompressedImage:
+def to_jpeg(bgr: NDArray[np.uint8], header: Header, quality: int) -> CompressedImage:
     """A sensor_msgs/CompressedImage with JPEG data, its format spelled as image_transport does."""
-    _, data = cv2.imencode('.jpg', bgr, (cv2.IMWRITE_JPEG_QUALITY, quality))
-    msg = CompressedImage(header=header, format='bgr8; jpeg compressed bgr8')
+    return _compressed('.jpg', bgr, (cv2.IMWRITE_JPEG_QUALITY, quality),
+                       'bgr8; jpeg compressed bgr8', header)
+
+
+def to_png(labels: NDArray[np.uint8], header: Header) -> CompressedImage:
+    """A sensor_msgs/CompressedImage with labels uint8 [H, W] as PNG: nothing is lost."""
+    return _compressed('.png', labels, (cv2.IMWRITE_PNG_COMPRESSION, 1),
+                       'mono8; png compressed ', header)
+
+
+def _compressed(extension: str, image: NDArray[np.uint8], options: tuple[int, int],
+                image_format: str, header: Header) -> CompressedImage:
+    _, data = cv2.imencode(extension, image, options)
+    msg = CompressedImage(header=header, format=image_format)
     msg.data.frombytes(data.data.cast('B'))
     return msg
 
 
-def label_info(classes: ClassSet, header: Header) -> Any:
+def label_info(names: Mapping[int, str], header: Header) -> Any:
     """A vision_msgs/LabelInfo that names every label, or None where vision_msgs is missing."""
     if LabelInfo is None:
         return None
-    class_map = [VisionClass(class_id=index, class_name=name)
-                 for index, name in enumerate(classes.names)]
+    class_map = [VisionClass(class_id=index, class_name=name) for index, name in names.items()]
     return LabelInfo(header=header, class_map=class_map, threshold=0.0)
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-STAGES = ('transport', 'wait', 'decode', 'upload', 'network', 'download', 'publish', 'overlay')
+STAGES = ('transport', 'wait', 'decode', 'upload', 'network', 'download', 'publish', 'pictures')
 LATENCY = 'latency'
 
 
@@ -35,10 +35,14 @@ class Snapshot:
     processed: int = 0
     overwritten: int = 0
     failed: int = 0
+    skipped: int = 0
+    throttled: int = 0
     input_hz: float = 0.0
     output_hz: float = 0.0
     recent_failures: int = 0
     last_failure: str = ''
+    recent_skips: int = 0
+    last_skip: str = ''
     since_image_s: float = 0.0
     image_age_s: float | None = None
     spreads: dict[str, Spread] = field(default_factory=dict)
@@ -59,7 +63,7 @@ class StreamMeter:
         self._counts: Counter[str] = Counter()
         self._recent: dict[str, deque[tuple[float, float]]] = {}
         self._image_age_s: float | None = None
-        self._last_failure = self._last_reset = ''
+        self._last_failure = self._last_reset = self._last_skip = ''
         self._memory_fill = self._path = 0
 
     def opened(self) -> None:
@@ -67,19 +71,28 @@ class StreamMeter:
         with self._lock:
             self._start = self._last_image = time.monotonic()
 
-    def received(self, age_s: float, overwrites: bool) -> None:
-        """An image came, `age_s` after its stamp; `overwrites` one that nobody took."""
+    def received(self, age_s: float) -> None:
+        """An image came, `age_s` after its stamp."""
         with self._lock:
             self._last_image = time.monotonic()
             self._image_age_s = age_s
             self._count('received')
-            if overwrites:
-                self._count('overwritten')
 
-    def dropped(self) -> None:
-        """A waiting image was discarded unseen."""
+    def overwritten(self) -> None:
+        """An image that waited was discarded for a newer one."""
         with self._lock:
             self._count('overwritten')
+
+    def throttled(self) -> None:
+        """An image was left out to keep the rate limit."""
+        with self._lock:
+            self._count('throttled')
+
+    def skipped(self, reason: str) -> None:
+        """An image was left out as a copy or a latecomer."""
+        with self._lock:
+            self._count('skipped')
+            self._last_skip = reason
 
     def failed(self, reason: str) -> None:
         """An image could not be labelled."""
@@ -110,10 +123,12 @@ class StreamMeter:
             return Snapshot(
                 received=counts['received'], processed=counts['processed'],
                 overwritten=counts['overwritten'], failed=counts['failed'],
+                skipped=counts['skipped'], throttled=counts['throttled'],
                 input_hz=len(window.get('received', ())) / elapsed,
                 output_hz=len(window.get('processed', ())) / elapsed,
                 recent_failures=len(window.get('failed', ())),
                 last_failure=self._last_failure,
+                recent_skips=len(window.get('skipped', ())), last_skip=self._last_skip,
                 since_image_s=now - self._last_image, image_age_s=self._image_age_s,
                 spreads={name: Spread.of(window[name]) for name in (*STAGES, LATENCY)
                          if window.get(name)},

@@ -54,6 +54,13 @@ class NodeParameters:
     scene_cut: bool = _parameter(
         True, 'Empty the temporal memory when the image changes abruptly as a whole.',
         live=True)
+    max_rate_hz: float = _parameter(
+        0.0, 'Label at most so many images a second of each camera, evenly; 0: all.', unit='Hz',
+        low=0.0, high=1000.0, live=True)
+    keep_classes: tuple[str, ...] = _parameter(
+        ('',), "Names of the classes to publish, all others become 255; [''] is all.", live=True)
+    class_remap: tuple[str, ...] = _parameter(
+        ('',), "Classes to publish as another, such as 'truck:car'; [''] is none.", live=True)
     overlay_opacity: float = _parameter(
         0.5, 'Share of the class colour in the overlay.', low=0.0, high=1.0, live=True)
     overlay_quality: int = _parameter(

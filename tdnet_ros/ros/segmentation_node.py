@@ -11,7 +11,7 @@ from rclpy.clock import JumpThreshold
 from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.parameter import Parameter
-from std_srvs.srv import Trigger
+from std_srvs.srv import SetBool, Trigger
 
 from tdnet_ros.ros import graph, parameters
 from tdnet_ros.ros.camera_stream import CameraStream
@@ -26,6 +26,7 @@ from tdnet_ros.ros.diagnostics import (
     stream_findings,
 )
 from tdnet_ros.ros.errors import one_line
+from tdnet_ros.ros.label_map import LabelMap
 from tdnet_ros.ros.messages import LabelInfo
 from tdnet_ros.ros.worker import Worker
 from tdnet_ros.stream import VideoSegmenter
@@ -51,6 +52,7 @@ class SegmentationNode(LifecycleNode):
             self.get_logger().warning(line)
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self.create_service(Trigger, '~/reset', self._on_reset)
+        self.create_service(SetBool, '~/enable', self._on_enable)
         self._jumps = self.get_clock().create_jump_callback(
             JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1)),
             post_callback=self._on_clock_jump)
@@ -102,6 +104,7 @@ class SegmentationNode(LifecycleNode):
         segmenter = VideoSegmenter.load(
             settings.model, settings.device, (height, width) if height else None,
             settings.weights or None)
+        LabelMap(segmenter.card.classes, settings.keep_classes, settings.class_remap)
         segmenter.warm_up(segmenter.input_size)
         self._segmenter = segmenter
         self._streams = [CameraStream(self, name, lambda: self._settings, segmenter)
@@ -133,7 +136,7 @@ class SegmentationNode(LifecycleNode):
             self._worker.stop()
             self._worker = None
         for stream in self._streams:
-            stream.close()
+            stream.close('node was deactivated')
         self._phase = 'inactive'
 
     def _release(self) -> None:
@@ -183,9 +186,13 @@ class SegmentationNode(LifecycleNode):
 
     def _on_set_parameters(self, changes: list[Parameter]) -> SetParametersResult:
         try:
-            self._settings = self._settings.changed({item.name: item.value for item in changes})
+            settings = self._settings.changed({item.name: item.value for item in changes})
+            if self._segmenter is not None:
+                LabelMap(self._segmenter.card.classes, settings.keep_classes,
+                         settings.class_remap)
         except ValueError as error:
             return SetParametersResult(successful=False, reason=str(error))
+        self._settings = settings
         return SetParametersResult(successful=True)
 
     def _on_reset(self, request: Any, response: Any) -> Any:
@@ -194,6 +201,19 @@ class SegmentationNode(LifecycleNode):
         response.success = bool(self._streams)
         response.message = (f'{len(self._streams)} cameras start with an empty memory'
                             if self._streams else f'nothing to reset: the node is {self._phase}')
+        return response
+
+    def _on_enable(self, request: Any, response: Any) -> Any:
+        if self._worker is None:
+            response.success, response.message = False, f'the node is {self._phase}'
+            return response
+        for stream in self._streams:
+            if request.data and stream.subscription is None:
+                stream.open(self._worker.wake)
+            elif not request.data:
+                stream.close('node was disabled')
+        self._phase = 'active' if request.data else 'disabled'
+        response.success, response.message = True, self._phase
         return response
 
     def _on_clock_jump(self, jump: Any) -> None:

@@ -8,7 +8,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from tdnet_ros.nets.classes import CAMVID
-from tdnet_ros.ros.messages import array_to_image, compressed_image, image_to_rgb, label_info
+from tdnet_ros.ros.messages import array_to_image, image_to_rgb, label_info, to_jpeg, to_png
 
 
 @pytest.fixture
@@ -39,15 +39,22 @@ def test_rows_are_packed_whatever_the_array_is(rgb: np.ndarray, header: Header) 
 
 def test_a_compressed_image_is_a_jpeg(header: Header) -> None:
     bgr = np.full((16, 16, 3), (30, 60, 200), np.uint8)
-    msg = compressed_image(bgr, header, 95)
+    msg = to_jpeg(bgr, header, 95)
     assert (msg.format, msg.header) == ('bgr8; jpeg compressed bgr8', header)
     decoded = cv2.imdecode(np.frombuffer(msg.data, np.uint8), cv2.IMREAD_COLOR)
     assert np.abs(decoded.astype(int) - bgr).max() < 6
 
 
+def test_labels_as_png_lose_nothing(rgb: np.ndarray, header: Header) -> None:
+    msg = to_png(rgb[..., 0], header)
+    assert msg.format.startswith('mono8; png compressed')
+    decoded = cv2.imdecode(np.frombuffer(msg.data, np.uint8), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(decoded, rgb[..., 0])
+
+
 def test_label_info_names_every_class(header: Header) -> None:
     pytest.importorskip('vision_msgs', reason='vision_msgs is not built')
-    info = label_info(CAMVID, header)
+    info = label_info(dict(enumerate(CAMVID.names)), header)
     assert [(entry.class_id, entry.class_name) for entry in info.class_map] == list(
         enumerate(CAMVID.names))
     assert info.header == header

@@ -24,14 +24,18 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def test_every_image_received_is_accounted_for(clock: Clock) -> None:
     stream = StreamMeter(window_s=10.0)
     for index in range(6):
-        stream.received(0.01, overwrites=index in (2, 3))
+        stream.received(0.01)
+        if index in (2, 3):
+            stream.overwritten()
     stream.processed({'network': 5.0}, path=0, memory_fill=0, reset_reason=None)
     stream.failed('short buffer')
-    stream.dropped()
+    stream.skipped('same stamp')
+    stream.throttled()
     snapshot = stream.snapshot()
     assert (snapshot.received, snapshot.processed, snapshot.failed, snapshot.overwritten) == (
-        6, 1, 1, 3)
-    assert snapshot.last_failure == 'short buffer'
+        6, 1, 1, 2)
+    assert (snapshot.skipped, snapshot.throttled) == (1, 1)
+    assert (snapshot.last_failure, snapshot.last_skip) == ('short buffer', 'same stamp')
 
 
 def test_rates_and_failures_are_those_of_the_window(clock: Clock) -> None:
@@ -39,7 +43,7 @@ def test_rates_and_failures_are_those_of_the_window(clock: Clock) -> None:
     stream.failed('old')
     for _ in range(40):
         clock.now += 0.1
-        stream.received(0.0, overwrites=False)
+        stream.received(0.0)
     snapshot = stream.snapshot()
     assert snapshot.input_hz == pytest.approx(10.0, abs=0.6)
     assert (snapshot.output_hz, snapshot.recent_failures, snapshot.failed) == (0.0, 0, 1)
@@ -63,7 +67,7 @@ def test_silence_counts_from_opening(clock: Clock) -> None:
     stream.opened()
     clock.now += 3
     assert stream.snapshot().since_image_s == 3
-    stream.received(0.5, overwrites=False)
+    stream.received(0.5)
     clock.now += 1
     snapshot = stream.snapshot()
     assert (snapshot.since_image_s, snapshot.image_age_s) == (1, 0.5)

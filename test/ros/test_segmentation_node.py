@@ -7,11 +7,11 @@ import cv2
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 import numpy as np
 import pytest
-from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
+from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue, SetParametersResult
 from rcl_interfaces.srv import SetParameters
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Float32
-from std_srvs.srv import Trigger
+from std_srvs.srv import SetBool, Trigger
 
 from ros.harness import (
     LATCHED,
@@ -27,8 +27,6 @@ from ros.harness import (
 from tdnet_ros.ros.meter import STAGES
 from tdnet_ros.stream import Frame, VideoSegmenter
 
-FRAME_NS = 66_666_667
-
 
 class Camera:
     """Sends one image after the other and waits for the labels of each."""
@@ -40,9 +38,16 @@ class Camera:
         wait_for(lambda: peer.node.count_publishers('/tdnet/labels'), 'labels topic')
         self.stamp_ns = peer.now_ns()
 
+    def wait_until_heard(self) -> None:
+        wait_for(self._send.get_subscription_count, 'subscriber')
+
+    def repeat(self, rgb: np.ndarray) -> None:
+        """Send an image with the stamp of the last one."""
+        self._send.publish(image_message(rgb, self.stamp_ns))
+
     def step(self, rgb: np.ndarray) -> Image:
         count = len(self.labels)
-        self.stamp_ns += FRAME_NS
+        self.stamp_ns = self._peer.now_ns()
         self._send.publish(image_message(rgb, self.stamp_ns))
         wait_for(lambda: len(self.labels) > count, 'label image')
         return self.labels[-1]
@@ -99,7 +104,7 @@ def test_label_info_is_latched_for_late_subscribers(node: NodeProcess, peer: Pee
 
 
 def test_overlay_is_made_when_somebody_looks(camera: Camera, peer: Peer) -> None:
-    rgb = moving_square(1, 120, 160)[0]
+    rgb = moving_square(1, 240, 320)[0]
     overlays = peer.collect(Image, '/tdnet/overlay')
     jpegs = peer.collect(CompressedImage, '/tdnet/overlay/compressed')
     labels: list[Image] = []
@@ -110,17 +115,17 @@ def test_overlay_is_made_when_somebody_looks(camera: Camera, peer: Peer) -> None
 
     wait_for(both, 'overlay and its JPEG')
     overlay = pixels(overlays[-1])
-    assert (overlays[-1].encoding, overlay.shape) == ('bgr8', (120, 160, 3))
+    assert (overlays[-1].encoding, overlay.shape) == ('bgr8', (240, 320, 3))
     assert stamp_of(overlays[-1]) in map(stamp_of, labels)
     jpeg = cv2.imdecode(np.frombuffer(jpegs[-1].data, np.uint8), cv2.IMREAD_COLOR)
     assert jpeg.shape == overlay.shape
     # The model is untrained: a darkened banner with white letters on top says so.
-    assert overlay[:4].mean() < 0.5 * overlay[60:].mean()
+    assert overlay[:4].mean() < 0.5 * overlay[120:].mean()
     assert (overlay[:30] == 255).any()
 
 
 def test_debug_topics_carry_the_time_of_every_stage(camera: Camera, peer: Peer) -> None:
-    names = [*(stage for stage in STAGES if stage != 'overlay'), 'latency']
+    names = [*(stage for stage in STAGES if stage != 'pictures'), 'latency']
     times = {name: peer.collect(Float32, f'/tdnet/debug/{name}_ms') for name in names}
     rgb = moving_square(1)[0]
     wait_for(lambda: camera.step(rgb) and all(times.values()), 'every stage')
@@ -168,15 +173,83 @@ def test_diagnostics_say_that_images_stopped(
     assert 'although /peer publishes it' in status.message
 
 
+def test_confidence_has_the_header_and_size_of_the_labels(camera: Camera, peer: Peer) -> None:
+    received = peer.collect(Image, '/tdnet/confidence')
+    rgb = moving_square(1)[0]
+    labels = []
+    wait_for(lambda: labels.append(camera.step(rgb)) or received, 'confidence')
+    wait_for(lambda: stamp_of(received[-1]) == stamp_of(labels[-1]), 'newest confidence')
+    confidence = received[-1]
+    assert (confidence.header, confidence.encoding) == (labels[-1].header, 'mono8')
+    assert pixels(confidence).shape == rgb.shape[:2]
+    # The best of 19 classes has a probability of at least 1/19.
+    assert pixels(confidence).min() >= 255 // 19
+
+
+def test_labels_as_png_equal_the_labels(camera: Camera, peer: Peer) -> None:
+    received = peer.collect(CompressedImage, '/tdnet/labels/compressed')
+    labels = []
+    wait_for(lambda: labels.append(camera.step(moving_square(1)[0])) or received, 'PNG')
+    msg = received[-1]
+    decoded = cv2.imdecode(np.frombuffer(msg.data, np.uint8), cv2.IMREAD_UNCHANGED)
+    same = next(item for item in labels if stamp_of(item) == stamp_of(msg))
+    np.testing.assert_array_equal(decoded, pixels(same))
+
+
+def set_parameter(peer: Peer, name: str, value: object) -> SetParametersResult:
+    typed = {
+        str: lambda: ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=value),
+        float: lambda: ParameterValue(type=ParameterType.PARAMETER_DOUBLE, double_value=value),
+        list: lambda: ParameterValue(type=ParameterType.PARAMETER_STRING_ARRAY,
+                                     string_array_value=value)}[type(value)]()
+    request = SetParameters.Request(parameters=[Parameter(name=name, value=typed)])
+    return peer.call(SetParameters, '/tdnet/set_parameters', request).results[0]
+
+
+def test_classes_are_kept_and_merged_while_running(camera: Camera, peer: Peer) -> None:
+    rgb = moving_square(1)[0]
+    names = VideoSegmenter.load('td2-tiny', 'cpu').card.classes.names
+    most = int(np.bincount(pixels(camera.step(rgb)).ravel()).argmax())
+    other = (most + 1) % len(names)
+    assert not set_parameter(peer, 'keep_classes', ['unicorn']).successful
+    assert set_parameter(peer, 'class_remap', [f'{names[most]}:{names[other]}']).successful
+    assert set_parameter(peer, 'keep_classes', [names[other]]).successful
+    assert set(np.unique(pixels(camera.step(rgb)))) <= {other, 255}
+    messages = pytest.importorskip('vision_msgs.msg', reason='vision_msgs is not built')
+    received = peer.collect(messages.LabelInfo, '/tdnet/label_info', LATCHED)
+    wait_for(lambda: received, 'label info')
+    assert [(item.class_id, item.class_name) for item in received[0].class_map] == [
+        (other, names[other])]
+    for name in ('class_remap', 'keep_classes'):
+        assert set_parameter(peer, name, ['']).successful
+
+
+def test_disabled_it_neither_listens_nor_labels(camera: Camera, peer: Peer) -> None:
+    camera.step(moving_square(1)[0])
+    assert peer.call(SetBool, '/tdnet/enable', SetBool.Request(data=False)).message == 'disabled'
+    wait_for(lambda: peer.node.count_subscribers('/image') == 0, 'end of the subscription')
+    assert peer.call(SetBool, '/tdnet/enable', SetBool.Request(data=True)).success
+    wait_for(lambda: peer.node.count_subscribers('/image') == 1, 'subscription')
+    camera.wait_until_heard()
+    camera.step(moving_square(1)[0])
+
+
+def test_copies_of_an_image_are_skipped(
+        camera: Camera, diagnostics: list[DiagnosticArray]) -> None:
+    camera.step(moving_square(1)[0])
+    count = len(camera.labels)
+    camera.repeat(moving_square(1)[0])
+    values = wait_for(lambda: (status := latest_status(diagnostics, 'tdnet: image')).get(
+        'frames skipped') == '1' and status, 'count of the copy')
+    assert values['last skip'] == 'same stamp as the image before'
+    assert len(camera.labels) == count
+
+
 @pytest.mark.parametrize(('name', 'value', 'reason'), [
     ('overlay_opacity', 0.8, ''), ('overlay_opacity', 1.5, 'range'), ('model', 'x', 'read-only')])
 def test_parameters_change_while_running_or_say_why_not(
         node: NodeProcess, peer: Peer, name: str, value: object, reason: str) -> None:
-    typed = (ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=value)
-             if isinstance(value, str)
-             else ParameterValue(type=ParameterType.PARAMETER_DOUBLE, double_value=value))
-    request = SetParameters.Request(parameters=[Parameter(name=name, value=typed)])
-    result = peer.call(SetParameters, '/tdnet/set_parameters', request).results[0]
+    result = set_parameter(peer, name, value)
     assert result.successful == (not reason)
     assert reason in result.reason
 
@@ -184,9 +257,6 @@ def test_parameters_change_while_running_or_say_why_not(
 def test_opacity_takes_effect_with_the_next_image(camera: Camera, peer: Peer) -> None:
     rgb = moving_square(1, 120, 160)[0]
     overlays = peer.collect(Image, '/tdnet/overlay')
-    request = SetParameters.Request(parameters=[Parameter(
-        name='overlay_opacity',
-        value=ParameterValue(type=ParameterType.PARAMETER_DOUBLE, double_value=0.0))])
-    assert peer.call(SetParameters, '/tdnet/set_parameters', request).results[0].successful
+    assert set_parameter(peer, 'overlay_opacity', 0.0).successful
     wait_for(lambda: camera.step(rgb) and overlays, 'overlay')
     np.testing.assert_array_equal(pixels(overlays[-1])[60:], rgb[60:, :, ::-1])
