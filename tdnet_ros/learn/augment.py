@@ -1,6 +1,7 @@
 """Random views of a labelled frame, and smooth camera motion over a still."""
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -75,7 +76,7 @@ def camera_motion(rng: np.random.Generator, motion: Motion, frames: int,
 
 
 def warp_image(image: np.ndarray, view: np.ndarray, crop: tuple[int, int],
-               fill: tuple[int, int, int]) -> np.ndarray:
+               fill: Sequence[float]) -> np.ndarray:
     """Draw the crop of an image, bilinear; outside it is the fill colour."""
     return cv2.warpPerspective(image, view, crop[::-1], flags=cv2.INTER_LINEAR,
                                borderMode=cv2.BORDER_CONSTANT, borderValue=fill)

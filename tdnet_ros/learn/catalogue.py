@@ -3,18 +3,45 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+import re
 
-from tdnet_ros.learn.datasets import Dataset
-from tdnet_ros.learn.datasets import id_reader
-from tdnet_ros.learn.datasets import list_images
-from tdnet_ros.learn.datasets import pair_frames
-from tdnet_ros.learn.datasets import split_clips
-from tdnet_ros.nets.classes import CAMVID
-from tdnet_ros.nets.classes import UNLABELED
+import yaml
+
+from tdnet_ros.learn.datasets import (
+    Dataset,
+    LabelReader,
+    colour_reader,
+    id_reader,
+    list_images,
+    pair_frames,
+    split_clips,
+)
+from tdnet_ros.nets.classes import CAMVID, CITYSCAPES, UNLABELED, ClassSet
 
 CAMVID_VOID = 11
 CAMVID_STEP = 2
-"""Frames of the validation clip are two apart (15 Hz); the 30 of the others is no video."""
+"""Frames of the validation clip are two apart (15 Hz); the 30 of the others is no clip."""
+
+CITYSCAPES_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
+"""Label ids of the 19 classes, in the order of the class set."""
+CITYSCAPES_LAST_ID = 33
+
+CAMVID_COLOURS = {
+    'sky': ((128, 128, 128),),
+    'building': ((128, 0, 0), (0, 128, 64), (64, 192, 0), (64, 0, 64), (192, 0, 128)),
+    'pole': ((192, 192, 128), (0, 0, 64)),
+    'road': ((128, 64, 128), (128, 0, 192), (192, 0, 64)),
+    'pavement': ((0, 0, 192), (64, 192, 128), (128, 128, 192)),
+    'tree': ((128, 128, 0), (192, 192, 0)),
+    'sign symbol': ((192, 128, 128), (128, 128, 64), (0, 64, 64)),
+    'fence': ((64, 64, 128),),
+    'car': ((64, 0, 128), (64, 128, 192), (192, 128, 192), (192, 64, 128), (128, 64, 64)),
+    'pedestrian': ((64, 64, 0), (192, 128, 64), (64, 0, 192), (64, 128, 64)),
+    'bicyclist': ((0, 128, 192), (192, 0, 192)),
+}
+"""Colours of the 32-class labels that make up each of the 11 classes."""
+CAMVID_VOID_COLOURS = ((0, 0, 0), (64, 64, 192), (64, 64, 64))
+"""Void; other moving things; tunnel."""
 
 
 def open_dataset(name: str, root: Path, split: str) -> Dataset:
@@ -26,13 +53,116 @@ def open_dataset(name: str, root: Path, split: str) -> Dataset:
 
 def open_camvid(root: Path, split: str) -> Dataset:
     """CamVid, 11 classes: ROOT/SPLIT/images and ROOT/SPLIT/labels with ids 0 to 10, 11 = void."""
-    ids = {i: i for i in range(len(CAMVID))} | {i: UNLABELED for i in (CAMVID_VOID, UNLABELED)}
-    images = list_images(root / split / 'images')
-    labels = {path.stem: path for path in list_images(root / split / 'labels')}
-    frames = pair_frames(images, labels, root / split / 'images')
-    return Dataset('camvid', CAMVID, split_clips(frames, CAMVID_STEP), id_reader(ids))
+    ids = {i: i for i in range(len(CAMVID))}
+    ids |= {CAMVID_VOID: UNLABELED, UNLABELED: UNLABELED}
+    return _folders(root / split, CAMVID, id_reader(ids), CAMVID_STEP)
 
+
+def open_full_camvid(root: Path, split: str) -> Dataset:
+    """
+    CamVid as released: ROOT/701_StillsRaw_full/*.png and ROOT/LabeledApproved_full/*_L.png.
+
+    The 32 painted classes become the usual 11; the splits are those of SegNet.
+    """
+    colours = {
+        colour: number for number, name in enumerate(CAMVID.names)
+        for colour in CAMVID_COLOURS[name]}
+    colours |= dict.fromkeys(CAMVID_VOID_COLOURS, UNLABELED)
+    source = root / '701_StillsRaw_full'
+    images = [path for path in list_images(source) if segnet_split(path.stem) == split]
+    if not images:
+        raise ValueError(f"no image in {source} belongs to the split '{split}'; "
+                         'expected train, val or test')
+    stems = {path.stem for path in images}
+    labels = {path.stem.removesuffix('_L'): path
+              for path in list_images(root / 'LabeledApproved_full')}
+    labels = {stem: path for stem, path in labels.items() if stem in stems}
+    frames = pair_frames(images, labels, source, r'(?P<video>\w+?)_f?(?P<number>\d+)')
+    return Dataset('camvid', CAMVID, split_clips(frames, CAMVID_STEP), colour_reader(colours))
+
+
+def segnet_split(stem: str) -> str:
+    """Return the split of a CamVid frame by its video and number."""
+    video, number = stem.split('_')[0], int(re.sub(r'\D', '', stem.split('_')[-1]) or 0)
+    if video == 'Seq05VD' or (video == '0001TP' and number >= 8550):
+        return 'test'
+    return 'val' if video == '0016E5' and number >= 7959 and number % 2 else 'train'
+
+
+def open_cityscapes(root: Path, split: str) -> Dataset:
+    """
+    Cityscapes: ROOT/gtFine and ROOT/leftImg8bit_sequence, or leftImg8bit where there is no video.
+
+    Only frame 19 of each 30 is labelled.
+    """
+    source = root / 'leftImg8bit_sequence' / split
+    if not source.is_dir():
+        source = root / 'leftImg8bit' / split
+    suffix = '_gtFine_labelIds'
+    labels = {
+        path.stem.removesuffix(suffix) + '_leftImg8bit': path
+        for path in list_images(root / 'gtFine' / split) if path.stem.endswith(suffix)}
+    ids = dict.fromkeys(range(CITYSCAPES_LAST_ID + 1), UNLABELED)
+    ids |= {label: number for number, label in enumerate(CITYSCAPES_IDS)}
+    pattern = r'(?P<video>.*_)(?P<number>\d+)_leftImg8bit'
+    frames = pair_frames(list_images(source), labels, source, pattern)
+    return Dataset('cityscapes', CITYSCAPES, split_clips(frames, 1), id_reader(ids), rate_hz=17)
+
+
+def open_nyuv2(root: Path, split: str) -> Dataset:
+    """NYU depth v2, 40 classes: ROOT/SPLIT/images and ROOT/SPLIT/labels, 1 to 40, 0 = void."""
+    ids = {0: UNLABELED, UNLABELED: UNLABELED} | {i + 1: i for i in range(len(NYU))}
+    return _folders(root / split, NYU, id_reader(ids), 1)
+
+
+def open_folder(root: Path, split: str) -> Dataset:
+    """
+    Any data: ROOT/SPLIT/images, ROOT/SPLIT/labels (ids, 255 = void) and ROOT/classes.yaml.
+
+    The YAML maps names to RGB colours, in the order of the ids. Images named VIDEO_NUMBER.* with
+    numbers that count on are one video; images without a label are its frames in between.
+    """
+    description = root / 'classes.yaml'
+    if not description.is_file():
+        raise ValueError(f'there is no {description}: expected a mapping of class names to RGB')
+    content = yaml.safe_load(description.read_text())
+    try:
+        classes = ClassSet(root.name, tuple(map(str, content)),
+                           tuple((int(r), int(g), int(b)) for r, g, b in content.values()))
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ValueError(f'{description}: expected a mapping of class names to RGB colours, as '
+                         f"'road: [128, 64, 128]' ({error})") from error
+    ids = {i: i for i in range(len(classes))} | {UNLABELED: UNLABELED}
+    return _folders(root / split, classes, id_reader(ids), 1)
+
+
+def _folders(root: Path, classes: ClassSet, read_label: LabelReader, step: int) -> Dataset:
+    images = list_images(root / 'images')
+    labels = {path.stem: path for path in list_images(root / 'labels')}
+    frames = pair_frames(images, labels, root / 'images')
+    return Dataset(classes.name, classes, split_clips(frames, step), read_label)
+
+
+def _spread_colour(number: int) -> tuple[int, int, int]:
+    """Return a colour far from those of the numbers around it (as Pascal VOC paints classes)."""
+    red, green, blue = (
+        sum((number >> (3 * bit + channel) & 1) << (7 - bit) for bit in range(8))
+        for channel in range(3))
+    return red, green, blue
+
+
+NYU_NAMES = (
+    'wall', 'floor', 'cabinet', 'bed', 'chair', 'sofa', 'table', 'door', 'window', 'bookshelf',
+    'picture', 'counter', 'blinds', 'desk', 'shelves', 'curtain', 'dresser', 'pillow', 'mirror',
+    'floor mat', 'clothes', 'ceiling', 'books', 'refrigerator', 'television', 'paper', 'towel',
+    'shower curtain', 'box', 'whiteboard', 'person', 'night stand', 'toilet', 'sink', 'lamp',
+    'bathtub', 'bag', 'other structure', 'other furniture', 'other prop')
+NYU = ClassSet('nyuv2', NYU_NAMES, tuple(_spread_colour(i + 1) for i in range(len(NYU_NAMES))))
 
 DATASETS: dict[str, Callable[[Path, str], Dataset]] = {
     'camvid': open_camvid,
+    'camvid32': open_full_camvid,
+    'cityscapes': open_cityscapes,
+    'nyuv2': open_nyuv2,
+    'folder': open_folder,
 }

@@ -29,6 +29,8 @@ class Stage:
     """Parts that a process computes one after the other for one step."""
     still_share: float = 1.0
     """Share of clips that repeat one frame; the others move."""
+    solo: bool = False
+    """Only the first path learns, on single frames; the stage after starts all paths from it."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,12 @@ class TrainConfig:
                 return number, step
             step -= stage.steps
         raise ValueError(f'the run has only {self.steps} steps')
+
+    def paths_start(self, step: int) -> bool:
+        """Return whether the step is the first of all paths after a solo stage."""
+        number, offset = self.locate(step)
+        return (offset == 0 and number > 0 and self.stages[number - 1].solo
+                and not self.stages[number].solo)
 
     def first_sample(self, step: int) -> int:
         """Return the number of the first sample of a step."""

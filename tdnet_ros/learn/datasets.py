@@ -9,13 +9,13 @@ import re
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from tdnet_ros.nets.classes import ClassSet
-from tdnet_ros.nets.classes import UNLABELED
+from tdnet_ros.nets.classes import UNLABELED, ClassSet
 
 IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.ppm', '.bmp')
 
-LabelReader = Callable[[Path], np.ndarray]
+LabelReader = Callable[[Path], NDArray[np.uint8]]
 
 
 @dataclass(frozen=True)
@@ -24,22 +24,41 @@ class VideoFrame:
 
     image: Path
     label: Path | None
+    video: str
+    """Frames of one name come from one camera run; '' is a still."""
+    number: int = 0
+    """Counts the frames of the video."""
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Clips: runs of frames that follow each other in a video; a lone still is a clip of one frame."""
+    """Labelled frames in clips: runs that follow closely in a video; a lone still is one, too."""
 
     name: str
     classes: ClassSet
     clips: tuple[tuple[VideoFrame, ...], ...]
     read_label: LabelReader
+    rate_hz: float = 30.0
+    """How fast the frame numbers count."""
 
     def labelled(self) -> list[tuple[int, int]]:
         """Return (clip, position) of every frame that has a label."""
         return [
             (c, p) for c, clip in enumerate(self.clips) for p, f in enumerate(clip) if f.label
         ]
+
+    def pixel_counts(self) -> NDArray[np.int64]:
+        """Count the labelled pixels of every class."""
+        counts = np.zeros(256, np.int64)
+        for clip, position in self.labelled():
+            counts += np.bincount(self.label(clip, position).ravel(), minlength=256)
+        return counts[:len(self.classes)]
+
+    def label(self, clip: int, position: int) -> NDArray[np.uint8]:
+        """Read the class ids [H, W] of a labelled frame."""
+        path = self.clips[clip][position].label
+        assert path is not None
+        return self.read_label(path)
 
     def check(self) -> None:
         """Read every labelled frame once; raise a ValueError that names the first bad file."""
@@ -56,15 +75,15 @@ class Dataset:
                 f'{size_text(image)}: they must be of one size')
 
 
-def read_image(path: Path) -> np.ndarray:
+def read_image(path: Path) -> NDArray[np.uint8]:
     """Return the image as RGB uint8 [H, W, 3]."""
     bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if bgr is None:
         raise ValueError(f'cannot read the image {path}')
-    return np.ascontiguousarray(bgr[:, :, ::-1])
+    return np.ascontiguousarray(bgr[:, :, ::-1], np.uint8)
 
 
-def size_text(array: np.ndarray) -> str:
+def size_text(array: NDArray[np.uint8]) -> str:
     """Return width x height as people write it."""
     return f'{array.shape[1]}x{array.shape[0]}'
 
@@ -76,7 +95,7 @@ def id_reader(ids: dict[int, int]) -> LabelReader:
     table = np.full(256, UNLABELED, np.uint8)
     table[list(ids)] = list(ids.values())
 
-    def read(path: Path) -> np.ndarray:
+    def read(path: Path) -> NDArray[np.uint8]:
         label = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
         if label is None:
             raise ValueError(f'cannot read the label image {path}')
@@ -100,7 +119,7 @@ def colour_reader(colours: dict[tuple[int, int, int], int]) -> LabelReader:
     order = np.argsort(codes)
     codes, classes = codes[order], np.array(list(colours.values()), np.uint8)[order]
 
-    def read(path: Path) -> np.ndarray:
+    def read(path: Path) -> NDArray[np.uint8]:
         rgb = read_image(path).astype(np.int64)
         code = (rgb[..., 0] << 16) | (rgb[..., 1] << 8) | rgb[..., 2]
         index = np.minimum(np.searchsorted(codes, code), len(codes) - 1)
@@ -137,32 +156,33 @@ def list_images(folder: Path) -> list[Path]:
     return found
 
 
-def split_clips(frames: list[VideoFrame], step: int | None) -> tuple[tuple[VideoFrame, ...], ...]:
+def pair_frames(images: list[Path], labels: dict[str, Path], source: Path,
+                video_names: str = r'(?P<video>.*?)(?P<number>\d+)') -> list[VideoFrame]:
     """
-    Cut a sorted list of frames where the video or the counting breaks.
+    Match images and labels by the image's stem; every label must have its image.
 
-    A file name is VIDEO_NUMBER; frames follow each other while VIDEO stays and NUMBER grows by at
-    most step (None: by anything). A name without a number is a still.
+    The pattern tells video and frame number in a stem; a stem that it doesn't match is a still.
     """
-    clips: list[list[VideoFrame]] = []
-    previous: tuple[str, int] | None = None
-    for frame in frames:
-        match = re.fullmatch(r'(.*?)(\d+)\D*', frame.image.stem)
-        here = (f'{frame.image.parent}/{match[1]}', int(match[2])) if match else None
-        follows = (
-            here is not None and previous is not None and here[0] == previous[0]
-            and (step is None or here[1] - previous[1] <= step))
-        if follows:
-            clips[-1].append(frame)
-        else:
-            clips.append([frame])
-        previous = here
-    return tuple(tuple(clip) for clip in clips)
-
-
-def pair_frames(images: list[Path], labels: dict[str, Path], source: Path) -> list[VideoFrame]:
-    """Match images and labels by the image's stem; every label must have its image."""
     lonely = sorted(labels.keys() - {image.stem for image in images})
     if lonely:
         raise ValueError(f'{labels[lonely[0]]} has no image of that name in {source}')
-    return [VideoFrame(image, labels.get(image.stem)) for image in images]
+    frames = []
+    for image in images:
+        match = re.fullmatch(video_names, image.stem)
+        frames.append(VideoFrame(
+            image, labels.get(image.stem), match['video'] or 'video' if match else '',
+            int(match['number']) if match else 0))
+    return sorted(frames, key=lambda frame: (frame.video, frame.number))
+
+
+def split_clips(frames: list[VideoFrame], step: int) -> tuple[tuple[VideoFrame, ...], ...]:
+    """Cut sorted frames where the video ends or the number grows by more than step."""
+    clips: list[list[VideoFrame]] = []
+    for frame in frames:
+        last = clips[-1][-1] if clips else None
+        if last and frame.video and frame.video == last.video and (
+                frame.number - last.number <= step):
+            clips[-1].append(frame)
+        else:
+            clips.append([frame])
+    return tuple(tuple(clip) for clip in clips)

@@ -4,18 +4,19 @@ from __future__ import annotations
 import copy
 
 import torch
-from torch import nn
+
+from tdnet_ros.nets.zoo import Network
 
 
 class WeightAverage:
     """Exponential moving average of a network's parameters and batch norm statistics."""
 
-    def __init__(self, network: nn.Module, decay: float) -> None:
+    def __init__(self, network: Network, decay: float) -> None:
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
         self.decay = decay
 
     @torch.no_grad()
-    def update(self, network: nn.Module, step: int) -> None:
+    def update(self, network: Network, step: int) -> None:
         """Move towards the network; young averages move faster."""
         decay = min(self.decay, (step + 1) / (step + 10))
         averages, values = self.network.state_dict(), network.state_dict()

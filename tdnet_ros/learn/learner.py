@@ -14,6 +14,7 @@ from tdnet_ros.nets.card import IMAGENET_MEAN, IMAGENET_STD
 from tdnet_ros.nets.classes import UNLABELED
 from tdnet_ros.nets.subnetwork import EncodedFrame
 from tdnet_ros.nets.tdnet import TDNet
+from tdnet_ros.nets.zoo import Network
 
 
 class Learner(nn.Module):
@@ -24,7 +25,7 @@ class Learner(nn.Module):
     played backwards is a clip), so one pass over the backbones gives a loss per labelled frame.
     """
 
-    def __init__(self, network: TDNet | PerFrame, config: TrainConfig,
+    def __init__(self, network: Network, config: TrainConfig,
                  class_weights: Tensor | None = None) -> None:
         super().__init__()
         self.network = network
@@ -42,10 +43,11 @@ class Learner(nn.Module):
         stride = self.config.label_stride
         labels = clip.labels[..., ::stride, ::stride]
         labelled = [t for t in range(labels.shape[1]) if bool((labels[:, t] != UNLABELED).any())]
-        if isinstance(self.network, PerFrame):
-            outputs = [self.network(images[:, t])[0] for t in labelled]
+        if images.shape[1] == 1:
+            outputs = [self.network(images[:, 0], 0, [])[0]]
             terms = {'full': self._mean_loss(outputs, labels, labelled)}
         else:
+            assert isinstance(self.network, TDNet)
             terms = self._td_terms(self.network, images, labels, clip.still, labelled, step)
         weights = self.config.loss
         terms['total'] = (terms['full'] + weights.sub * terms.get('sub', 0)
@@ -86,3 +88,24 @@ def encode_clip(network: TDNet, images: Tensor, paths: Sequence[int],
     image = images[:, 0]
     shared = [image, *network.trunk(image)]
     return [network.path(path).encode(shared) for path in paths]
+
+
+@torch.no_grad()
+def start_paths(network: Network, optimizer: torch.optim.Optimizer | None = None) -> None:
+    """
+    Copy the first path to the others, with the optimiser's state of its weights.
+
+    The hops start at zero, so that at first nothing is propagated.
+    """
+    if isinstance(network, PerFrame):
+        return
+    first = dict(network.path(0).named_parameters())
+    for path in range(1, len(network.paths)):
+        network.path(path).load_state_dict(network.path(0).state_dict())
+        for name, parameter in network.path(path).named_parameters():
+            if optimizer is not None and first[name] in optimizer.state:
+                optimizer.state[parameter] = {
+                    key: value.clone() for key, value in optimizer.state[first[name]].items()}
+    for path in range(len(network.paths)):
+        for parameter in network.path(path).hops.parameters():
+            parameter.zero_()

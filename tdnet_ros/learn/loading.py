@@ -21,8 +21,8 @@ def clips(config: TrainConfig, dataset: Dataset, paths: int, step: int,
     while step < config.steps:
         number, offset = config.locate(step)
         stage = config.stages[number]
-        recipe = ClipRecipe(paths, stage.crop, config.augmentation, config.motion,
-                            stage.still_share, config.max_gap)
+        recipe = ClipRecipe(1 if stage.solo else paths, stage.crop, config.augmentation,
+                            config.motion, stage.still_share, config.max_gap)
         samples = ClipSamples(dataset, recipe, config.seed)
         samples.preload()
         batches = []
@@ -30,7 +30,7 @@ def clips(config: TrainConfig, dataset: Dataset, paths: int, step: int,
         for later in range(step, step + stage.steps - offset):
             first = config.first_sample(later)
             for part in range(rank, stage.accumulate * world, world):
-                batches.append(range(first + part * size, first + (part + 1) * size))
+                batches.append(list(range(first + part * size, first + (part + 1) * size)))
         yield from DataLoader(samples, batch_sampler=batches, num_workers=config.workers)
         step += stage.steps - offset
 

@@ -3,9 +3,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+from numpy.typing import NDArray
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+import torch.nn.functional as F
 
 from tdnet_ros.nets.classes import UNLABELED
 
@@ -45,3 +47,17 @@ def disagreement(outputs: list[Tensor]) -> Tensor:
     mean = torch.stack(logs).logsumexp(0) - math.log(len(logs))
     terms = [F.kl_div(mean, log, log_target=True, reduction='none').sum(1) for log in logs]
     return torch.stack(terms).mean()
+
+
+def balance_weights(pixels: NDArray[np.int64], power: float) -> Tensor | None:
+    """
+    Return weights [C] that lift rare classes, of mean 1; None where the power is 0.
+
+    A class weighs (median share / its share of the pixels) to the power; an absent one 0.
+    """
+    if not power:
+        return None
+    present = pixels > 0
+    shares = np.maximum(pixels, 1) / max(pixels.sum(), 1)
+    weights = np.where(present, (np.median(shares[present]) / shares)**power, 0)
+    return torch.tensor(weights / weights[present].mean(), dtype=torch.float32)

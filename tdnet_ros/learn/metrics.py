@@ -1,6 +1,9 @@
 """Accuracy and steadiness of label images, from NumPy arrays."""
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 import torch
@@ -20,7 +23,8 @@ class Confusion:
     def add(self, predicted: Labels, truth: Labels) -> None:
         """Count the pixels of one label image; unlabelled truth is ignored."""
         if predicted.shape != truth.shape:
-            raise ValueError(f'prediction {predicted.shape} and truth {truth.shape} differ in size')
+            raise ValueError(f'prediction {predicted.shape} and truth {truth.shape}: '
+                             'expected one size')
         self.matrix += multiclass_confusion_matrix(
             torch.from_numpy(predicted.astype(np.int64)), torch.from_numpy(truth.astype(np.int64)),
             len(self.matrix), ignore_index=UNLABELED, validate_args=False).numpy()
@@ -32,5 +36,56 @@ class Confusion:
         return np.divide(hits, union, out=np.full(len(hits), np.nan), where=union > 0)
 
     def miou(self) -> float:
-        """Return the mean over the classes that occur."""
-        return float(np.nanmean(self.iou()))
+        """Return the mean over the classes that occur; NaN for an empty matrix."""
+        iou = self.iou()
+        return float(np.nanmean(iou)) if np.isfinite(iou).any() else float('nan')
+
+
+def video_consistency(predicted: Sequence[Labels], truth: Sequence[Labels],
+                      length: int) -> list[float]:
+    """
+    Return VC of every window of `length` frames of a clip (VSPW, as its code counts).
+
+    Of the pixels whose truth stays the same all through the window, the share whose prediction
+    stays the same too. Like there, the clip's last window is left out, and so is a window
+    without such pixels.
+    """
+    values = []
+    for start in range(len(truth) - length):
+        window = slice(start, start + length)
+        steady = _constant(truth[window]) & (truth[start] != UNLABELED)
+        if steady.any():
+            values.append(float(_constant(predicted[window])[steady].mean()))
+    return values
+
+
+def _constant(labels: Sequence[Labels]) -> NDArray[np.bool_]:
+    same = np.ones(labels[0].shape, bool)
+    for later in labels[1:]:
+        same &= later == labels[0]
+    return same
+
+
+def warp_labels(labels: Labels, flow: NDArray[np.float32],
+                keep_outside: bool = False) -> Labels:
+    """
+    Fetch each pixel's label from where the flow says it is, nearest.
+
+    flow [H, W, 2] holds x and y in pixels, from the wanted frame to that of the labels. What
+    comes from outside is UNLABELED, or, to keep it, the label at the image's edge.
+    """
+    height, width = labels.shape
+    rows, columns = np.mgrid[:height, :width]
+    x = np.rint(columns + flow[..., 0]).astype(int)
+    y = np.rint(rows + flow[..., 1]).astype(int)
+    if keep_outside:
+        return labels[y.clip(0, height - 1), x.clip(0, width - 1)]
+    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    warped = np.full(labels.shape, UNLABELED, np.uint8)
+    warped[inside] = labels[y[inside], x[inside]]
+    return warped
+
+
+def flip_rate(outputs: Sequence[Labels]) -> float:
+    """Return the mean share of pixels that change label from one output to the next."""
+    return float(np.mean([np.mean(a != b) for a, b in pairwise(outputs)]))

@@ -6,8 +6,14 @@ import time
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress as Bar, TextColumn
-from rich.progress import TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as Bar
 from torch.utils.tensorboard import SummaryWriter
 
 from tdnet_ros.learn.config import TrainConfig
@@ -28,7 +34,7 @@ class Progress:
             console=self._console, disable=not active or not self._console.is_terminal)
         self._task = self._bar.add_task('training', total=config.steps, completed=step)
         self._writer = SummaryWriter(str(out)) if active else None
-        self._smooth = float('nan')
+        self._smooth: float | None = None
         self._start = self._line = time.monotonic()
         self._first = step
 
@@ -47,7 +53,9 @@ class Progress:
         if not self._writer:
             return
         total = terms['total']
-        self._smooth = total if self._smooth != self._smooth else 0.98 * self._smooth + 0.02 * total
+        if self._smooth is None:
+            self._smooth = total
+        self._smooth += 0.02 * (total - self._smooth)
         stage = self._config.stages[self._config.locate(step - 1)[0]].name
         text = f'{stage} loss {self._smooth:.3f} lr {learning_rate:.2e}'
         self._bar.update(self._task, completed=step, description=text)

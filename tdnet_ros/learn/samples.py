@@ -1,8 +1,7 @@
 """Training samples: sample n of a run is a pure function of (seed, n), so runs resume exactly."""
 from __future__ import annotations
 
-from dataclasses import dataclass
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -10,15 +9,16 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
 
-from tdnet_ros.learn.augment import Augmentation
-from tdnet_ros.learn.augment import camera_motion
-from tdnet_ros.learn.augment import ColourJitter
-from tdnet_ros.learn.augment import Motion
-from tdnet_ros.learn.augment import random_view
-from tdnet_ros.learn.augment import warp_image
-from tdnet_ros.learn.augment import warp_label
-from tdnet_ros.learn.datasets import Dataset
-from tdnet_ros.learn.datasets import read_image
+from tdnet_ros.learn.augment import (
+    Augmentation,
+    ColourJitter,
+    Motion,
+    camera_motion,
+    random_view,
+    warp_image,
+    warp_label,
+)
+from tdnet_ros.learn.datasets import Dataset, read_image
 from tdnet_ros.nets.classes import UNLABELED
 
 
@@ -106,7 +106,7 @@ class ClipSamples(TorchDataset[Clip]):
         recipe = self._recipe
         view = random_view(rng, recipe.augmentation, label.shape, recipe.crop)
         jitter = ColourJitter.draw(rng, recipe.augmentation)
-        fill = tuple(int(v) for v in image.reshape(-1, 3)[::97].mean(0))
+        fill = image.reshape(-1, 3)[::97].mean(0).tolist()
         count = recipe.frames
         if earlier is not None:
             images = [jitter.apply(warp_image(i, view, recipe.crop, fill))

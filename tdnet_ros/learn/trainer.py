@@ -2,21 +2,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+import math
 import os
 from pathlib import Path
 import time
-from typing import Any, Protocol
+from typing import Protocol
 
 from lightning_fabric import Fabric
 import torch
 from torch import Tensor, nn
 
-from tdnet_ros.learn.config import plain, TrainConfig
+from tdnet_ros.learn.config import TrainConfig, plain
 from tdnet_ros.learn.ema import WeightAverage
-from tdnet_ros.learn.learner import Learner
+from tdnet_ros.learn.learner import Learner, start_paths
 from tdnet_ros.learn.samples import Clip
+from tdnet_ros.nets.zoo import Network
 
-LAST, BEST = 'last.pt', 'best.pt'
+LAST = 'last.pt'
+
+
+class Validation(Protocol):
+    """Judges averaged weights."""
+
+    def measure(self, network: Network, solo: bool) -> dict[str, float]:
+        """Return figures, 'miou' among them; solo: only the first path has learnt."""
+
+    def keep(self, network: Network, step: int, metrics: dict[str, float]) -> None:
+        """Store the best weights so far."""
 
 
 class Watcher(Protocol):
@@ -32,7 +44,8 @@ class Watcher(Protocol):
 class Trainer:
     """A learner, its optimiser and its averaged weights, at some step of a run."""
 
-    def __init__(self, fabric: Fabric, learner: Learner, config: TrainConfig, out: Path) -> None:
+    def __init__(self, fabric: Fabric, learner: Learner, config: TrainConfig,
+                 out: Path) -> None:
         self.fabric = fabric
         self.config = config
         self.out = out
@@ -43,19 +56,19 @@ class Trainer:
         self.network = learner.network
         self.learner, self.optimizer = fabric.setup(learner, make_optimizer(learner, config))
 
-    def run(self, clips: Iterator[Clip], validate: Any, watcher: Watcher,
+    def run(self, clips: Iterator[Clip], validation: Validation, watcher: Watcher,
             deadline: float = float('inf')) -> bool:
         """Train to the end of the run, or to the deadline (time.monotonic); True at the end."""
         saved = time.monotonic()
         while self.step < self.config.steps:
             terms = self.take_step(clips)
-            if not all(map(lambda value: value == value, terms.values())):
+            if not all(math.isfinite(value) for value in terms.values()):
                 raise RuntimeError(f'the loss is not a number at step {self.step}: {terms}')
             watcher.step(self.step, terms, self.config.learning_rate(self.step - 1))
             ended = self.step == self.config.steps
             stopped = time.monotonic() > deadline
             if ended or self.step % self.config.validate_every == 0:
-                self._validate(validate, watcher)
+                self._validate(validation, watcher)
             if ended or stopped or time.monotonic() - saved > 60 * self.config.checkpoint_minutes:
                 self.save(LAST)
                 saved = time.monotonic()
@@ -66,6 +79,10 @@ class Trainer:
     def take_step(self, clips: Iterator[Clip]) -> dict[str, float]:
         """Take one optimiser step; return the terms of its loss."""
         stage = self.config.stages[self.config.locate(self.step)[0]]
+        if self.config.paths_start(self.step):
+            start_paths(self.network, self.optimizer.optimizer)
+            start_paths(self.average.network)
+            self.best = 0.0
         for group in self.optimizer.param_groups:
             group['lr'] = self.config.learning_rate(self.step)
         self.learner.train()
@@ -85,8 +102,10 @@ class Trainer:
         self.optimizer.zero_grad()
         self.average.update(self.network, self.step)
         self.step += 1
-        reduced = {name: self.fabric.all_reduce(value) for name, value in sums.items()}
-        return {name: float(value) for name, value in reduced.items()}
+        names = sorted(sums)
+        values = self.fabric.all_reduce(torch.stack([sums[name].float() for name in names]))
+        assert isinstance(values, Tensor)
+        return dict(zip(names, values.tolist()))
 
     def save(self, name: str) -> None:
         """Write a checkpoint; a kill at any time leaves the old or the new one, whole."""
@@ -108,21 +127,16 @@ class Trainer:
         self.optimizer.load_state_dict(state['optimizer'])
         self.step, self.best = state['step'], state['best']
 
-    def _validate(self, validate: Any, watcher: Watcher) -> None:
+    def _validate(self, validation: Validation, watcher: Watcher) -> None:
         if self.fabric.is_global_zero:
-            metrics = validate(self.average.network)
+            solo = self.config.stages[self.config.locate(self.step - 1)[0]].solo
+            metrics = validation.measure(self.average.network, solo)
             better = metrics['miou'] > self.best
             self.best = max(self.best, metrics['miou'])
             watcher.validated(self.step, metrics, self.best)
             if better:
-                self._save_best()
+                validation.keep(self.average.network, self.step, metrics)
         self.fabric.barrier()
-
-    def _save_best(self) -> None:
-        path = self.out / BEST
-        torch.save({'step': self.step, 'miou': self.best,
-                    'average': self.average.network.state_dict()}, path.with_suffix('.part'))
-        os.replace(path.with_suffix('.part'), path)
 
     def _seed(self, part: int) -> int:
         return (self.config.seed * 1_000_003 + self.step) * 1009 + part

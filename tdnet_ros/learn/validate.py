@@ -14,17 +14,21 @@ from tdnet_ros.stream.preprocess import Preprocessor
 
 @torch.inference_mode()
 def streaming_confusion(network: Network, dataset: Dataset, device: torch.device,
-                        input_size: tuple[int, int]) -> Confusion:
-    """Label every clip from its first frame on, as a camera would deliver it."""
+                        input_size: tuple[int, int], solo: bool = False) -> Confusion:
+    """
+    Label every clip from its first frame on, as a camera would deliver it.
+
+    Solo: with the first path alone, nothing propagated.
+    """
     confusion = Confusion(len(dataset.classes))
     preprocessor = Preprocessor(input_size, IMAGENET_MEAN, IMAGENET_STD, device)
     for clip in dataset.clips:
         memory: list[PathFeatures] = []
         for number, frame in enumerate(clip):
             image = preprocessor.normalise(preprocessor.upload(read_image(frame.image)))
-            path = number % network.architecture.paths
+            path = 0 if solo else number % network.architecture.paths
             logits, features = network(image, path, memory)
-            if features is not None:
+            if features is not None and not solo:
                 memory = [*memory, features][1 - network.architecture.paths:]
             if frame.label:
                 _count(confusion, logits, dataset, frame)

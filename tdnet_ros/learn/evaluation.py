@@ -1,0 +1,134 @@
+"""Runs a labeller over a data set and gathers its figures."""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
+import math
+import time
+from typing import Any
+
+import numpy as np
+
+from tdnet_ros.learn.datasets import Dataset, VideoFrame, read_image
+from tdnet_ros.learn.labellers import Labeller, optical_flow
+from tdnet_ros.learn.metrics import Confusion, Labels, flip_rate, video_consistency, warp_labels
+from tdnet_ros.stream.frame import Frame
+
+FLIP_FRAMES = 20
+"""Labelled frames, evenly spread, on which the flip rate is measured."""
+WARM_UP_FRAMES = 3
+
+
+@dataclass
+class Report:
+    """The figures of one mode; fractions from 0 to 1, None where one doesn't apply."""
+
+    mode: str
+    confusion: Confusion
+    names: tuple[str, ...]
+    latency_ms: list[float] = field(default_factory=list)
+    vc8: list[float] = field(default_factory=list)
+    vc16: list[float] = field(default_factory=list)
+    consistency: Confusion | None = None
+    flips: list[float] = field(default_factory=list)
+
+    def summary(self) -> dict[str, Any]:
+        """Return what goes into the JSON file."""
+        times = np.array(self.latency_ms)
+        return {
+            'miou': _number(self.confusion.miou()),
+            'iou': {name: _number(value) for name, value in zip(self.names, self.confusion.iou())},
+            'mode': self.mode,
+            'flip_rate': _mean(self.flips),
+            'vc8': _mean(self.vc8),
+            'vc16': _mean(self.vc16),
+            'tc': _number(self.consistency.miou()) if self.consistency else None,
+            'latency_ms': {'mean': round(float(times.mean()), 3),
+                           'p99': round(float(np.percentile(times, 99)), 3),
+                           'max': round(float(times.max()), 3)},
+            'frames': len(times),
+        }
+
+
+def evaluate(mode: str, labeller: Labeller, repeats: int, dataset: Dataset,
+             tick: Callable[[], None] = lambda: None) -> Report:
+    """
+    Label all videos of a data set in their order and time.
+
+    Each frame is fed `repeats` times (1, but for the repeated mode) and its last labels count.
+    """
+    report = Report(mode, Confusion(len(dataset.classes)), dataset.classes.names)
+    _warm_up(labeller, dataset)
+    for video in videos(dataset):
+        labeller.restart()
+        for clip in video:
+            _evaluate_clip(report, labeller, repeats, dataset, clip, tick)
+    _measure_flips(report, labeller, max(repeats, 4), dataset)
+    return report
+
+
+def videos(dataset: Dataset) -> Iterator[list[tuple[VideoFrame, ...]]]:
+    """Group the clips of one camera run; a still is a run of its own."""
+    for video, clips in groupby(dataset.clips, key=lambda clip: clip[0].video):
+        if video:
+            yield list(clips)
+        else:
+            yield from ([clip] for clip in clips)
+
+
+def _evaluate_clip(report: Report, labeller: Labeller, repeats: int, dataset: Dataset,
+                   clip: tuple[VideoFrame, ...], tick: Callable[[], None]) -> None:
+    outputs: list[Labels] = []
+    truths: list[Labels] = []
+    last: Frame | None = None
+    for entry in clip:
+        frame = load_frame(dataset, entry)
+        if repeats > 1:
+            labeller.restart()
+        for _ in range(repeats):
+            start = time.perf_counter()
+            labels = labeller.label(frame)
+            report.latency_ms.append((time.perf_counter() - start) * 1e3)
+        if entry.label:
+            truths.append(dataset.read_label(entry.label))
+            report.confusion.add(labels, truths[-1])
+        if last is not None and repeats == 1:
+            report.consistency = report.consistency or Confusion(len(dataset.classes))
+            warped = warp_labels(labels, optical_flow(last.rgb, frame.rgb))
+            report.consistency.add(outputs[-1], warped)
+        outputs.append(labels)
+        last = frame
+        tick()
+    if len(truths) == len(clip) and repeats == 1:
+        report.vc8 += video_consistency(outputs, truths, 8)
+        report.vc16 += video_consistency(outputs, truths, 16)
+
+
+def _measure_flips(report: Report, labeller: Labeller, rounds: int, dataset: Dataset) -> None:
+    """Feed single frames again and again; what changes after the warm-up is flicker."""
+    labelled = dataset.labelled()
+    for clip, position in labelled[::max(1, len(labelled) // FLIP_FRAMES)][:FLIP_FRAMES]:
+        frame = load_frame(dataset, dataset.clips[clip][position])
+        labeller.restart()
+        outputs = [labeller.label(frame) for _ in range(2 * rounds)]
+        report.flips.append(flip_rate(outputs[rounds - 1:]))
+
+
+def _warm_up(labeller: Labeller, dataset: Dataset) -> None:
+    frame = load_frame(dataset, dataset.clips[0][0])
+    for _ in range(WARM_UP_FRAMES):
+        labeller.label(frame)
+
+
+def load_frame(dataset: Dataset, entry: VideoFrame) -> Frame:
+    """Read a frame with its time in the video."""
+    return Frame(read_image(entry.image), round(entry.number / dataset.rate_hz * 1e9))
+
+
+def _mean(values: list[float]) -> float | None:
+    return _number(float(np.mean(values))) if values else None
+
+
+def _number(value: float) -> float | None:
+    return round(float(value), 6) if math.isfinite(value) else None

@@ -1,0 +1,31 @@
+"""Writes what a run has learnt as a model card with its weights."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+import os
+from pathlib import Path
+
+import torch
+
+from tdnet_ros.nets.card import ModelCard, save_card
+from tdnet_ros.nets.checkpoint import save_weights
+from tdnet_ros.nets.zoo import Network
+
+CAMVID_LICENCE = ('Trained on CamVid (Brostow et al. 2008, 2009), released for research: '
+                  'research use.')
+LICENCES: Mapping[str, str] = {
+    'camvid': CAMVID_LICENCE,
+    'camvid32': CAMVID_LICENCE,
+    'cityscapes': 'Trained on Cityscapes (Cordts et al. 2016): non-commercial use.',
+    'nyuv2': 'Trained on NYU Depth v2 (Silberman et al. 2012): research use.',
+}
+
+
+def export(network: Network, card: ModelCard, path: Path) -> None:
+    """Write a card at path (.yaml) and half-precision weights beside it."""
+    weights = path.with_suffix('.safetensors')
+    part = path.with_suffix('.part')
+    save_weights(network, part, torch.float16)
+    os.replace(part, weights)
+    save_card(replace(card, weights=weights), path)

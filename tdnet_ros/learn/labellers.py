@@ -1,0 +1,90 @@
+"""Ways to label a video: TDNet as it streams, and the families that its paper compares with."""
+from __future__ import annotations
+
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tdnet_ros.learn.metrics import Labels, warp_labels
+from tdnet_ros.stream.frame import Frame
+from tdnet_ros.stream.segmenter import VideoSegmenter
+
+Rgb = NDArray[np.uint8]
+
+
+class Labeller(Protocol):
+    """Labels the frames of a video one after the other."""
+
+    def restart(self) -> None:
+        """Forget the video so far."""
+
+    def label(self, frame: Frame) -> Labels:
+        """Label the next frame; the time that this takes is the method's latency."""
+
+
+class Streaming:
+    """One sub-network a frame; the memory holds the frames before."""
+
+    def __init__(self, segmenter: VideoSegmenter) -> None:
+        self._segmenter = segmenter
+        self._memory = segmenter.new_memory()
+
+    def restart(self) -> None:
+        self._memory = self._segmenter.new_memory()
+
+    def label(self, frame: Frame) -> Labels:
+        return self._segmenter.step(frame, self._memory).labels
+
+
+class PerFrame(Streaming):
+    """One network, nothing remembered; of a TDNet, its first sub-network alone."""
+
+    def label(self, frame: Frame) -> Labels:
+        self.restart()
+        return super().label(frame)
+
+
+class TemporalContext(Streaming):
+    """All N sub-networks on every frame, as networks that aggregate whole features do."""
+
+    def label(self, frame: Frame) -> Labels:
+        self.restart()
+        outputs = [self._segmenter.step(frame, self._memory) for _ in range(self._segmenter.paths)]
+        return outputs[-1].labels
+
+
+class KeyFrame:
+    """A per-frame network every k-th frame; between, its labels are carried by optical flow."""
+
+    def __init__(self, segmenter: VideoSegmenter, interval: int) -> None:
+        if interval < 1:
+            raise ValueError(f'key-frame interval {interval}, expected at least 1')
+        self._network = PerFrame(segmenter)
+        self._interval = interval
+        self._count = 0
+        self._last: tuple[Rgb, Labels] | None = None
+
+    def restart(self) -> None:
+        self._count = 0
+        self._last = None
+
+    def label(self, frame: Frame) -> Labels:
+        fits = self._last is not None and self._last[0].shape == frame.rgb.shape
+        if self._last is None or not fits or self._count % self._interval == 0:
+            labels = self._network.label(frame)
+        else:
+            before, labels = self._last
+            labels = warp_labels(labels, optical_flow(frame.rgb, before), keep_outside=True)
+        self._count += 1
+        self._last = frame.rgb, labels
+        return labels
+
+
+def optical_flow(start: Rgb, end: Rgb) -> NDArray[np.float32]:
+    """Return where each pixel of start lies in end, as x and y offsets [H, W, 2] (DIS)."""
+    estimator = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    before, after = (cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (start, end))
+    flow = np.zeros((*before.shape, 2), np.float32)
+    return np.asarray(estimator.calc(before, after, flow), np.float32)
