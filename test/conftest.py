@@ -2,14 +2,14 @@
 import fcntl
 import os
 from pathlib import Path
-import shutil
 import socket
 import time
 
 import pytest
 import torch
 
-PROFILE = Path(__file__).parents[1] / 'config' / 'fastdds.xml'
+from tdnet_ros.demo.environment import prepare
+
 SHARED_MEMORY = Path('/dev/shm')
 SAFE_DOMAINS = range(1, 102)  # above these DDS ports meet the ephemeral ports of Linux
 
@@ -49,9 +49,7 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
     os.environ['OMP_NUM_THREADS'] = '1'
     free_abandoned_segments()
-    if SHARED_MEMORY.is_dir() and shutil.disk_usage(SHARED_MEMORY).free >= 512 * 2**20:
-        for name in ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE'):
-            os.environ.setdefault(name, str(PROFILE))
+    prepare(os.environ)
 
 
 @pytest.fixture(autouse=True)
