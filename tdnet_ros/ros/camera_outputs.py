@@ -11,7 +11,7 @@ from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CompressedImage, Image, PointCloud2
 from std_msgs.msg import Float32, Header
 
 from tdnet_ros.nets.card import ModelCard
@@ -31,7 +31,7 @@ LATCHED_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
 class CameraOutputs:
     """The publishers of one camera; what costs time is made only when somebody subscribes."""
 
-    def __init__(self, node: Node, prefix: str, card: ModelCard) -> None:
+    def __init__(self, node: Node, prefix: str, card: ModelCard, with_points: bool) -> None:
         self._node = node
         self._card = card
         self._painter = Painter(card.classes.palette, bgr=True)
@@ -46,6 +46,7 @@ class CameraOutputs:
         self._overlay_jpeg = self._publisher(CompressedImage, f'{prefix}overlay/compressed')
         self._label_info = (self._publisher(LabelInfo, f'{prefix}label_info', LATCHED_QOS)
                             if LabelInfo else None)
+        self.points = self._publisher(PointCloud2, f'{prefix}points') if with_points else None
         self._debug = {name: self._publisher(Float32, f'{prefix}debug/{name}_ms')
                        for name in (*STAGES, LATENCY)}
 

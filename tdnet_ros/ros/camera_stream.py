@@ -13,11 +13,14 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from tdnet_ros.ros.admission import RateLimit, stale_reason
 from tdnet_ros.ros.camera_outputs import CameraOutputs
+from tdnet_ros.ros.cloud import Labelled
 from tdnet_ros.ros.compressed import compressed_to_rgb
+from tdnet_ros.ros.device import hardware_name
 from tdnet_ros.ros.errors import ErrorLog, one_line
 from tdnet_ros.ros.messages import image_to_rgb
 from tdnet_ros.ros.meter import LATENCY, StreamMeter
 from tdnet_ros.ros.parameters import NodeParameters
+from tdnet_ros.ros.points import PointPainter
 from tdnet_ros.ros.stamps import is_comparable, stamp_ns
 from tdnet_ros.stream import Frame, FrameMemory, Segmentation, VideoSegmenter
 
@@ -42,7 +45,11 @@ class CameraStream:
         self.name = name or 'image'
         self.topic = f'{topic}/compressed' if compressed else topic
         self.meter = StreamMeter(parameters().diagnostics_window_s)
-        self.outputs = CameraOutputs(node, f'~/{name}/' if name else '~/', segmenter.card)
+        self.outputs = CameraOutputs(
+            node, f'~/{name}/' if name else '~/', segmenter.card, parameters().points)
+        self.points = (PointPainter(node, f'{name}/' if name else '', self.outputs.points)
+                       if self.outputs.points else None)
+        self.hardware = hardware_name(segmenter.device)
         self.subscription: Any = None
         self._node = node
         self._parameters = parameters
@@ -65,6 +72,8 @@ class CameraStream:
 
         self.meter.opened()
         self.outputs.use_classes(self._parameters())
+        if self.points is not None:
+            self.points.open(wake)
         self.subscription = self._node.create_subscription(
             self._kind, self.topic, on_image, INPUT_QOS,
             qos_overriding_options=QoSOverridingOptions.with_default_policies())
@@ -74,6 +83,8 @@ class CameraStream:
         if self.subscription is not None:
             self._node.destroy_subscription(self.subscription)
             self.subscription = None
+        if self.points is not None:
+            self.points.close()
         if self._take() is not None:
             self.meter.overwritten()
         self._last_stamp_ns = 0
@@ -93,14 +104,18 @@ class CameraStream:
         if self._last_stamp_ns > now_ns:
             self.request_reset('clock went backwards')
 
-    def label_newest(self) -> None:
+    def serve(self) -> None:
         """Label the image that waits, if one does, and publish (in the worker's thread).
 
         An image that cannot be labelled is counted and reported; the next one is tried afresh.
         """
         arrival = self._take()
-        if arrival is None:
-            return
+        if arrival is not None:
+            self._try(arrival)
+        if self.points is not None:
+            self.points.publish_due()
+
+    def _try(self, arrival: _Arrival) -> None:
         stale = stale_reason(stamp_ns(arrival.msg.header), self._last_stamp_ns)
         if stale is not None:
             self.meter.skipped(stale)
@@ -144,6 +159,8 @@ class CameraStream:
         if is_comparable(arrival.age_s):
             times_ms['transport'] = arrival.age_s * 1e3
             times_ms[LATENCY] = self._age_s(arrival.msg) * 1e3
+        if self.points is not None and self.points.wanted and result.confidence is not None:
+            self.points.add(Labelled(header, frame.rgb, labels, result.confidence))
         if self.outputs.wants_pictures:
             self.outputs.publish_pictures(frame.rgb, labels, header, parameters)
             times_ms['pictures'] = (time.perf_counter() - published) * 1e3
@@ -164,7 +181,8 @@ class CameraStream:
         self._memory.max_gap_s = parameters.max_gap_s
         self._memory.scene_cut = parameters.scene_cut
         result = self._segmenter.step(
-            frame, self._memory, confidence=self.outputs.wants_confidence)
+            frame, self._memory, confidence=self.outputs.wants_confidence
+            or (self.points is not None and self.points.wanted))
         self._last_stamp_ns = frame.stamp_ns
         if result.reset_reason:
             self._node.get_logger().info(f'{self.topic}: memory emptied: {result.reset_reason}',

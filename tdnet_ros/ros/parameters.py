@@ -48,6 +48,9 @@ class NodeParameters:
         "'front' reads 'front/image' and publishes '~/front/labels'.")
     image_transport: str = _parameter(
         'raw', "How images arrive: raw ('image') or compressed ('image/compressed').")
+    points: bool = _parameter(
+        False, "Publish '~/points' from 'depth' (16UC1 or 32FC1, registered to the camera) and "
+        "'camera_info'.")
     max_gap_s: float = _parameter(
         1.0, 'A longer pause between two images empties the temporal memory.', unit='s', low=0.0,
         high=3600.0, live=True)

@@ -13,21 +13,14 @@ from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from std_srvs.srv import SetBool, Trigger
 
-from tdnet_ros.ros import graph, parameters
+from tdnet_ros.ros import parameters
 from tdnet_ros.ros.camera_stream import CameraStream
-from tdnet_ros.ros.device import device_values, hardware_name, release_memory
-from tdnet_ros.ros.diagnostics import (
-    ERROR,
-    WARN,
-    DiagnosticsThread,
-    Finding,
-    camera_values,
-    status,
-    stream_findings,
-)
+from tdnet_ros.ros.device import hardware_name, release_memory
+from tdnet_ros.ros.diagnostics import ERROR, WARN, DiagnosticsThread, Finding
 from tdnet_ros.ros.errors import one_line
 from tdnet_ros.ros.label_map import LabelMap
 from tdnet_ros.ros.messages import LabelInfo
+from tdnet_ros.ros.report import camera_status, device_status, untrained
 from tdnet_ros.ros.worker import Worker
 from tdnet_ros.stream import VideoSegmenter
 
@@ -119,7 +112,7 @@ class SegmentationNode(LifecycleNode):
                     f'{segmenter.device} ({hardware_name(segmenter.device)}), '
                     f'input {height} x {width}, {segmenter.paths} paths')
         if not segmenter.trained:
-            logger.warning(_untrained(card.name))
+            logger.warning(untrained(card.name))
         if LabelInfo is None:
             logger.warning('vision_msgs is not installed: label_info is not published')
 
@@ -222,36 +215,10 @@ class SegmentationNode(LifecycleNode):
             stream.clock_went_back(now_ns)
 
     def _statuses(self) -> list[DiagnosticStatus]:
-        segmenter, name = self._segmenter, self.get_fully_qualified_name().lstrip('/')
-        hardware = hardware_name(segmenter.device) if segmenter else 'none'
+        name = self.get_fully_qualified_name().lstrip('/')
         findings = [Finding(WARN, line) for line in self._unknown]
         if self._failure:
             findings.append(Finding(ERROR, self._failure))
-        values: dict[str, Any] = {'state': self._phase}
-        if segmenter:
-            height, width = segmenter.input_size
-            values |= {'model': segmenter.card.name, 'trained': segmenter.trained,
-                       'input size': f'{height} x {width}', 'paths': segmenter.paths,
-                       **device_values(segmenter.device)}
-            if not segmenter.trained:
-                findings.append(Finding(WARN, _untrained(segmenter.card.name)))
-        return [status(f'{name}: device', hardware, findings, self._phase, values),
-                *(self._camera_status(name, hardware, stream) for stream in self._streams)]
-
-    def _camera_status(self, name: str, hardware: str, stream: CameraStream) -> DiagnosticStatus:
-        snapshot, settings = stream.meter.snapshot(), self._settings
-        findings = stream_findings(snapshot, settings)
-        subscription = stream.subscription
-        if subscription is not None:
-            if snapshot.since_image_s > settings.no_image_timeout_s:
-                findings.append(graph.silence(self, stream.topic, stream.type_name,
-                                              snapshot.since_image_s))
-            findings += graph.incompatible_senders(self, stream.topic, subscription.qos_profile)
-        findings += graph.incompatible_receivers(self, stream.outputs.topics)
-        return status(f'{name}: {stream.name}', hardware, findings, self._phase,
-                      camera_values(snapshot, stream.topic))
-
-
-def _untrained(model: str) -> str:
-    return (f"model '{model}' HAS NO TRAINED WEIGHTS: its labels are noise. Set the parameter "
-            "'weights' or 'model' to a trained one")
+        return [device_status(name, self._phase, findings, self._segmenter),
+                *(camera_status(self, name, self._phase, stream, self._settings)
+                  for stream in self._streams)]

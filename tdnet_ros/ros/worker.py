@@ -34,4 +34,4 @@ class Worker:
             for stream in self._streams:
                 if self._stopping:
                     return
-                stream.label_newest()
+                stream.serve()

@@ -1,0 +1,54 @@
+"""The node's statuses: one for the device, one for each camera."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.node import Node
+
+from tdnet_ros.ros import graph
+from tdnet_ros.ros.camera_stream import CameraStream
+from tdnet_ros.ros.device import device_values, hardware_name
+from tdnet_ros.ros.diagnostics import WARN, Finding, camera_values, status, stream_findings
+from tdnet_ros.ros.parameters import NodeParameters
+from tdnet_ros.stream import VideoSegmenter
+
+
+def untrained(model: str) -> str:
+    """What there is to say of a model without weights."""
+    return (f"model '{model}' HAS NO TRAINED WEIGHTS: its labels are noise. Set the parameter "
+            "'weights' or 'model' to a trained one")
+
+
+def device_status(name: str, phase: str, findings: Sequence[Finding],
+                  segmenter: VideoSegmenter | None) -> DiagnosticStatus:
+    """The network and the device it runs on."""
+    values: dict[str, Any] = {'state': phase}
+    if segmenter is None:
+        return status(f'{name}: device', 'none', findings, phase, values)
+    height, width = segmenter.input_size
+    values |= {'model': segmenter.card.name, 'trained': segmenter.trained,
+               'input size': f'{height} x {width}', 'paths': segmenter.paths,
+               **device_values(segmenter.device)}
+    if not segmenter.trained:
+        findings = [*findings, Finding(WARN, untrained(segmenter.card.name))]
+    return status(f'{name}: device', hardware_name(segmenter.device), findings, phase, values)
+
+
+def camera_status(node: Node, name: str, phase: str, stream: CameraStream,
+                  parameters: NodeParameters) -> DiagnosticStatus:
+    """One camera's images, and why none come in or go out."""
+    snapshot = stream.meter.snapshot()
+    findings = stream_findings(snapshot, parameters)
+    subscription = stream.subscription
+    if subscription is not None:
+        if snapshot.since_image_s > parameters.no_image_timeout_s:
+            findings.append(graph.silence(
+                node, stream.topic, stream.type_name, snapshot.since_image_s))
+        findings += graph.incompatible_senders(node, stream.topic, subscription.qos_profile)
+    if stream.points is not None and stream.points.wanted and stream.points.problem:
+        findings.append(Finding(WARN, f'no points: {stream.points.problem}'))
+    findings += graph.incompatible_receivers(node, stream.outputs.topics)
+    return status(f'{name}: {stream.name}', stream.hardware, findings, phase,
+                  camera_values(snapshot, stream.topic))

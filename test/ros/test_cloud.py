@@ -1,0 +1,113 @@
+"""Depth and labels to points: geometry, fields and what is refused."""
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from sensor_msgs.msg import PointCloud2
+from std_msgs.msg import Header
+
+from tdnet_ros.ros.cloud import Labelled, Pinhole, depth_in_metres, organised_cloud, pinhole
+
+SIZE = (4, 6)
+CAMERA = Pinhole(fx=100.0, fy=50.0, cx=2.5, cy=1.5)
+FORMATS = {1: 'i1', 2: 'u1', 7: '<f4'}
+
+
+def read(msg: PointCloud2) -> np.ndarray:
+    """The points as a reader of PointCloud2 unpacks them."""
+    kind = np.dtype({'names': [field.name for field in msg.fields],
+                     'formats': [FORMATS[field.datatype] for field in msg.fields],
+                     'offsets': [field.offset for field in msg.fields],
+                     'itemsize': msg.point_step})
+    assert msg.row_step == msg.width * msg.point_step
+    return np.frombuffer(msg.data, kind).reshape(msg.height, msg.width)
+
+
+def camera_info(**changes: object) -> SimpleNamespace:
+    info = SimpleNamespace(height=4, width=6, k=[100, 0, 2.5, 0, 50, 1.5, 0, 0, 1], p=[0.0] * 12)
+    vars(info).update(changes)
+    return info
+
+
+def depth_image(values: np.ndarray, encoding: str, padding: int = 0,
+                big_endian: bool = False) -> SimpleNamespace:
+    rows = np.ascontiguousarray(values).view(np.uint8).reshape(values.shape[0], -1)
+    padded = np.pad(rows, ((0, 0), (0, padding)), constant_values=99)
+    return SimpleNamespace(
+        height=values.shape[0], width=values.shape[1], encoding=encoding, step=padded.shape[1],
+        is_bigendian=big_endian, data=padded.tobytes())
+
+
+def test_points_project_back_to_their_pixels() -> None:
+    generator = np.random.default_rng(0)
+    depth = generator.uniform(1, 9, SIZE).astype(np.float32)
+    depth[2, 3] = np.nan
+    rgb = generator.integers(0, 256, (*SIZE, 3), np.uint8)
+    labels, confidence = generator.integers(0, 19, (2, *SIZE), np.uint8)
+    header = Header(frame_id='camera_optical')
+    msg = organised_cloud(depth, CAMERA, Labelled(header, rgb, labels, confidence))
+    assert (msg.height, msg.width, msg.header, msg.is_dense) == (*SIZE, header, False)
+    points = read(msg)
+    seen = np.isfinite(depth)
+    columns, rows = np.meshgrid(np.arange(6), np.arange(4))
+    np.testing.assert_allclose((100 * points['x'] / points['z'] + 2.5)[seen], columns[seen],
+                               atol=1e-4)
+    np.testing.assert_allclose((50 * points['y'] / points['z'] + 1.5)[seen], rows[seen], atol=1e-4)
+    np.testing.assert_array_equal(points['z'], depth)
+    assert all(np.isnan(points[name][2, 3]) for name in 'xyz')
+    np.testing.assert_array_equal(points['label'], labels)
+    np.testing.assert_array_equal(points['confidence'], confidence)
+    packed = points['rgb'].copy().view(np.uint32)
+    np.testing.assert_array_equal(packed >> 16, rgb[..., 0])
+    np.testing.assert_array_equal(packed & 255, rgb[..., 2])
+
+
+@pytest.mark.parametrize('padding', [0, 6])
+@pytest.mark.parametrize('big_endian', [False, True])
+def test_depth_of_either_kind(big_endian: bool, padding: int) -> None:
+    millimetres = np.arange(24).reshape(SIZE) * 100
+    order = '>' if big_endian else '<'
+    expected = np.where(millimetres > 0, millimetres / 1000, np.nan).astype(np.float32)
+    for encoding, values in (('16UC1', millimetres.astype(f'{order}u2')),
+                             ('32FC1', (millimetres / 1000).astype(f'{order}f4'))):
+        msg = depth_image(values, encoding, padding, big_endian)
+        np.testing.assert_allclose(depth_in_metres(msg, SIZE), expected, rtol=1e-6)
+
+
+def test_no_depth_is_nan() -> None:
+    values = np.full(SIZE, 2.0, '<f4')
+    values[0] = (np.nan, np.inf, -np.inf, 0.0, -1.0, 3.0)
+    depth = depth_in_metres(depth_image(values, '32FC1'), SIZE)
+    assert np.isnan(depth[0]).tolist() == [True] * 5 + [False]
+
+
+@pytest.mark.parametrize(('changes', 'words'), [
+    ({'encoding': 'rgb8'}, "encoding 'rgb8': expected 16UC1 or 32FC1"),
+    ({'height': 3}, 'depth is 6 x 3 pixels, images have 6 x 4: register depth'),
+    ({'step': 5}, 'with step 5 has 48 bytes'),
+    ({'data': bytes(20)}, 'has 20 bytes'),
+])
+def test_what_is_no_depth_image_is_named(changes: dict[str, object], words: str) -> None:
+    msg = depth_image(np.ones(SIZE, '<u2'), '16UC1')
+    vars(msg).update(changes)
+    with pytest.raises(ValueError, match=words):
+        depth_in_metres(msg, SIZE)
+
+
+def test_the_projection_matrix_is_preferred() -> None:
+    assert pinhole(camera_info(), SIZE) == (100, 50, 2.5, 1.5)
+    rectified = [80, 0, 3, 0, 0, 40, 2, 0, 0, 0, 1, 0]
+    assert pinhole(camera_info(p=rectified), SIZE) == (80, 40, 3, 2)
+
+
+@pytest.mark.parametrize(('changes', 'words'), [
+    ({'k': [0.0] * 9}, 'no focal length: calibrate'),
+    ({'k': [float('nan')] * 9}, 'no focal length: calibrate'),
+    ({'width': 3}, 'is for 3 x 4 pixels, images have 6 x 4'),
+])
+def test_a_camera_that_is_not_calibrated_is_named(
+        changes: dict[str, object], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        pinhole(camera_info(**changes), SIZE)

@@ -1,0 +1,123 @@
+"""Points over DDS, taken as Nav2's semantic segmentation layer takes them."""
+from __future__ import annotations
+
+from collections.abc import Callable
+import time
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+import numpy as np
+import pytest
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.time import Time
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+
+from ros.harness import (
+    NodeProcess,
+    Peer,
+    image_message,
+    latest_status,
+    moving_square,
+    pixels,
+    stamp_of,
+    wait_for,
+)
+
+HEIGHT, WIDTH = 48, 64
+# What the layer subscribes with: sensor data for masks and clouds, latched label names.
+SENSOR = QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT)
+NAMES = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE,
+                   durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+@pytest.fixture(scope='module')
+def node(start: Callable[..., NodeProcess]) -> NodeProcess:
+    process = start('-p', 'model:=td2-tiny', '-p', 'points:=true',
+                    '-p', 'diagnostics_period_s:=0.2')
+    process.wait_for_log('active: labels /image')
+    return process
+
+
+def depth_message(stamp_ns: int) -> Image:
+    msg = Image(height=HEIGHT, width=WIDTH, encoding='16UC1', step=2 * WIDTH)
+    msg.header.stamp = Time(nanoseconds=stamp_ns).to_msg()
+    msg.data.frombytes(np.full((HEIGHT, WIDTH), 2500, '<u2').tobytes())
+    return msg
+
+
+class Layer:
+    """Keeps masks, confidences and clouds of one stamp together, as the layer does."""
+
+    def __init__(self, peer: Peer) -> None:
+        self.masks = peer.collect(Image, '/tdnet/labels', SENSOR)
+        self.confidences = peer.collect(Image, '/tdnet/confidence', SENSOR)
+        self.clouds = peer.collect(PointCloud2, '/tdnet/points', SENSOR)
+
+    def synced(self) -> list[tuple[Any, ...]]:
+        tables = [{stamp_of(msg): msg for msg in list(messages)}
+                  for messages in (self.masks, self.confidences, self.clouds)]
+        return [tuple(table[stamp] for table in tables) for stamp in tables[0]
+                if all(stamp in table for table in tables)]
+
+
+def test_a_costmap_layer_gets_what_it_needs(node: NodeProcess, peer: Peer) -> None:
+    layer = Layer(peer)
+    diagnostics = peer.collect(DiagnosticArray, '/diagnostics')
+    image, depth = peer.sender(), peer.sender(topic='/depth')
+    info = peer.sender(CameraInfo, '/camera_info')
+    rgb = moving_square(1)[0]
+
+    def send(depth_late_s: float = 0.0) -> None:
+        now_ns = peer.now_ns()
+        image.publish(image_message(rgb, now_ns))
+        time.sleep(0.1)
+        depth.publish(depth_message(now_ns + round(depth_late_s * 1e9)))
+
+    def problem() -> str:
+        return str(latest_status(diagnostics, 'tdnet: image').get('message', ''))
+
+    wait_for(lambda: send() or 'no points: no camera_info on /camera_info' in problem(), 'hint')
+    info.publish(CameraInfo(height=HEIGHT, width=WIDTH))
+    wait_for(lambda: send() or 'no focal length' in problem(), 'hint')
+    calibration = CameraInfo(height=HEIGHT, width=WIDTH,
+                             k=[50.0, 0.0, 32.0, 0.0, 50.0, 24.0, 0.0, 0.0, 1.0])
+    info.publish(calibration)
+    wait_for(lambda: send(depth_late_s=0.005) or layer.synced(), 'synced mask and cloud')
+
+    mask, confidence, cloud = layer.synced()[0]
+    assert mask.width * mask.height == cloud.width * cloud.height == WIDTH * HEIGHT
+    assert cloud.header == mask.header == confidence.header
+    points = np.frombuffer(cloud.data, np.uint8).reshape(HEIGHT, WIDTH, cloud.point_step)
+    offsets = {field.name: field.offset for field in cloud.fields}
+    assert list(offsets) == ['x', 'y', 'z', 'rgb', 'label', 'confidence']
+    np.testing.assert_array_equal(points[..., offsets['label']], pixels(mask))
+    np.testing.assert_array_equal(points[..., offsets['confidence']], pixels(confidence))
+    depths = points[..., 8:12].copy().view('<f4')
+    np.testing.assert_allclose(depths, 2.5, rtol=1e-6)
+    wait_for(lambda: 'no points' not in problem(), 'end of the hint')
+
+
+def test_names_of_labels_come_before_the_first_mask(node: NodeProcess, peer: Peer) -> None:
+    messages = pytest.importorskip('vision_msgs.msg', reason='vision_msgs is not built')
+    names = peer.collect(messages.LabelInfo, '/tdnet/label_info', NAMES)
+    masks = peer.collect(Image, '/tdnet/labels', SENSOR)
+    wait_for(lambda: names, 'label info')
+    assert not masks
+    assert names[0].class_map
+
+
+def test_depth_of_another_moment_makes_no_points(node: NodeProcess, peer: Peer) -> None:
+    layer = Layer(peer)
+    image, depth = peer.sender(), peer.sender(topic='/depth')
+    diagnostics = peer.collect(DiagnosticArray, '/diagnostics')
+
+    def send() -> None:
+        now_ns = peer.now_ns()
+        depth.publish(depth_message(now_ns - 10_000_000_000))
+        image.publish(image_message(moving_square(1)[0], now_ns))
+        time.sleep(0.03)
+
+    wait_for(lambda: send() or 'no depth image on /depth within 20 ms of an image' in str(
+        latest_status(diagnostics, 'tdnet: image').get('message', '')), 'hint')
+    assert layer.masks
+    assert not layer.clouds
