@@ -1,12 +1,14 @@
 """One training step's forward pass: every frame of a clip is the current one once."""
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from tdnet_ros.learn.config import TrainConfig
+from tdnet_ros.learn.auxiliary import AuxiliaryHeads
+from tdnet_ros.learn.config import LossWeights, TrainConfig
+from tdnet_ros.learn.distill import GroupedTeacher, divergence
 from tdnet_ros.learn.losses import disagreement, ohem_cross_entropy
 from tdnet_ros.learn.samples import Clip
 from tdnet_ros.nets.baselines import PerFrame
@@ -15,6 +17,16 @@ from tdnet_ros.nets.classes import UNLABELED
 from tdnet_ros.nets.subnetwork import EncodedFrame
 from tdnet_ros.nets.tdnet import TDNet
 from tdnet_ros.nets.zoo import Network
+
+WEIGHTS: dict[str, Callable[[LossWeights], float]] = {
+    'full': lambda weights: 1.0,
+    'sub': lambda weights: weights.sub,
+    'agreement': lambda weights: weights.agreement,
+    'auxiliary': lambda weights: weights.auxiliary,
+    'distillation': lambda weights: weights.distillation,
+    'grouped': lambda weights: weights.grouped,
+}
+"""Factor of every term of the loss."""
 
 
 class Learner(nn.Module):
@@ -25,17 +37,20 @@ class Learner(nn.Module):
     played backwards is a clip), so one pass over the backbones gives a loss per labelled frame.
     """
 
-    def __init__(self, network: Network, config: TrainConfig,
-                 class_weights: Tensor | None = None) -> None:
+    def __init__(self, network: Network, config: TrainConfig, classes: int,
+                 class_weights: Tensor | None = None,
+                 teacher: GroupedTeacher | None = None) -> None:
         super().__init__()
         self.network = network
         self.config = config
+        self.auxiliary = AuxiliaryHeads(network, classes) if config.loss.auxiliary else None
         self.mean: Tensor
         self.std: Tensor
         self.class_weights: Tensor | None
         self.register_buffer('mean', torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
         self.register_buffer('std', torch.tensor(IMAGENET_STD).view(3, 1, 1), persistent=False)
         self.register_buffer('class_weights', class_weights, persistent=False)
+        self._teacher = (teacher,)  # a tuple hides what doesn't learn from wrappers and files
 
     def forward(self, clip: Clip, step: int) -> dict[str, Tensor]:
         """Return the terms of the loss and their weighted sum, 'total'."""
@@ -44,18 +59,26 @@ class Learner(nn.Module):
         labels = clip.labels[..., ::stride, ::stride]
         labelled = [t for t in range(labels.shape[1]) if bool((labels[:, t] != UNLABELED).any())]
         if images.shape[1] == 1:
-            outputs = [self.network(images[:, 0], 0, [])[0]]
-            terms = {'full': self._mean_loss(outputs, labels, labelled)}
+            terms = self._single_terms(images[:, 0], labels)
         else:
-            assert isinstance(self.network, TDNet)
-            terms = self._td_terms(self.network, images, labels, clip.still, labelled, step)
-        weights = self.config.loss
-        terms['total'] = (terms['full'] + weights.sub * terms.get('sub', 0)
-                          + weights.agreement * terms.get('agreement', 0))
+            terms = self._clip_terms(images, labels, clip.still, labelled or [0], step)
+        terms['total'] = torch.stack([WEIGHTS[name](self.config.loss) * term
+                                      for name, term in terms.items()]).sum()
         return terms
 
-    def _td_terms(self, network: TDNet, images: Tensor, labels: Tensor, still: Tensor,
-                  labelled: Sequence[int], step: int) -> dict[str, Tensor]:
+    def _single_terms(self, image: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        output = self.network(image, 0, [])[0]
+        terms = {'full': self._mean_loss([output], labels, [0])}
+        if self.auxiliary is not None:
+            terms['auxiliary'] = self._mean_loss([self.auxiliary(0)], labels, [0])
+        if (teacher := self._teacher[0]) is not None:
+            terms['distillation'] = divergence(teacher(image).whole, output)
+        return terms
+
+    def _clip_terms(self, images: Tensor, labels: Tensor, still: Tensor, labelled: Sequence[int],
+                    step: int) -> dict[str, Tensor]:
+        network = self.network
+        assert isinstance(network, TDNet)
         count = len(network.paths)
         paths = [(step + t) % count for t in range(count)]
         frames = encode_clip(network, images, paths, bool(still.all()))
@@ -70,6 +93,13 @@ class Learner(nn.Module):
                  'sub': self._mean_loss([own], labels, [last])}
         if bool(still.any()) and len(outputs) > 1:
             terms['agreement'] = disagreement([output[still] for output in outputs])
+        if self.auxiliary is not None:
+            predicted = [self.auxiliary(paths[t]) for t in labelled]
+            terms['auxiliary'] = self._mean_loss(predicted, labels, labelled)
+        if (teacher := self._teacher[0]) is not None:
+            lesson = teacher(images[:, last])
+            terms['distillation'] = divergence(lesson.whole, outputs[-1])
+            terms['grouped'] = divergence(lesson.groups[paths[last]], own)
         return terms
 
     def _mean_loss(self, outputs: Sequence[Tensor], labels: Tensor,

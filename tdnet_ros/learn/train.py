@@ -15,6 +15,7 @@ from tdnet_ros.learn.catalogue import DATASETS, open_dataset
 from tdnet_ros.learn.config import TrainConfig, load_config, plain
 from tdnet_ros.learn.datasets import Dataset
 from tdnet_ros.learn.devices import make_fabric, place
+from tdnet_ros.learn.distill import load_teacher
 from tdnet_ros.learn.export import LICENCES, export
 from tdnet_ros.learn.learner import Learner
 from tdnet_ros.learn.loading import check_batches, clips
@@ -140,7 +141,11 @@ def make_learner(options: argparse.Namespace, config: TrainConfig, training: Dat
     if options.init:
         network.load_state_dict(load_network(find_model(options.init)).state_dict())
     weights = balance_weights(training.pixel_counts(), config.class_balance)
-    return Learner(place(network, fabric), config, weights)
+    teacher = None
+    if options.teacher:
+        teacher = load_teacher(options.teacher, network.architecture, training.classes)
+        teacher.to(fabric.device)
+    return Learner(place(network, fabric), config, len(training.classes), weights, teacher)
 
 
 def new_card(options: argparse.Namespace, config: TrainConfig, dataset: Dataset) -> ModelCard:

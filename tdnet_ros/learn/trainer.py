@@ -113,7 +113,7 @@ class Trainer:
             path = self.out / name
             torch.save({
                 'step': self.step, 'best': self.best, 'config': plain(self.config),
-                'network': self.network.state_dict(),
+                'learner': self.learner.module.state_dict(),
                 'average': self.average.network.state_dict(),
                 'optimizer': self.optimizer.state_dict()}, path.with_suffix('.part'))
             os.replace(path.with_suffix('.part'), path)
@@ -122,7 +122,7 @@ class Trainer:
     def resume(self, path: Path) -> None:
         """Go on from a checkpoint."""
         state = torch.load(path, map_location='cpu', weights_only=True)
-        self.network.load_state_dict(state['network'])
+        self.learner.module.load_state_dict(state['learner'])
         self.average.network.load_state_dict(state['average'])
         self.optimizer.load_state_dict(state['optimizer'])
         self.step, self.best = state['step'], state['best']

@@ -1,0 +1,113 @@
+"""Data sets in their layouts, and one clear error for each kind of bad file."""
+import cv2
+import numpy as np
+import pytest
+
+from learn.synthetic import write_folder
+from tdnet_ros.learn.catalogue import CAMVID_COLOURS, open_dataset
+from tdnet_ros.learn.datasets import ranges_text
+from tdnet_ros.nets.classes import CAMVID
+
+
+def write(path, pixels):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), pixels)
+
+
+def image(size=(4, 6)):
+    return np.zeros((*size, 3), np.uint8)
+
+
+def camvid(root, names, label=0, split='val'):
+    for name in names:
+        write(root / split / 'images' / f'{name}.png', image())
+        write(root / split / 'labels' / f'{name}.png', np.full((4, 6), label, np.uint8))
+    return root
+
+
+def test_camvid_frames_two_apart_are_a_clip_and_void_is_unlabelled(tmp_path):
+    root = camvid(tmp_path, ['0016E5_07959', '0016E5_07961', '0016E5_07991', '0006R0_f01'], 11)
+    dataset = open_dataset('camvid', root, 'val')
+    dataset.check()
+    assert [[frame.number for frame in clip] for clip in dataset.clips] == [
+        [1], [7959, 7961], [7991]]
+    assert (dataset.label(1, 0) == 255).all()
+
+
+def test_folder_takes_classes_from_yaml_and_frames_without_labels(tmp_path):
+    root = write_folder(tmp_path / 'data', videos=2, frames=3)
+    (root / 'val/labels/v0_001.png').unlink()
+    dataset = open_dataset('folder', root, 'val')
+    dataset.check()
+    assert dataset.classes.names == ('sky', 'ground', 'square')
+    assert dataset.classes.palette[2] == (255, 255, 0)
+    assert [len(clip) for clip in dataset.clips] == [3, 3]
+    assert dataset.labelled() == [(0, 0), (0, 2), (1, 0), (1, 1), (1, 2)]
+    assert dataset.pixel_counts().sum() == 5 * 64 * 96
+
+
+def test_cityscapes_maps_ids_and_finds_the_video(tmp_path):
+    stem = 'aachen/aachen_000001_0000{}'
+    for number in (17, 18, 19):
+        write(tmp_path / f'leftImg8bit_sequence/train/{stem.format(number)}_leftImg8bit.png',
+              image())
+    write(tmp_path / f'gtFine/train/{stem.format(19)}_gtFine_labelIds.png',
+          np.repeat(np.array([[7, 33, 4], [26, 24, 0]], np.uint8), 2, 0).repeat(2, 1))
+    write(tmp_path / f'gtFine/train/{stem.format(19)}_gtFine_color.png', image())
+    dataset = open_dataset('cityscapes', tmp_path, 'train')
+    dataset.check()
+    assert [frame.number for frame in dataset.clips[0]] == [17, 18, 19]
+    assert dataset.labelled() == [(0, 2)]
+    assert dataset.label(0, 2)[::2, ::2].tolist() == [[0, 18, 255], [13, 11, 255]]
+
+
+def test_full_camvid_paints_32_classes_as_11(tmp_path):
+    colours = [colour for shades in CAMVID_COLOURS.values() for colour in shades]
+    label = np.array([[*colours, (0, 0, 0)]], np.uint8)
+    for name in ('0016E5_07961', '0016E5_07960', '0006R0_f00930', 'Seq05VD_f00000'):
+        write(tmp_path / f'701_StillsRaw_full/{name}.png', image(label.shape[:2]))
+        write(tmp_path / f'LabeledApproved_full/{name}_L.png', label[..., ::-1])
+    dataset = open_dataset('camvid32', tmp_path, 'val')
+    assert [clip[0].image.stem for clip in dataset.clips] == ['0016E5_07961']
+    expected = [number for number, name in enumerate(CAMVID.names) for _ in CAMVID_COLOURS[name]]
+    assert dataset.label(0, 0).tolist() == [[*expected, 255]]
+    assert len(open_dataset('camvid32', tmp_path, 'train').clips) == 2
+    label[0, 0] = 1, 2, 3
+    write(tmp_path / 'LabeledApproved_full/0016E5_07961_L.png', label[..., ::-1])
+    with pytest.raises(ValueError, match=r'07961_L.png has the colour \(1, 2, 3\) at x 0, y 0'):
+        dataset.check()
+
+
+def test_nyuv2_counts_from_one(tmp_path):
+    write(tmp_path / 'train/images/1.png', image((1, 3)))
+    write(tmp_path / 'train/labels/1.png', np.array([[0, 1, 40]], np.uint8))
+    assert open_dataset('nyuv2', tmp_path, 'train').label(0, 0).tolist() == [[255, 0, 39]]
+
+
+def test_missing_folder_and_file_are_named(tmp_path):
+    with pytest.raises(ValueError, match=r'no folder .*val/images'):
+        open_dataset('camvid', tmp_path, 'val')
+    root = camvid(tmp_path, ['a_1'])
+    (root / 'val/images/a_1.png').rename(root / 'val/images/a_2.png')
+    with pytest.raises(ValueError, match=r'labels/a_1.png has no image of that name'):
+        open_dataset('camvid', root, 'val')
+
+
+@pytest.mark.parametrize(('label', 'message'), [
+    (np.full((4, 6), 37, np.uint8), r'b_1.png holds the label id 37; known ids are 0-11, 255'),
+    (np.zeros((4, 5), np.uint8), r'b_1.png is 5x4 but its image .*b_1.png is 6x4'),
+    (np.zeros((4, 6, 3), np.uint8), r'b_1.png is uint8 with shape \(4, 6, 3\)'),
+    (None, r'cannot read the label image .*b_1.png'),
+])
+def test_a_bad_label_is_named_before_training(tmp_path, label, message):
+    root = camvid(tmp_path, ['a_1', 'b_1'])
+    if label is None:
+        (root / 'val/labels/b_1.png').write_bytes(b'no image')
+    else:
+        write(root / 'val/labels/b_1.png', label)
+    with pytest.raises(ValueError, match=message):
+        open_dataset('camvid', root, 'val').check()
+
+
+def test_ranges_are_written_briefly():
+    assert ranges_text([255, 0, 1, 2, 5]) == '0-2, 5, 255'

@@ -1,0 +1,61 @@
+"""The grouped teacher is exactly the teacher, cut."""
+from dataclasses import replace
+
+import pytest
+import torch
+
+from tdnet_ros.learn.distill import GroupedTeacher, divergence, group_channels, load_teacher
+from tdnet_ros.nets.card import save_card, untrained_card
+from tdnet_ros.nets.classes import CAMVID
+from tdnet_ros.nets.zoo import VARIANTS, build
+
+PSP = replace(VARIANTS['psp18'], width=0.25)
+
+
+@pytest.mark.parametrize('teacher', [PSP, replace(VARIANTS['bise18'], width=0.25)])
+@pytest.mark.parametrize('student', ['td2-psp50', 'td4-psp18', 'td4-bise18'])
+def test_groups_sum_to_the_teacher(teacher, student):
+    network = build(teacher, 5)
+    grouped = GroupedTeacher(network, VARIANTS[student])
+    image = torch.randn(1, 3, 64, 96)
+    with torch.no_grad():
+        stages = network.backbone(image)
+        features = network.context(stages)
+        whole = network.head.conv[0](features)
+        parts = grouped.split(features)
+        assert len(parts) == VARIANTS[student].paths
+        torch.testing.assert_close(sum(parts), whole, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(grouped(image).whole, network(image)[0], rtol=1e-3, atol=1e-3)
+
+
+def test_every_channel_teaches_one_path():
+    student = VARIANTS['td4-psp18']
+    channels = torch.cat([group_channels(PSP, student, path) for path in range(4)])
+    assert sorted(channels.tolist()) == list(range(PSP.feature_channels))
+
+
+def test_a_path_learns_from_its_own_half_of_the_pyramid():
+    student = VARIANTS['td4-psp18']
+    last = PSP.stage_channels[-1]
+    quarters = [group_channels(PSP, student, path)[0].item() // (last // 4) for path in range(4)]
+    assert quarters == [0, 2, 1, 3]
+
+
+def test_divergence_is_that_of_the_distributions():
+    teacher, student = torch.randn(2, 3, 4, 4), torch.randn(2, 3, 4, 4)
+    p, q = torch.softmax(teacher, 1), torch.softmax(student, 1)
+    torch.testing.assert_close(divergence(teacher, student), (p * (p / q).log()).sum(1).mean())
+
+
+def test_only_a_trained_per_frame_network_teaches(tmp_path):
+    student = VARIANTS['td4-psp18']
+    with pytest.raises(ValueError, match='is a TDNet'):
+        load_teacher('td2-tiny', student, CAMVID)
+    with pytest.raises(ValueError, match='no weights'):
+        load_teacher('bise18-half', student, CAMVID)
+    weights = tmp_path / 'w.safetensors'
+    weights.touch()
+    card = replace(untrained_card('psp18'), weights=weights)
+    save_card(card, tmp_path / 'w.yaml')
+    with pytest.raises(ValueError, match='not a safetensors file'):
+        load_teacher(str(tmp_path / 'w.yaml'), student, CAMVID)
