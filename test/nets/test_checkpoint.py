@@ -4,11 +4,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from nets.official import layout, random_state
 import numpy as np
 import pytest
 import torch
 
+from nets.official import layout, random_state
 from tdnet_ros.nets.card import find_model
 from tdnet_ros.nets.checkpoint import load_network, load_state, read_official, rename_official
 from tdnet_ros.nets.convert import main

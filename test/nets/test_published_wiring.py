@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from nets.official import State, random_state
 import pytest
 import torch
 from torch import Tensor
 import torch.nn.functional as F
 
+from nets.official import State, random_state
 from tdnet_ros.nets.checkpoint import load_state, rename_official
 from tdnet_ros.nets.zoo import build, variant
 
