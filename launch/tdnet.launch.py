@@ -27,10 +27,11 @@ ARGUMENTS = {
     'autostart': ('', 'Configure and activate at start; empty: as in params_file.'),
     'log_level': ('info', 'debug, info, warn, error or fatal.'),
     'image_topic': ('image', 'Topic of the camera images, of the base name if compressed.'),
+    'depth_topic': ('depth', 'Topic of the depth images that points are made of.'),
     'model': ('', 'Model to run; empty: as in params_file.'),
     'weights': ('', 'Weights file (.safetensors); empty: as in params_file.'),
     'device': ('', 'auto, cpu, cuda or cuda:N; empty: as in params_file.'),
-    'rviz': ('false', 'Start RViz with the camera image, overlay and labels.'),
+    'rviz': ('false', 'Start RViz with the camera image, overlay, labels and points.'),
     'bag': ('', 'Directory of a bag to play, with --clock and simulated time.'),
     'rate': ('1.0', 'Speed of the playback.'),
     'loop': ('false', 'Play the bag over and over.'),
@@ -80,14 +81,15 @@ def _node(given: dict) -> Node:
     return Node(
         package='tdnet_ros', executable='tdnet_node', name='tdnet', namespace=given['namespace'],
         parameters=[given['params_file'], _overrides(given)],
-        remappings=[('image', given['image_topic'])],
+        remappings=[('image', given['image_topic']), ('depth', given['depth_topic']),
+                    ('camera_info', _camera_info(given['image_topic']))],
         arguments=['--ros-args', '--log-level', given['log_level']], output='screen',
         emulate_tty=True)
 
 
 def _rviz(given: dict) -> Node:
     outputs = [(f'/tdnet/{name}', _in_namespace(given, f'tdnet/{name}'))
-               for name in ('overlay', 'labels')]
+               for name in ('overlay', 'labels', 'points')]
     return Node(
         package='rviz2', executable='rviz2', arguments=['-d', os.path.join(CONFIG, 'tdnet.rviz')],
         parameters=[{'use_sim_time': _uses_sim_time(given)}],
@@ -105,7 +107,7 @@ def _record(given: dict) -> ExecuteProcess:
     image = _in_namespace(given, given['image_topic'])
     outputs = [_in_namespace(given, f'tdnet/{name}')
                for name in ('labels', 'label_info', 'overlay/compressed')]
-    topics = [image, f'{image.rpartition("/")[0]}/camera_info', *outputs, '/diagnostics']
+    topics = [image, _camera_info(image), *outputs, '/diagnostics']
     sim_time = ['--use-sim-time'] if _uses_sim_time(given) else []
     return ExecuteProcess(
         cmd=['ros2', 'bag', 'record', '--output', given['record'], *sim_time, *topics],
@@ -121,6 +123,12 @@ def _overrides(given: dict) -> dict:
 
 def _uses_sim_time(given: dict) -> bool:
     return _overrides(given).get('use_sim_time', False)
+
+
+def _camera_info(image: str) -> str:
+    """The topic that drivers publish beside the images."""
+    folder, separator, _ = image.rpartition('/')
+    return f'{folder}{separator}camera_info'
 
 
 def _in_namespace(given: dict, topic: str) -> str:

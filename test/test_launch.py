@@ -20,7 +20,8 @@ launch_ros = pytest.importorskip('launch_ros.actions', reason=f'launch_ros {WHER
 ROOT = Path(__file__).parents[1]
 DOCUMENTED = {
     'namespace', 'use_sim_time', 'params_file', 'autostart', 'log_level', 'image_topic', 'model',
-    'weights', 'device', 'rviz', 'bag', 'record', 'rate', 'loop', 'fastdds_profile'}
+    'weights', 'device', 'rviz', 'bag', 'record', 'rate', 'loop', 'fastdds_profile',
+    'depth_topic'}
 
 
 @pytest.fixture(autouse=True)
