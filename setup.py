@@ -33,7 +33,7 @@ setup(
     ],
     extras_require={
         'bags': ['rosbags>=0.11.9', 'rich>=12'],
-        'demo': ['matplotlib>=3.5', 'rich>=12'],
+        'demo': ['matplotlib>=3.7', 'rich>=12'],
         'train': ['lightning-fabric>=2.2', 'torchmetrics>=1.2', 'tensorboard>=2.12'],
         'export': ['onnx>=1.15', 'onnxruntime>=1.17'],
         'ray': ['ray[train]>=2.9'],

@@ -115,6 +115,7 @@ def _play(options: argparse.Namespace) -> int:
     source = open_source(options.source, options.rate, tuple(options.topics))
     total = options.frames or (None if options.loop else source.count)
     with progress(f'playing {options.source}', total) as update:
+        update(0, 'waiting for a subscriber')
         summary = play(
             source, PlayOptions(
                 topic=options.topic, loop=options.loop, frames=options.frames,

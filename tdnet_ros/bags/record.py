@@ -9,7 +9,6 @@ import threading
 import time
 from typing import Any
 
-from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
@@ -17,6 +16,11 @@ from tdnet_ros.bags import qos
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.session import message_class, ros_node
 from tdnet_ros.bags.writing import BagWriter
+
+try:
+    from rclpy.event_handler import SubscriptionEventCallbacks
+except ImportError:  # ROS 2 Humble
+    from rclpy.qos_event import SubscriptionEventCallbacks
 
 TICK_S = 0.1
 DRAIN_S = 0.3

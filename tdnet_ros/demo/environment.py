@@ -8,6 +8,7 @@ import shutil
 import socket
 
 PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
+SHARED_MEMORY = Path('/dev/shm')
 # The profile asks for 64 MiB of shared memory in each of some five processes.
 SHARED_MEMORY_BYTES = 512 * 2**20
 # Domains above 101 have ports in the range that Linux gives to anybody.
@@ -21,7 +22,8 @@ def prepare(environ: MutableMapping[str, str]) -> None:
     if 'ROS_DOMAIN_ID' not in environ:
         environ['ROS_DOMAIN_ID'] = str(free_domain())
     profile = _profile()
-    if profile and shutil.disk_usage('/dev/shm').free >= SHARED_MEMORY_BYTES:
+    if profile and SHARED_MEMORY.is_dir() and (
+            shutil.disk_usage(SHARED_MEMORY).free >= SHARED_MEMORY_BYTES):
         for name in PROFILE_VARIABLES:
             environ.setdefault(name, str(profile))
 

@@ -7,6 +7,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 import numpy as np
 from numpy.typing import NDArray
 from rich import box
@@ -17,6 +18,7 @@ from tdnet_ros.demo.results import STAGES, Results
 from tdnet_ros.ros.meter import LATENCY
 
 PERCENTILES = {'p50': 50, 'p95': 95, 'p99': 99, 'max': 100}
+HEADROOM = 1.18  # of the plot above the slowest frame, for the names of percentiles
 # Okabe and Ito's palette, told apart by colour-blind readers too.
 COLORS = {'transport': '#999999', 'wait': '#e69f00', 'decode': '#56b4e9', 'upload': '#009e73',
           'network': '#0072b2', 'download': '#cc79a7', 'publish': '#d55e00'}
@@ -96,13 +98,14 @@ def plot_latency(results: Results, summary: dict[str, Any], path: Path) -> None:
         labels=STAGES, colors=[COLORS[stage] for stage in STAGES], step='mid')
     over_time.plot(results.times_s[:count], latency[:count], color='black', linewidth=0.7,
                    drawstyle='steps-mid', label='capture to publish')
-    over_time.set(xlabel='time of capture (s)', ylabel='ms', ylim=(0, None))
+    over_time.set(xlabel='time of capture (s)', ylabel='ms', ylim=(0, HEADROOM * max(latency)))
     over_time.margins(x=0)
     over_time.set_title('Where the time goes', loc='left', fontweight='bold')
     figure.legend(loc='outside lower left', ncols=len(STAGES) + 1, frameon=False)
     spread.hist(latency, bins=40, orientation='horizontal', color='#0072b2')
     _mark(spread, summary['capture_to_publish_ms'])
     spread.set(xlabel='frames')
+    spread.xaxis.set_major_locator(MaxNLocator(integer=True))
     spread.set_title('Capture to publish', loc='left', fontweight='bold')
     for axes in (over_time, spread):
         axes.spines[['top', 'right']].set_visible(False)

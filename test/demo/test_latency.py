@@ -55,4 +55,4 @@ def test_plot_is_a_picture(tmp_path: Path, frames: int) -> None:
     picture = cv2.imread(str(tmp_path / 'latency.png'))
     assert picture.shape[1] > 1000
     blue = (picture == (0xb2, 0x72, 0x00)).all(2)  # the network's colour, BGR
-    assert blue.sum() > 500
+    assert blue.sum() > (500 if frames > 1 else 0)
