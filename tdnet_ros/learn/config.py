@@ -77,6 +77,8 @@ class TrainConfig:
     workers: int = 0
     validate_every: int = 500
     checkpoint_minutes: float = 3.0
+    log_every: int = 10
+    """Steps from one point of the curves to the next."""
 
     def __post_init__(self) -> None:
         if not self.stages:

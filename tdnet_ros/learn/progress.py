@@ -59,7 +59,7 @@ class Progress:
         stage = self._config.stages[self._config.locate(step - 1)[0]].name
         text = f'{stage} loss {self._smooth:.3f} lr {learning_rate:.2e}'
         self._bar.update(self._task, completed=step, description=text)
-        if step % 10 == 0:
+        if step % self._config.log_every == 0:
             for name, value in terms.items():
                 self._writer.add_scalar(f'loss/{name}', value, step)
             self._writer.add_scalar('learning_rate', learning_rate, step)

@@ -18,19 +18,20 @@ def streaming_confusion(network: Network, dataset: Dataset, device: torch.device
     """
     Label every clip from its first frame on, as a camera would deliver it.
 
-    Solo: with the first path alone, nothing propagated.
+    A lone still is fed once per path, so that the memory fills. Solo: with the first path alone, nothing propagated.
     """
     confusion = Confusion(len(dataset.classes))
     preprocessor = Preprocessor(input_size, IMAGENET_MEAN, IMAGENET_STD, device)
     for clip in dataset.clips:
         memory: list[PathFeatures] = []
-        for number, frame in enumerate(clip):
+        frames = clip if len(clip) > 1 else clip * network.architecture.paths
+        for number, frame in enumerate(frames):
             image = preprocessor.normalise(preprocessor.upload(read_image(frame.image)))
             path = 0 if solo else number % network.architecture.paths
             logits, features = network(image, path, memory)
             if features is not None and not solo:
                 memory = [*memory, features][1 - network.architecture.paths:]
-            if frame.label:
+            if frame.label and number >= len(frames) - len(clip):
                 _count(confusion, logits, dataset, frame)
     return confusion
 

@@ -1,0 +1,123 @@
+"""The evaluation command and the families of methods that it compares."""
+import json
+
+import numpy as np
+import pytest
+
+from learn.synthetic import picture, write_folder
+from tdnet_ros.learn.evaluate import MODES, main
+from tdnet_ros.learn.export import export
+from tdnet_ros.learn.labellers import KeyFrame, PerFrame, Streaming, TemporalContext, optical_flow
+from tdnet_ros.nets.card import ModelCard
+from tdnet_ros.nets.classes import ClassSet
+from tdnet_ros.nets.zoo import VARIANTS, build
+from tdnet_ros.stream.frame import Frame
+from tdnet_ros.stream.segmenter import VideoSegmenter
+
+CLASSES = ClassSet('squares', ('sky', 'ground', 'square'), ((0, 0, 255), (0, 99, 0), (255, 9, 0)))
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory):
+    return write_folder(tmp_path_factory.mktemp('data') / 'squares', videos=2, frames=10,
+                        splits=('val',))
+
+
+@pytest.fixture(scope='module')
+def model(tmp_path_factory):
+    path = tmp_path_factory.mktemp('model') / 'tiny.yaml'
+    architecture = VARIANTS['td2-tiny']
+    export(build(architecture, 3), ModelCard('tiny', architecture, CLASSES, (64, 96)), path)
+    return path
+
+
+def frames(count=5, video=0):
+    return [Frame(picture(n, video)[0], n * 33_000_000) for n in range(count)]
+
+
+def run(data, model, tmp_path, *more):
+    out = tmp_path / 'figures.json'
+    assert main(['--dataset', 'folder', '--root', str(data), '--model', str(model), '--device',
+                 'cpu', '--json', str(out), *more]) == 0
+    return json.loads(out.read_text())
+
+
+@pytest.mark.parametrize('mode', MODES)
+def test_every_mode_writes_the_same_figures(data, model, tmp_path, capsys, mode):
+    result = run(data, model, tmp_path, '--mode', mode)
+    assert list(result) == ['miou', 'iou', 'mode', 'flip_rate', 'vc8', 'vc16', 'tc', 'latency_ms',
+                            'frames']
+    assert result['mode'] == mode
+    assert list(result['iou']) == ['sky', 'ground', 'square']
+    assert result['miou'] == pytest.approx(
+        np.mean([v for v in result['iou'].values() if v is not None]), abs=1e-5)
+    assert 0 <= result['flip_rate'] <= 1
+    assert result['frames'] == (40 if mode == 'repeated' else 20)
+    assert 0 < result['latency_ms']['mean'] <= result['latency_ms']['max']
+    repeated = mode == 'repeated'
+    assert (result['tc'] is None) == repeated
+    assert (result['vc8'] is None) == repeated
+    assert result['vc16'] is None  # the clips are shorter
+    assert 'latency p99' in capsys.readouterr().out
+
+
+def test_one_command_compares_three_families(data, model, tmp_path, capsys):
+    results = run(data, model, tmp_path, '--mode', 'compare', '--key-interval', '3')
+    assert [result['mode'] for result in results] == ['streaming', 'key-frame',
+                                                      'temporal-context']
+    table = capsys.readouterr().out
+    assert 'key-frame' in table
+
+
+def test_streaming_restarts_with_a_video_and_remembers_within(model):
+    segmenter = VideoSegmenter.load(model, 'cpu')
+    streaming, alone = Streaming(segmenter), PerFrame(segmenter)
+    first, second = frames(2)
+    before = streaming.label(first)
+    assert np.array_equal(before, alone.label(first))
+    assert not np.array_equal(streaming.label(second), alone.label(second))
+    streaming.restart()
+    assert np.array_equal(streaming.label(first), before)
+
+
+def test_temporal_context_is_the_frame_repeated(model):
+    segmenter = VideoSegmenter.load(model, 'cpu')
+    context, streaming = TemporalContext(segmenter), Streaming(segmenter)
+    frame = frames(1)[0]
+    streaming.label(frame)
+    assert np.array_equal(context.label(frame), streaming.label(frame))
+
+
+def test_key_frames_are_labelled_and_the_rest_is_carried(model):
+    segmenter = VideoSegmenter.load(model, 'cpu')
+    carried, alone = KeyFrame(segmenter, 3), PerFrame(segmenter)
+    shown = frames(4)
+    outputs = [carried.label(frame) for frame in shown]
+    expected = [alone.label(frame) for frame in shown]
+    assert np.array_equal(outputs[0], expected[0])
+    assert np.array_equal(outputs[3], expected[3])
+    assert not np.array_equal(outputs[1], expected[1])
+    carried.restart()
+    assert np.array_equal(carried.label(shown[1]), expected[1])
+
+
+def test_flow_points_from_a_pixel_to_its_place_in_the_other_frame():
+    rng = np.random.default_rng(0)
+    texture = np.kron(rng.integers(0, 256, (16, 20)), np.ones((8, 8)))[..., None]
+    image = np.repeat(texture, 3, 2).astype(np.uint8)
+    flow = optical_flow(image[:, 8:136], image[:, 5:133])
+    assert np.median(flow[20:-20, 20:-20], (0, 1)) == pytest.approx([3, 0], abs=0.2)
+
+
+@pytest.mark.parametrize(('arguments', 'message'), [
+    (['--split', 'test'], 'there is no folder'),
+    (['--model', 'nothing'], "model 'nothing'"),
+    (['--model', 'td2-bise18-half'], 'has 11 classes'),
+    (['--mode', 'key-frame', '--key-interval', '0'], 'key-frame interval 0'),
+])
+def test_bad_requests_are_one_clear_line(data, model, capsys, arguments, message):
+    assert main(['--dataset', 'folder', '--root', str(data), '--model', str(model), '--device',
+                 'cpu', *arguments]) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert len(error.splitlines()) == 1

@@ -1,0 +1,84 @@
+"""Training samples: repeatable, and with labels that move as the images do."""
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from learn.synthetic import write_folder
+from tdnet_ros.learn.augment import Augmentation, Motion, camera_motion
+from tdnet_ros.learn.catalogue import open_dataset
+from tdnet_ros.learn.samples import ClipRecipe, ClipSamples
+
+EXACT = Augmentation(scale=(1, 1), rotation_deg=0, flip=False, brightness=0, contrast=0,
+                     saturation=0, tint=0)
+GREY = Motion(exposure=0)
+
+
+def samples(root, recipe, frames=1, seed=0):
+    if not root.exists():
+        write_folder(root, videos=3, frames=frames)
+    return ClipSamples(open_dataset('folder', root, 'train'), recipe, seed)
+
+
+def test_a_sample_depends_on_seed_and_number_alone(tmp_path):
+    recipe = ClipRecipe(2, (32, 48), still_share=0.5)
+    first, again = (samples(tmp_path / 'd', recipe) for _ in range(2))
+    other = samples(tmp_path / 'd', recipe, seed=1)
+    later = [again[n] for n in (7, 3)]
+    for number, clip in zip((7, 3), later):
+        for one, two in zip(first[number], clip):
+            assert torch.equal(one, two)
+    assert not torch.equal(first[7].images, other[7].images)
+
+
+def test_each_pass_visits_every_frame_once(tmp_path):
+    drawn = samples(tmp_path / 'd', ClipRecipe(1, (64, 96), EXACT))
+    seen = {clip.images.numpy().tobytes() for clip in map(drawn.__getitem__, range(3))}
+    assert len(seen) == 3
+    assert seen == {clip.images.numpy().tobytes() for clip in map(drawn.__getitem__, range(3, 6))}
+
+
+def test_a_still_clip_repeats_a_frame_exactly(tmp_path):
+    clip = samples(tmp_path / 'd', ClipRecipe(3, (32, 48), still_share=1))[0]
+    assert clip.still
+    assert clip.images.shape == (3, 3, 32, 48)
+    assert clip.images.dtype == clip.labels.dtype == torch.uint8
+    assert torch.equal(clip.images[0], clip.images[2])
+    assert torch.equal(clip.labels[0], clip.labels[2])
+
+
+def test_synthetic_motion_moves_image_and_label_together(tmp_path):
+    recipe = ClipRecipe(3, (64, 96), EXACT, replace(GREY, pan=0.1), still_share=0)
+    drawn = samples(tmp_path / 'd', recipe)
+    for number in range(3):
+        clip = drawn[number]
+        assert not clip.still
+        assert not torch.equal(clip.labels[0], clip.labels[2])
+        yellow = (clip.images[:, 0] > 180) & (clip.images[:, 2] < 90)
+        square = clip.labels == 2
+        assert square.any()
+        overlap = (yellow & square).sum() / (yellow | square).sum()
+        assert overlap > 0.9
+
+
+def test_camera_motion_is_smooth():
+    maps = camera_motion(np.random.default_rng(0), Motion(), 5, (64, 96))
+    corner = np.array([90.0, 60.0, 1.0])
+    track = np.array([(m @ corner)[:2] / (m @ corner)[2] for m in maps])
+    steps = np.linalg.norm(np.diff(track, axis=0), axis=1)
+    assert 0 < steps.max() < 10
+    assert np.linalg.norm(np.diff(track, 2, axis=0), axis=1).max() < 2 * steps.max()
+
+
+def test_a_real_history_has_random_gaps_and_only_the_last_label(tmp_path):
+    recipe = ClipRecipe(3, (64, 96), EXACT, still_share=0, max_gap=2)
+    drawn = samples(tmp_path / 'd', recipe, frames=6)
+    offsets = set()
+    for number in range(18):
+        clip = drawn[number]
+        known = (clip.labels != 255).flatten(1).any(1).tolist()
+        assert known[-1]
+        if not known[0]:
+            left = [torch.nonzero((i[0] > 180) & (i[2] < 90))[:, 1].min() for i in clip.images]
+            offsets |= {int(left[1] - left[0]), int(left[2] - left[1])}
+    assert offsets == {2, 4}  # the square moves 2 pixels a frame

@@ -1,0 +1,120 @@
+"""The training command: it learns, it resumes exactly, and processes add up."""
+import os
+from pathlib import Path
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+import yaml
+
+from learn.synthetic import write_folder
+from tdnet_ros.learn.evaluate import main as evaluate
+from tdnet_ros.learn.train import main as train
+
+EXACT = {'scale': [1, 1], 'rotation_deg': 0, 'flip': False, 'brightness': 0.05, 'contrast': 0.05,
+         'saturation': 0, 'tint': 0}
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory):
+    return write_folder(tmp_path_factory.mktemp('data') / 'squares', videos=8, frames=1)
+
+
+def write_config(path, stages, **settings):
+    common = {'crop': [64, 96], 'batch': 4, 'learning_rate': [2e-3, 0]}
+    content = {'stages': [{'name': 'one', **common, **stage} for stage in stages], 'log_every': 1,
+               'warmup_steps': 2, 'augmentation': EXACT, 'validate_every': 1000, **settings}
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def command(data, config, out, *more):
+    return ['--dataset', 'folder', '--root', str(data), '--model', 'td2-tiny', '--accelerator',
+            'cpu', '--config', str(config), '--out', str(out), *more]
+
+
+def losses(out: Path) -> dict[int, float]:
+    events = EventAccumulator(str(out))
+    events.Reload()
+    return {event.step: event.value for event in events.Scalars('loss/total')}
+
+
+def test_a_tiny_network_overfits_a_few_clips(data, tmp_path, capsys):
+    config = write_config(tmp_path / 'c.yaml', [
+        {'steps': 60, 'batch': 8, 'solo': True, 'learning_rate': [5e-3, 3e-3]},
+        {'steps': 120, 'batch': 8, 'still_share': 0.5, 'learning_rate': [4e-3, 0]},
+    ], ema_decay=0.9, motion={'pan': 0.01, 'zoom': 0.01, 'roll_deg': 0.2, 'parallax': 0})
+    assert train(command(data, config, tmp_path / 'run')) == 0
+    figures = tmp_path / 'figures.json'
+    assert evaluate(['--dataset', 'folder', '--root', str(data), '--split', 'train', '--model',
+                     str(tmp_path / 'run/best.yaml'), '--mode', 'repeated', '--device', 'cpu',
+                     '--json', str(figures), '--confusion', str(tmp_path / 'c.png')]) == 0
+    result = yaml.safe_load(figures.read_text())
+    assert result['miou'] > 0.95
+    assert result['flip_rate'] < 0.02
+    assert result['mode'] == 'repeated'
+    assert (tmp_path / 'c.png').stat().st_size > 1000
+
+
+def test_a_killed_run_resumes_exactly(data, tmp_path):
+    config = write_config(tmp_path / 'c.yaml', [
+        {'steps': 3, 'solo': True}, {'steps': 9, 'still_share': 0.5}], checkpoint_minutes=0)
+    assert train(command(data, config, tmp_path / 'whole')) == 0
+    out = tmp_path / 'killed'
+    run = subprocess.Popen(
+        [sys.executable, '-m', 'tdnet_ros.learn.train', *command(data, config, out)],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    while not (out / 'last.pt').exists():
+        assert run.poll() is None
+        time.sleep(0.01)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    assert not (out / 'best.yaml').exists()
+    assert train(command(data, config, out)) == 1  # a run is never overwritten
+    assert train(command(data, config, out, '--resume')) == 0
+    resumed, whole = losses(out), losses(tmp_path / 'whole')
+    assert 12 in resumed
+    assert resumed == {step: whole[step] for step in resumed}
+
+
+def test_processes_see_what_one_process_accumulates(data, tmp_path):
+    stages = [{'steps': 2, 'solo': True}, {'steps': 3, 'still_share': 0.5}]
+    parts = [{**stage, 'accumulate': 2} for stage in stages]
+    one = write_config(tmp_path / 'one.yaml', parts)
+    two = write_config(tmp_path / 'two.yaml', stages)
+    assert train(command(data, one, tmp_path / 'one')) == 0
+    subprocess.run(
+        [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '2',
+         '-m', 'tdnet_ros.learn.train', *command(data, two, tmp_path / 'two')],
+        check=True, capture_output=True)
+    single, double = losses(tmp_path / 'one'), losses(tmp_path / 'two')
+    assert list(single) == [1, 2, 3, 4, 5]
+    assert double == pytest.approx(single, rel=1e-3)
+
+
+def test_time_can_be_cut_into_chunks(data, tmp_path):
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 2}])
+    arguments = command(data, config, tmp_path / 'run', '--resume', '--max-minutes', '0')
+    assert train(arguments) == 0
+    assert not (tmp_path / 'run/best.yaml').exists()
+    assert train(arguments) == 0
+    assert (tmp_path / 'run/best.yaml').exists()
+
+
+@pytest.mark.parametrize(('change', 'message'), [
+    ({'stages': []}, 'at least one stage'),
+    ({'speed': 3}, 'the run: unknown speed; expected stages'),
+    ({'optimizer': 'adam'}, "optimizer 'adam', expected 'adamw' or 'sgd'"),
+    ({'stages': [{'steps': 1, 'batch': 3, 'accumulate': 2}]},
+     "stage 'one': a batch of 3 can't be cut into 2"),
+])
+def test_a_bad_configuration_is_one_clear_line(data, tmp_path, capsys, change, message):
+    config = write_config(tmp_path / 'c.yaml', **{'stages': [{'steps': 1}], **change})
+    assert train(command(data, config, tmp_path / 'run')) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.startswith('tdnet_train: ')
+    assert len(error.splitlines()) == 1
