@@ -15,7 +15,8 @@ setup(
     maintainer_email='tdnet-ros@users.noreply.github.com',
     python_requires='>=3.10',
     packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*']),
-    package_data={PACKAGE: ['py.typed', 'models/*.yaml', 'models/*.safetensors']},
+    package_data={PACKAGE: ['py.typed', 'models/*.yaml', 'models/*.safetensors',
+                            'learn/recipes/*.yaml']},
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{PACKAGE}']),
         (f'share/{PACKAGE}', ['package.xml']),
@@ -34,7 +35,8 @@ setup(
     extras_require={
         'bags': ['rosbags>=0.11.9', 'rich>=12'],
         'demo': ['matplotlib>=3.7', 'rich>=12'],
-        'train': ['lightning-fabric>=2.2', 'torchmetrics>=1.2', 'tensorboard>=2.12'],
+        'train': ['lightning-fabric>=2.2', 'torchmetrics>=1.2', 'tensorboard>=2.12', 'rich>=12',
+                  'matplotlib>=3.7'],
         'export': ['onnx>=1.15', 'onnxruntime>=1.17'],
         'ray': ['ray[train]>=2.9'],
         'dev': [

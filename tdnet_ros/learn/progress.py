@@ -17,6 +17,7 @@ from rich.progress import Progress as Bar
 from torch.utils.tensorboard import SummaryWriter
 
 from tdnet_ros.learn.config import TrainConfig
+from tdnet_ros.stream.frame import Image
 
 LINE_EVERY_S = 30.0
 
@@ -70,12 +71,15 @@ class Progress:
             self._console.print(f'{step}/{self._config.steps} {text} {pace:.2f} s/step, '
                                 f'{left:.0f} min left', highlight=False)
 
-    def validated(self, step: int, metrics: dict[str, float], best: float) -> None:
+    def validated(self, step: int, metrics: dict[str, float], best: float,
+                  pictures: list[Image]) -> None:
         """Show a validation."""
         if not self._writer:
             return
         for name, value in metrics.items():
             self._writer.add_scalar(f'val/{name}', value, step)
+        for number, picture in enumerate(pictures):
+            self._writer.add_image(f'overlay/{number}', picture, step, dataformats='HWC')
         classes = ' '.join(f'{name} {value:.2f}' for name, value in metrics.items()
                            if name != 'miou')
         self._console.print(f'{step}: val mIoU {metrics["miou"]:.4f} (best {best:.4f}) {classes}',

@@ -22,10 +22,11 @@ from tdnet_ros.learn.loading import check_batches, clips
 from tdnet_ros.learn.losses import balance_weights
 from tdnet_ros.learn.progress import Progress
 from tdnet_ros.learn.trainer import LAST, Trainer
-from tdnet_ros.learn.validate import streaming_confusion
+from tdnet_ros.learn.validate import StreamingValidation
 from tdnet_ros.nets.card import ModelCard, find_model
 from tdnet_ros.nets.checkpoint import load_network
 from tdnet_ros.nets.zoo import Network, build, variant
+from tdnet_ros.stream.frame import Image
 
 EXAMPLES = """examples:
   tdnet_train --dataset camvid --root data/camvid --model td2-bise18-half --out runs/small
@@ -36,6 +37,8 @@ EXAMPLES = """examples:
 OUT/best.yaml and OUT/best.safetensors are the averaged weights of the best validation so far:
 a model for every other tool. OUT/last.pt is where --resume goes on.
 """
+MORE_TO_DO = 75
+"""Exit status (EX_TEMPFAIL) of a run that --max-minutes stopped before its end."""
 DEFAULT_CONFIG = Path(__file__).parent / 'recipes' / 'default.yaml'
 
 
@@ -55,7 +58,8 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--seed', type=int, help="in place of the configuration's")
     parser.add_argument('--resume', action='store_true', help='go on from OUT/last.pt if there')
     parser.add_argument('--max-minutes', type=float, default=float('inf'), metavar='M',
-                        help='save and stop after this time; --resume goes on')
+                        help=f'save and stop after this time with status {MORE_TO_DO}; '
+                             '--resume goes on')
     parser.add_argument('--accelerator', default='auto', help='cpu, cuda (default: auto)')
     return parser.parse_args(arguments)
 
@@ -65,15 +69,14 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse_arguments(arguments)
     options.command = shlex.join(['tdnet_train', *(arguments or sys.argv[1:])])
     try:
-        train(options)
+        return 0 if train(options) else MORE_TO_DO
     except (ValueError, OSError) as error:
         print(f'tdnet_train: {error}', file=sys.stderr)
         return 1
-    return 0
 
 
-def train(options: argparse.Namespace) -> None:
-    """Train, or go on training."""
+def train(options: argparse.Namespace) -> bool:
+    """Train, or go on training; return whether the run is complete."""
     deadline = time.monotonic() + 60 * options.max_minutes
     config = load_config(options.config)
     if options.seed is not None:
@@ -98,24 +101,27 @@ def train(options: argparse.Namespace) -> None:
                  fabric.world_size)
     validator = Validator(validation, card, options.out, fabric)
     with Progress(options.out, config, trainer.step, fabric.is_global_zero) as progress:
-        trainer.run(data, validator, progress, deadline)
+        return trainer.run(data, validator, progress, deadline)
 
 
 class Validator:
-    """Measures averaged weights on the validation split and writes them out if they are best."""
+    """Judges averaged weights on the validation split and writes the best."""
 
     def __init__(self, dataset: Dataset, card: ModelCard, out: Path, fabric: Fabric) -> None:
         self._dataset = dataset
         self._card = card
         self._out = out
-        self._device = fabric.device
+        self._streaming = StreamingValidation(dataset, fabric.device, card.input_size)
 
     def measure(self, network: Network, solo: bool) -> dict[str, float]:
         """Return the mean and every class's IoU."""
-        confusion = streaming_confusion(network, self._dataset, self._device,
-                                        self._card.input_size, solo)
+        confusion = self._streaming.confusion(network, solo)
         ious = dict(zip(self._dataset.classes.names, map(float, confusion.iou())))
         return {'miou': confusion.miou(), **ious}
+
+    def pictures(self, network: Network, solo: bool) -> list[Image]:
+        """Return overlays of a few frames."""
+        return list(self._streaming.overlays(network, solo))
 
     def keep(self, network: Network, step: int, metrics: dict[str, float]) -> None:
         """Write OUT/best.yaml and its weights."""

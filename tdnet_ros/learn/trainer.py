@@ -17,6 +17,7 @@ from tdnet_ros.learn.ema import WeightAverage
 from tdnet_ros.learn.learner import Learner, start_paths
 from tdnet_ros.learn.samples import Clip
 from tdnet_ros.nets.zoo import Network
+from tdnet_ros.stream.frame import Image
 
 LAST = 'last.pt'
 
@@ -26,6 +27,9 @@ class Validation(Protocol):
 
     def measure(self, network: Network, solo: bool) -> dict[str, float]:
         """Return figures, 'miou' among them; solo: only the first path has learnt."""
+
+    def pictures(self, network: Network, solo: bool) -> list[Image]:
+        """Return RGB pictures to look at."""
 
     def keep(self, network: Network, step: int, metrics: dict[str, float]) -> None:
         """Store the best weights so far."""
@@ -37,7 +41,8 @@ class Watcher(Protocol):
     def step(self, step: int, terms: dict[str, float], learning_rate: float) -> None:
         """Hear of a finished step."""
 
-    def validated(self, step: int, metrics: dict[str, float], best: float) -> None:
+    def validated(self, step: int, metrics: dict[str, float], best: float,
+                  pictures: list[Image]) -> None:
         """Hear of a validation."""
 
 
@@ -133,7 +138,8 @@ class Trainer:
             metrics = validation.measure(self.average.network, solo)
             better = metrics['miou'] > self.best
             self.best = max(self.best, metrics['miou'])
-            watcher.validated(self.step, metrics, self.best)
+            pictures = validation.pictures(self.average.network, solo)
+            watcher.validated(self.step, metrics, self.best, pictures)
             if better:
                 validation.keep(self.average.network, self.step, metrics)
         self.fabric.barrier()

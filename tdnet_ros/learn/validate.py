@@ -1,44 +1,68 @@
-"""Mean IoU of a network on a data set while it trains."""
+"""What a network makes of a data set while it trains: mean IoU and pictures."""
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import numpy as np
 import torch
 
 from tdnet_ros.learn.datasets import Dataset, VideoFrame, read_image
-from tdnet_ros.learn.metrics import Confusion
+from tdnet_ros.learn.metrics import Confusion, Labels
 from tdnet_ros.nets.attention import PathFeatures
 from tdnet_ros.nets.card import IMAGENET_MEAN, IMAGENET_STD
 from tdnet_ros.nets.pyramid import upsample
 from tdnet_ros.nets.zoo import Network
+from tdnet_ros.stream.frame import Image
+from tdnet_ros.stream.labels import Painter
 from tdnet_ros.stream.preprocess import Preprocessor
 
+OPACITY = 0.6
 
-@torch.inference_mode()
-def streaming_confusion(network: Network, dataset: Dataset, device: torch.device,
-                        input_size: tuple[int, int], solo: bool = False) -> Confusion:
-    """
-    Label every clip from its first frame on, as a camera would deliver it.
 
-    A lone still is fed once per path, so that the memory fills. Solo: with the first path alone, nothing propagated.
+class StreamingValidation:
     """
-    confusion = Confusion(len(dataset.classes))
-    preprocessor = Preprocessor(input_size, IMAGENET_MEAN, IMAGENET_STD, device)
-    for clip in dataset.clips:
+    Labels clips from their first frame on, as a camera would deliver them.
+
+    A lone still is fed once per path, so that the memory fills. Solo: with the first path alone,
+    nothing propagated.
+    """
+
+    def __init__(self, dataset: Dataset, device: torch.device, input_size: tuple[int, int],
+                 pictures: int = 3) -> None:
+        self._dataset = dataset
+        self._preprocessor = Preprocessor(input_size, IMAGENET_MEAN, IMAGENET_STD, device)
+        self._painter = Painter(dataset.classes.palette)
+        self._shown = np.linspace(0, len(dataset.labelled()) - 1, pictures).round().astype(int)
+
+    def confusion(self, network: Network, solo: bool = False) -> Confusion:
+        """Compare all labelled frames with the truth."""
+        confusion = Confusion(len(self._dataset.classes))
+        for clip in self._dataset.clips:
+            for frame, labels in self._label(network, clip, solo):
+                if frame.label:
+                    confusion.add(labels, self._dataset.read_label(frame.label))
+        return confusion
+
+    def overlays(self, network: Network, solo: bool = False) -> Iterator[Image]:
+        """Paint the labels of a few frames, each fed as a still."""
+        labelled = self._dataset.labelled()
+        for clip, position in (labelled[i] for i in self._shown):
+            frame = self._dataset.clips[clip][position]
+            (_, labels), = self._label(network, (frame,), solo)
+            yield self._painter.blend(read_image(frame.image), labels, OPACITY)
+
+    @torch.inference_mode()
+    def _label(self, network: Network, clip: tuple[VideoFrame, ...],
+               solo: bool) -> Iterator[tuple[VideoFrame, Labels]]:
+        paths = network.architecture.paths
+        frames = clip if len(clip) > 1 else clip * paths
         memory: list[PathFeatures] = []
-        frames = clip if len(clip) > 1 else clip * network.architecture.paths
         for number, frame in enumerate(frames):
-            image = preprocessor.normalise(preprocessor.upload(read_image(frame.image)))
-            path = 0 if solo else number % network.architecture.paths
-            logits, features = network(image, path, memory)
+            rgb = read_image(frame.image)
+            image = self._preprocessor.normalise(self._preprocessor.upload(rgb))
+            logits, features = network(image, 0 if solo else number % paths, memory)
             if features is not None and not solo:
-                memory = [*memory, features][1 - network.architecture.paths:]
-            if frame.label and number >= len(frames) - len(clip):
-                _count(confusion, logits, dataset, frame)
-    return confusion
-
-
-def _count(confusion: Confusion, logits: torch.Tensor, dataset: Dataset,
-           frame: VideoFrame) -> None:
-    assert frame.label is not None
-    truth = dataset.read_label(frame.label)
-    labels = upsample(logits, (truth.shape[0], truth.shape[1]))[0].argmax(0)
-    confusion.add(labels.to(torch.uint8).cpu().numpy(), truth)
+                memory = [*memory, features][1 - paths:]
+            if number >= len(frames) - len(clip):
+                labels = upsample(logits, (rgb.shape[0], rgb.shape[1]))[0].argmax(0)
+                yield frame, labels.to(torch.uint8).cpu().numpy()

@@ -11,8 +11,13 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import yaml
 
 from learn.synthetic import write_folder
+from tdnet_ros.learn.config import load_config
 from tdnet_ros.learn.evaluate import main as evaluate
+from tdnet_ros.learn.loading import check_batches
+from tdnet_ros.learn.train import DEFAULT_CONFIG
 from tdnet_ros.learn.train import main as train
+
+RECIPES = DEFAULT_CONFIG.parent
 
 EXACT = {'scale': [1, 1], 'rotation_deg': 0, 'flip': False, 'brightness': 0.05, 'contrast': 0.05,
          'saturation': 0, 'tint': 0}
@@ -98,7 +103,7 @@ def test_processes_see_what_one_process_accumulates(data, tmp_path):
 def test_time_can_be_cut_into_chunks(data, tmp_path):
     config = write_config(tmp_path / 'c.yaml', [{'steps': 2}])
     arguments = command(data, config, tmp_path / 'run', '--resume', '--max-minutes', '0')
-    assert train(arguments) == 0
+    assert train(arguments) == 75
     assert not (tmp_path / 'run/best.yaml').exists()
     assert train(arguments) == 0
     assert (tmp_path / 'run/best.yaml').exists()
@@ -118,3 +123,27 @@ def test_a_bad_configuration_is_one_clear_line(data, tmp_path, capsys, change, m
     assert message in error
     assert error.startswith('tdnet_train: ')
     assert len(error.splitlines()) == 1
+
+
+def test_a_teacher_is_trained_and_distilled(data, tmp_path):
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 2}], loss={'auxiliary': 0.1})
+    arguments = command(data, config, tmp_path / 'teacher')
+    arguments[arguments.index('td2-tiny')] = 'bise18-half'
+    assert train(arguments) == 0
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 1, 'solo': True}, {'steps': 2}],
+                          loss={'auxiliary': 0.1})
+    student = command(data, config, tmp_path / 'student')
+    assert train([*student, '--teacher', str(tmp_path / 'teacher/best.yaml')]) == 0
+    events = EventAccumulator(str(tmp_path / 'student'))
+    events.Reload()
+    assert {'loss/distillation', 'loss/grouped', 'loss/auxiliary', 'loss/sub', 'loss/agreement',
+            'val/miou', 'learning_rate'} <= set(events.Tags()['scalars'])
+    assert len(events.Tags()['images']) == 3
+    assert [e.step for e in events.Scalars('loss/grouped')] == [2, 3]
+
+
+@pytest.mark.parametrize('recipe', sorted(RECIPES.glob('*.yaml')), ids=lambda path: path.stem)
+def test_shipped_recipes_are_complete(recipe):
+    config = load_config(recipe)
+    assert config.learning_rate(config.steps - 1) < 1e-5
+    check_batches(config, world=2)
