@@ -94,16 +94,15 @@ def _demo(options: argparse.Namespace) -> None:
         from tdnet_ros.demo.view import missing_display
         if reason := missing_display():
             raise DemoError(f'--view: {reason}')
-    total = None if plan.live else plan.open_source().count
-    if total and plan.frames:
-        total = min(total, plan.frames)
+    total = plan.open_source().count
+    total = min(total, plan.frames or total) if total else plan.frames
     clear(plan.out)
     console = Console()
-    sent = run(plan, total or plan.frames, options.view, console)
+    sent = run(plan, total, options.view, console)
     from tdnet_ros.demo.report import write_report  # loads PyTorch, which would slow the run
     write_report(plan, sent, console)
     print(f'\nleft in {plan.out}/: overlay.png overlay.mp4 latency.png latency.json bag/ log/')
-    print('the same on a ROS machine, in two terminals:')
+    print('the same on a ROS machine:')
     for line in plan.on_a_ros_machine():
         print(f'  {line}')
 

@@ -87,9 +87,14 @@ class Plan:
 
     def on_a_ros_machine(self) -> list[str]:
         """The same with `ros2 launch`, one command a terminal."""
-        launch = f'ros2 launch tdnet_ros tdnet.launch.py image_topic:={CAMERA} model:={self.model}'
-        play = f'ros2 run tdnet_ros tdnet_bag play {self.source} --topic {self.topic}'
-        return [f'{launch} rviz:=true record:=run1', play]
+        topic = (self.bag_topic or CAMERA).removesuffix('/compressed')
+        launch = (f'ros2 launch tdnet_ros tdnet.launch.py image_topic:={topic} '
+                  f'model:={self.model} rviz:=true record:=run1')
+        if self.compressed:
+            launch += ' params_file:=FILE  # with image_transport: compressed'
+        if self.bag_topic:
+            return [launch.replace(' rviz', f' bag:={self.source} rviz')]
+        return [launch, f'ros2 run tdnet_ros tdnet_bag play {self.source} --topic {self.topic}']
 
 
 def _python(module: str) -> list[str]:

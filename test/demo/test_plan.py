@@ -40,6 +40,17 @@ def test_images_of_a_live_camera_are_recorded(tmp_path: Path) -> None:
     assert CAMERA in plan.recorder()
 
 
+@pytest.mark.parametrize(('plan', 'words'), [
+    (Plan(source='a.mp4', out=Path(), model='m'), ['image_topic:=/camera/image_raw model:=m']),
+    (Plan(source='b', out=Path(), model='m', bag_topic='/x/compressed', compressed=True),
+     ['image_topic:=/x model:=m bag:=b', 'image_transport: compressed']),
+])
+def test_launch_line_does_the_same(plan: Plan, words: list[str]) -> None:
+    launch = plan.on_a_ros_machine()[0]
+    assert launch.startswith('ros2 launch tdnet_ros tdnet.launch.py ')
+    assert all(part in launch for part in words)
+
+
 def test_raw_images_of_a_bag_come_first(tmp_path: Path) -> None:
     bag = write_bag(tmp_path / 'both', {'/a/compressed': [(0, compressed_message(0))],
                                         '/b': [(0, image_message(0))]})
