@@ -91,8 +91,9 @@ class Learner(nn.Module):
         own = network.decode(frames[last], paths[last], [])
         terms = {'full': self._mean_loss(outputs, labels, labelled),
                  'sub': self._mean_loss([own], labels, [last])}
-        if bool(still.any()) and len(outputs) > 1:
-            terms['agreement'] = disagreement([output[still] for output in outputs])
+        together = bool(still.any()) and len(outputs) > 1
+        terms['agreement'] = (
+            disagreement([output[still] for output in outputs]) if together else own.sum() * 0)
         if self.auxiliary is not None:
             predicted = [self.auxiliary(paths[t]) for t in labelled]
             terms['auxiliary'] = self._mean_loss(predicted, labels, labelled)
