@@ -15,7 +15,7 @@ from tdnet_ros.ros.admission import RateLimit, stale_reason
 from tdnet_ros.ros.camera_outputs import CameraOutputs
 from tdnet_ros.ros.cloud import Labelled
 from tdnet_ros.ros.compressed import compressed_to_rgb
-from tdnet_ros.ros.device import hardware_name
+from tdnet_ros.ros.device import hardware_name, is_out_of_memory, release_memory
 from tdnet_ros.ros.errors import ErrorLog, one_line
 from tdnet_ros.ros.messages import image_to_rgb
 from tdnet_ros.ros.meter import LATENCY, StreamMeter
@@ -124,6 +124,8 @@ class CameraStream:
             self._label(arrival)
         except Exception as error:
             reason = one_line(error)
+            if is_out_of_memory(error):
+                release_memory()
             self.meter.failed(reason)
             self._errors.report(f'{self.topic}: {reason}')
 

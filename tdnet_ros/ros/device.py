@@ -1,6 +1,7 @@
 """The device that the network runs on, and what it and this process use."""
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 
 import torch
 
+LOW_MEMORY = 0.05
+HOT_C = 95.0
 _MIB = 1 << 20
 
 
@@ -19,16 +22,37 @@ def hardware_name(device: torch.device) -> str:
     return f'{platform.machine()} CPU, {os.cpu_count()} cores'
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether the device had no room."""
+    return isinstance(error, torch.cuda.OutOfMemoryError)
+
+
+def pressure(device: torch.device) -> list[str]:
+    """What the platform is short of, in words: memory, or a way to get rid of its heat."""
+    found = []
+    free, total = _memory(device)
+    if free < LOW_MEMORY * total:
+        found.append(f'{free / _MIB:.0f} of {total / _MIB:.0f} MiB of memory are free on '
+                     f'{hardware_name(device)}')
+    hottest = _temperature()
+    if hottest is not None and hottest >= HOT_C:
+        found.append(f'{hottest:.0f} degrees Celsius: the clock may be throttled')
+    return found
+
+
 def device_values(device: torch.device) -> dict[str, Any]:
-    """Memory of the device and of this process."""
+    """Memory and heat of the device, and memory of this process."""
     values: dict[str, Any] = {'device': str(device), 'torch': torch.__version__,
                               'process memory (MiB)': _resident_mib()}
+    free, total = _memory(device)
+    values['device memory free (MiB)'] = free / _MIB
+    values['device memory total (MiB)'] = total / _MIB
+    hottest = _temperature()
+    if hottest is not None:
+        values['temperature (C)'] = hottest
     if device.type == 'cuda':
-        free, total = torch.cuda.mem_get_info(device)
         values['device memory allocated (MiB)'] = torch.cuda.memory_allocated(device) / _MIB
         values['device memory reserved (MiB)'] = torch.cuda.memory_reserved(device) / _MIB
-        values['device memory free (MiB)'] = free / _MIB
-        values['device memory total (MiB)'] = total / _MIB
     return values
 
 
@@ -39,9 +63,25 @@ def release_memory() -> None:
         torch.cuda.empty_cache()
 
 
-def _resident_mib() -> float | str:
-    try:
-        pages = int(Path('/proc/self/statm').read_text().split()[1])
-    except OSError:
-        return ''
+def _memory(device: torch.device) -> tuple[int, int]:
+    """Free and total bytes of the device; of the machine where that is the device."""
+    if device.type == 'cuda':
+        free, total = torch.cuda.mem_get_info(device)
+        return free, total
+    lines = Path('/proc/meminfo').read_text().splitlines()
+    kib = {line.split(':')[0]: int(line.split()[1]) for line in lines}
+    return kib['MemAvailable'] << 10, kib['MemTotal'] << 10
+
+
+def _temperature() -> float | None:
+    """The hottest thermal zone in degrees Celsius, where the kernel tells."""
+    zones = []
+    for path in Path('/sys/class/thermal').glob('thermal_zone*/temp'):
+        with contextlib.suppress(OSError, ValueError):
+            zones.append(int(path.read_text()) / 1000)
+    return max(zones, default=None)
+
+
+def _resident_mib() -> float:
+    pages = int(Path('/proc/self/statm').read_text().split()[1])
     return pages * os.sysconf('SC_PAGE_SIZE') / _MIB

@@ -92,6 +92,9 @@ ENCODINGS: dict[str, Encoding] = {
     **{f'{name}16': _wide(*layout) for name, layout in _COLOURS.items()},
     **{f'bayer_{pattern}8': _packed(1, code) for pattern, code in _BAYER.items()},
     **{f'bayer_{pattern}16': _wide(1, code) for pattern, code in _BAYER.items()},
+    # Without named channels: the order that OpenCV gives them.
+    '8UC1': _packed(*_COLOURS['mono']), '8UC3': _packed(*_COLOURS['bgr']),
+    '8UC4': _packed(*_COLOURS['bgra']),
     'uyvy': _UYVY, 'yuv422': _UYVY, 'yuyv': _YUYV, 'yuv422_yuy2': _YUYV,
     'nv12': _planes(cv2.COLOR_YUV2RGB_NV12), 'nv21': _planes(cv2.COLOR_YUV2RGB_NV21),
     'nv24': _full_planes()}

@@ -124,8 +124,9 @@ def declare(node: Node) -> tuple[NodeParameters, list[str]]:
         try:
             value = node.declare_parameter(name, default, _descriptor(field)).value
         except (InvalidParameterTypeException, InvalidParameterValueException):
-            given = _overrides(node)[name].value
-            problems.append(f"parameter '{name}' is {given!r}: expected {_expected(field)}")
+            given = _overrides(node).get(name)
+            shown = f' is {given.value!r}' if given else ''
+            problems.append(f"parameter '{name}'{shown}: expected {_expected(field)}")
             value = node.declare_parameter(name, default, _descriptor(field),
                                            ignore_override=True).value
         values[name] = value
@@ -154,7 +155,7 @@ def describe() -> str:
 
 def _overrides(node: Node) -> dict[str, Parameter]:
     # rclpy has no public way to ask which values the node was started with.
-    return dict(node._parameter_overrides)
+    return dict(getattr(node, '_parameter_overrides', {}))
 
 
 def _descriptor(field: dataclasses.Field[Any]) -> ParameterDescriptor:

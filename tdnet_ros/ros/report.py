@@ -9,7 +9,7 @@ from rclpy.node import Node
 
 from tdnet_ros.ros import graph
 from tdnet_ros.ros.camera_stream import CameraStream
-from tdnet_ros.ros.device import device_values, hardware_name
+from tdnet_ros.ros.device import device_values, hardware_name, pressure
 from tdnet_ros.ros.diagnostics import WARN, Finding, camera_values, status, stream_findings
 from tdnet_ros.ros.parameters import NodeParameters
 from tdnet_ros.stream import VideoSegmenter
@@ -31,6 +31,7 @@ def device_status(name: str, phase: str, findings: Sequence[Finding],
     values |= {'model': segmenter.card.name, 'trained': segmenter.trained,
                'input size': f'{height} x {width}', 'paths': segmenter.paths,
                **device_values(segmenter.device)}
+    findings = [*findings, *(Finding(WARN, text) for text in pressure(segmenter.device))]
     if not segmenter.trained:
         findings = [*findings, Finding(WARN, untrained(segmenter.card.name))]
     return status(f'{name}: device', hardware_name(segmenter.device), findings, phase, values)

@@ -34,6 +34,9 @@ def rgb() -> np.ndarray:
 def test_eight_bit_colour(rgb: np.ndarray, order: str, padding: int) -> None:
     rows = rgb[..., CHANNELS[order]].reshape(HEIGHT, -1)
     np.testing.assert_array_equal(image_to_rgb(message(f'{order}8', rows, padding)), rgb)
+    opencv = {'bgr': '8UC3', 'bgra': '8UC4'}
+    if order in opencv:
+        np.testing.assert_array_equal(image_to_rgb(message(opencv[order], rows, padding)), rgb)
 
 
 @pytest.mark.parametrize('big_endian', [False, True])

@@ -45,9 +45,15 @@ class Camera:
         """Send an image with the stamp of the last one."""
         self._send.publish(image_message(rgb, self.stamp_ns))
 
-    def step(self, rgb: np.ndarray) -> Image:
+    def vanish_and_return(self) -> None:
+        """Take the topic off the graph for a while."""
+        self._peer.node.destroy_publisher(self._send)
+        wait_for(lambda: not self._peer.node.count_publishers('/image'), 'end of the topic')
+        self._send = self._peer.sender()
+
+    def step(self, rgb: np.ndarray, stamp_ns: int = 0) -> Image:
         count = len(self.labels)
-        self.stamp_ns = self._peer.now_ns()
+        self.stamp_ns = stamp_ns or self._peer.now_ns()
         self._send.publish(image_message(rgb, self.stamp_ns))
         wait_for(lambda: len(self.labels) > count, 'label image')
         return self.labels[-1]
@@ -93,6 +99,25 @@ def test_reset_starts_with_an_empty_memory(
     assert not np.array_equal(pixels(camera.step(clip[-1])), again)
     wait_for(lambda: latest_status(diagnostics, 'tdnet: image').get('last reset')
              == 'reset was called', 'reason of the reset')
+
+
+def test_a_bag_that_loops_gives_the_same_labels_in_every_loop(
+        camera: Camera, diagnostics: list[DiagnosticArray]) -> None:
+    clip = moving_square(5)
+    start_ns = camera.stamp_ns - 3_600_000_000_000
+    loops = []
+    for _ in range(20):
+        loops.append([pixels(camera.step(rgb, start_ns + index * 66_666_667))
+                      for index, rgb in enumerate(clip)])
+    for loop in loops[1:]:
+        np.testing.assert_array_equal(loop, loops[0])
+    wait_for(lambda: 'went backwards' in latest_status(diagnostics, 'tdnet: image').get(
+        'last reset', ''), 'reason of the reset')
+
+
+def test_a_camera_that_vanishes_and_returns(camera: Camera) -> None:
+    camera.vanish_and_return()
+    assert camera.step(moving_square(1)[0])
 
 
 def test_label_info_is_latched_for_late_subscribers(node: NodeProcess, peer: Peer) -> None:
@@ -159,6 +184,8 @@ def test_diagnostics_warn_of_an_untrained_model(
     assert status.hardware_id
     values = {item.key: item.value for item in status.values}
     assert (values['state'], values['model'], values['device']) == ('active', 'td2-tiny', 'cpu')
+    assert 0 < float(values['device memory free (MiB)']) < float(
+        values['device memory total (MiB)'])
     assert float(values['process memory (MiB)']) > 50
 
 
