@@ -74,9 +74,9 @@ class CameraOutputs:
 
     def publish_labels(self, labels: NDArray[np.uint8], confidence: NDArray[np.uint8] | None,
                        header: Header) -> None:
-        """Publish label ids and, where there is one, their confidence, both uint8 [H, W]."""
+        """Publish label ids and, where somebody wants it, their confidence: uint8 [H, W]."""
         self._labels.publish(array_to_image(labels, 'mono8', header))
-        if confidence is not None:
+        if confidence is not None and self.wants_confidence:
             self._confidence.publish(array_to_image(confidence, 'mono8', header))
 
     @property

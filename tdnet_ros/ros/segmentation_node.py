@@ -102,7 +102,7 @@ class SegmentationNode(LifecycleNode):
         self._segmenter = segmenter
         self._streams = [CameraStream(self, name, lambda: self._settings, segmenter)
                          for name in settings.cameras]
-        self._phase = 'inactive'
+        self._phase, self._failure = 'inactive', ''
         self._log_model(segmenter)
 
     def _log_model(self, segmenter: VideoSegmenter) -> None:
@@ -120,7 +120,7 @@ class SegmentationNode(LifecycleNode):
         self._worker = Worker(self._streams)
         for stream in self._streams:
             stream.open(self._worker.wake)
-        self._phase = 'active'
+        self._phase, self._failure = 'active', ''
         topics = ', '.join(stream.topic for stream in self._streams)
         self.get_logger().info(f'active: labels {topics}')
 
@@ -155,7 +155,6 @@ class SegmentationNode(LifecycleNode):
                 self.get_logger().debug(traceback.format_exc())
             return (TransitionCallbackReturn.FAILURE if undo is not None
                     else TransitionCallbackReturn.ERROR)
-        self._failure = ''
         return TransitionCallbackReturn.SUCCESS
 
     def _answer_impossible_transitions(self) -> None:
@@ -192,8 +191,8 @@ class SegmentationNode(LifecycleNode):
         for stream in self._streams:
             stream.request_reset('reset was called')
         response.success = bool(self._streams)
-        response.message = (f'{len(self._streams)} cameras start with an empty memory'
-                            if self._streams else f'nothing to reset: the node is {self._phase}')
+        response.message = ('the next image starts with an empty memory' if self._streams
+                            else f'nothing to reset: the node is {self._phase}')
         return response
 
     def _on_enable(self, request: Any, response: Any) -> Any:
