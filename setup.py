@@ -59,8 +59,8 @@ setup(
             'tdnet_node = tdnet_ros.ros.program:main',
             'tdnet_bag = tdnet_ros.bags.cli:main',
             'tdnet_convert = tdnet_ros.nets.convert:main',
-            'tdnet_train = tdnet_ros.learn.train:main',
-            'tdnet_evaluate = tdnet_ros.learn.evaluate:main',
+            'tdnet_train = tdnet_ros.learn.commands:train',
+            'tdnet_evaluate = tdnet_ros.learn.commands:evaluate',
         ],
     },
 )

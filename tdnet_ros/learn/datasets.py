@@ -10,6 +10,8 @@ import re
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
 
 from tdnet_ros.nets.classes import UNLABELED, ClassSet
 
@@ -63,8 +65,11 @@ class Dataset:
     def check(self) -> None:
         """Read every labelled frame once; raise a ValueError that names the first bad file."""
         frames = [frame for clip in self.clips for frame in clip if frame.label]
+        console = Console(stderr=True)
         with ThreadPoolExecutor() as pool:
-            list(pool.map(self._check_frame, frames))
+            for _ in track(pool.map(self._check_frame, frames), 'checking', len(frames),
+                           transient=True, console=console, disable=not console.is_terminal):
+                pass
 
     def _check_frame(self, frame: VideoFrame) -> None:
         assert frame.label is not None

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import cv2
 from torch.utils.data import DataLoader
 
 from tdnet_ros.learn.config import TrainConfig
@@ -31,8 +32,13 @@ def clips(config: TrainConfig, dataset: Dataset, paths: int, step: int,
             first = config.first_sample(later)
             for part in range(rank, stage.accumulate * world, world):
                 batches.append(list(range(first + part * size, first + (part + 1) * size)))
-        yield from DataLoader(samples, batch_sampler=batches, num_workers=config.workers)
+        yield from DataLoader(samples, batch_sampler=batches, num_workers=config.workers,
+                              worker_init_fn=_keep_to_one_core)
         step += stage.steps - offset
+
+
+def _keep_to_one_core(worker: int) -> None:
+    cv2.setNumThreads(0)
 
 
 def check_batches(config: TrainConfig, world: int) -> None:
