@@ -2,12 +2,11 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tdnet_ros.nets.attention import PathFeatures
 from tdnet_ros.stream.frame import Frame, Image
 
 GRID = (12, 16)
@@ -36,7 +35,7 @@ class _Seen(NamedTuple):
 
 
 class FrameMemory:
-    """At most N-1 frames' features, oldest first, of one camera and one network.
+    """At most N-1 frames' features, oldest first, of one camera and one engine.
 
     `next_path` counts frames that were processed, so that frames lost on the way never break
     the order of paths in the memory.
@@ -47,12 +46,12 @@ class FrameMemory:
         self.max_gap_s = max_gap_s
         self.scene_cut = scene_cut
         self.next_path = 0
-        self._entries: deque[PathFeatures] = deque(maxlen=paths - 1)
+        self._entries: deque[Any] = deque(maxlen=paths - 1)
         self._last: _Seen | None = None
         self._pending_reason: str | None = None
 
     @property
-    def entries(self) -> list[PathFeatures]:
+    def entries(self) -> list[Any]:
         """The features in the memory, oldest first."""
         return list(self._entries)
 
@@ -83,7 +82,7 @@ class FrameMemory:
         self._last = seen
         return reason
 
-    def push(self, features: PathFeatures | None) -> None:
+    def push(self, features: Any) -> None:
         """Keep the features of a frame that was processed (a per-frame network has none)."""
         self.next_path = (self.next_path + 1) % self.paths
         if features is not None:

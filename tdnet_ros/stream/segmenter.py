@@ -5,11 +5,11 @@ from pathlib import Path
 import time
 
 import torch
-from torch import Tensor
 
 from tdnet_ros.nets.card import ModelCard, find_model
-from tdnet_ros.nets.checkpoint import load_network
 from tdnet_ros.nets.pyramid import upsample
+from tdnet_ros.stream.classify import classify, confidence_of
+from tdnet_ros.stream.engines import load_engine
 from tdnet_ros.stream.frame import Frame, Segmentation
 from tdnet_ros.stream.memory import FrameMemory
 from tdnet_ros.stream.preprocess import Preprocessor
@@ -20,28 +20,33 @@ class VideoSegmenter:
 
     def __init__(self, card: ModelCard, device: torch.device,
                  input_size: tuple[int, int] | None = None, max_gap_s: float = 1.0,
-                 scene_cut: bool = True) -> None:
+                 scene_cut: bool = True, engine: str = 'torch',
+                 precision: str = 'float32') -> None:
         self.card = card
         self.device = device
         self.input_size = _checked_size(input_size or card.input_size)
         self.max_gap_s = max_gap_s
         self.scene_cut = scene_cut
-        self._network = load_network(card).to(device)
+        self._engine = load_engine(engine, card, device, precision)
         self._preprocessor = Preprocessor(self.input_size, card.mean, card.std, device)
 
     @classmethod
     def load(cls, model: str | Path, device: str = 'auto',
              input_size: tuple[int, int] | None = None, weights: str | Path | None = None,
-             max_gap_s: float = 1.0, scene_cut: bool = True) -> VideoSegmenter:
+             max_gap_s: float = 1.0, scene_cut: bool = True, engine: str = 'torch',
+             precision: str = 'float32') -> VideoSegmenter:
         """Load a model card, a safetensors file, a shipped model or a row of the table.
 
         device: 'cpu', 'cuda', 'cuda:1' or 'auto' (CUDA if there is one). input_size: (height,
         width) of the network's input, None for the card's. weights: a safetensors file for
-        the model, in place of its own. max_gap_s and scene_cut: see FrameMemory. Raises
-        FileNotFoundError or ValueError with one line that says what is wrong.
+        the model, in place of its own. max_gap_s and scene_cut: see FrameMemory. engine:
+        'torch' or, to compare it with the network as written, 'reference'. precision:
+        'float32', 'bfloat16' or, on CUDA, 'float16'. Raises FileNotFoundError or ValueError
+        with one line that says what is wrong.
         """
         card = find_model(model, weights)
-        return cls(card, find_device(device), input_size, max_gap_s, scene_cut)
+        return cls(card, find_device(device), input_size, max_gap_s, scene_cut, engine,
+                   precision)
 
     @property
     def paths(self) -> int:
@@ -70,11 +75,12 @@ class VideoSegmenter:
             start = time.perf_counter()
             pixels = self._preprocessor.upload(frame.rgb)
             uploaded = self._time()
-            logits, features = self._network(
+            logits, features = self._engine.run(
                 self._preprocessor.normalise(pixels), path, memory.entries)
-            labels, scores = _labels(logits, frame.size, confidence)
+            labels = classify(logits, frame.size)
+            scores = confidence_of(logits, frame.size) if confidence else None
             computed = self._time()
-            result = labels.cpu().numpy(), scores.cpu().numpy() if confidence else None
+            result = labels.cpu().numpy(), None if scores is None else scores.cpu().numpy()
             downloaded = time.perf_counter()
         except Exception:
             memory.reset('the frame before failed')
@@ -115,19 +121,6 @@ def find_device(device: str) -> torch.device:
     if kind == 'cuda' and index and int(index) >= torch.cuda.device_count():
         raise ValueError(f"device '{device}': there are {torch.cuda.device_count()} CUDA devices")
     return torch.device(device)
-
-
-def _labels(logits: Tensor, size: tuple[int, int],
-            confidence: bool) -> tuple[Tensor, Tensor]:
-    """Upsample logits [1, C, h, w] to the frame's size; the best class and its probability.
-
-    Returns uint8 [H, W] twice; without `confidence` the second is empty.
-    """
-    full = upsample(logits, size)[0]
-    if not confidence:
-        return full.argmax(0).to(torch.uint8), full.new_empty(0, dtype=torch.uint8)
-    best, labels = torch.softmax(full, 0).max(0)
-    return labels.to(torch.uint8), (best * 255).round().to(torch.uint8)
 
 
 def _checked_size(size: tuple[int, int]) -> tuple[int, int]:

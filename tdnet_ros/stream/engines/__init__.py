@@ -1,0 +1,32 @@
+"""Engines: how a network is computed under the segmenter."""
+from __future__ import annotations
+
+import torch
+
+from tdnet_ros.nets.card import ModelCard
+from tdnet_ros.nets.checkpoint import load_network
+from tdnet_ros.stream.engines.engine import Engine, ReferenceEngine
+from tdnet_ros.stream.engines.torch_engine import TorchEngine
+
+ENGINES = ('torch', 'reference')
+PRECISIONS = ('float32', 'bfloat16', 'float16')
+
+
+def load_engine(name: str, card: ModelCard, device: torch.device,
+                precision: str = 'float32') -> Engine:
+    """Load a card's network into an engine; ValueError says what does not go together."""
+    if name not in ENGINES:
+        raise ValueError(f"engine '{name}', expected {' or '.join(ENGINES)}")
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision '{precision}', expected one of {', '.join(PRECISIONS)}")
+    if name == 'reference' and precision != 'float32':
+        raise ValueError(f'engine reference computes in float32, not {precision}')
+    if precision == 'float16' and device.type == 'cpu':
+        raise ValueError('precision float16 needs a CUDA device; on the CPU use bfloat16')
+    network = load_network(card)
+    if name == 'reference':
+        return ReferenceEngine(network.to(device))
+    return TorchEngine(network, device, precision)
+
+
+__all__ = ['ENGINES', 'PRECISIONS', 'Engine', 'load_engine']

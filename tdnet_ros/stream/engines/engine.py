@@ -1,0 +1,33 @@
+"""What runs a network under the segmenter."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from tdnet_ros.nets.zoo import Network
+
+
+class Engine(Protocol):
+    """Runs one network; it keeps weights and scratch memory, never frames."""
+
+    def run(self, image: Tensor, path: int, memory: Sequence[Any]) -> tuple[Tensor, Any]:
+        """Segment a normalised float32 image [B, 3, h, w].
+
+        memory: what this engine returned for the last frames, oldest first: N-1 of them, or
+        fewer after a start. Returns float32 logits [B, C, h', w'] and what this frame adds to
+        the memory (None in a per-frame network).
+        """
+
+
+class ReferenceEngine:
+    """The network as it is written; what others are measured against."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+
+    def run(self, image: Tensor, path: int, memory: Sequence[Any]) -> tuple[Tensor, Any]:
+        """See Engine."""
+        result: tuple[Tensor, Any] = self.network(image, path, memory)
+        return result

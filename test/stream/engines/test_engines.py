@@ -1,0 +1,31 @@
+"""Engines under the public API."""
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tdnet_ros.stream import Frame, VideoSegmenter
+
+MakeFrame = Callable[..., Frame]
+
+
+@pytest.mark.parametrize('model', ['td4-tiny', 'td2-bise18-half', 'bise18-half'])
+def test_labels_equal_the_reference(model: str, make_frame: MakeFrame) -> None:
+    results = []
+    for engine in ('torch', 'reference'):
+        segmenter = VideoSegmenter.load(model, 'cpu', (65, 97), engine=engine)
+        memory = segmenter.new_memory()
+        results.append([segmenter.step(make_frame(i), memory).labels for i in range(8)])
+    for ours, reference in zip(*results, strict=True):
+        assert (ours == reference).mean() >= 0.9999
+
+
+@pytest.mark.parametrize(('options', 'message'), [
+    ({'engine': 'fast'}, "engine 'fast', expected torch"),
+    ({'precision': 'int8'}, "precision 'int8', expected one of float32"),
+    ({'engine': 'reference', 'precision': 'bfloat16'}, 'engine reference computes in float32'),
+    ({'precision': 'float16'}, 'float16 needs a CUDA device; on the CPU use bfloat16')])
+def test_what_does_not_go_together(options: dict[str, str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        VideoSegmenter.load('td2-tiny', 'cpu', **options)

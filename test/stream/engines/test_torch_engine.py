@@ -1,0 +1,130 @@
+"""The default engine gives the numbers of the network as written."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+import resource
+
+import pytest
+import torch
+from torch import Tensor
+
+from tdnet_ros.nets.architecture import Architecture
+from tdnet_ros.nets.zoo import VARIANTS, Network, variant
+from tdnet_ros.stream.engines import cpu, onednn
+from tdnet_ros.stream.engines.engine import ReferenceEngine
+from tdnet_ros.stream.engines.torch_engine import TorchEngine, build_steps
+
+Make = Callable[[Architecture], Network]
+Run = Callable[..., list[Tensor]]
+CPU = torch.device('cpu')
+
+
+def check(network: Network, run: Run, size: tuple[int, int], batch: int = 1) -> None:
+    paths = network.architecture.paths
+    frames = [torch.randn(batch, 3, *size) for _ in range(2 * paths)]
+    expected = run(ReferenceEngine(network), frames, paths)
+    for ours, reference in zip(run(TorchEngine(network, CPU), frames, paths), expected,
+                               strict=True):
+        assert ours.shape == reference.shape
+        assert ours.dtype == torch.float32
+        assert (ours - reference).abs().max() < 1e-4 * reference.abs().max()
+
+
+@pytest.mark.parametrize('name', VARIANTS)
+def test_every_variant(name: str, make_network: Make, run: Run) -> None:
+    narrow = replace(variant(name), width=0.125, key_channels=8)
+    check(make_network(narrow), run, (65, 97))
+
+
+@pytest.mark.parametrize('size', [(97, 193), (64, 96), (33, 50), (120, 161)])
+def test_any_size(size: tuple[int, int], make_network: Make, run: Run) -> None:
+    check(make_network(variant('td4-tiny')), run, size)
+
+
+@pytest.mark.parametrize('paths', [2, 3, 5])
+def test_any_number_of_paths(paths: int, make_network: Make, run: Run) -> None:
+    check(make_network(replace(variant('td4-tiny'), paths=paths)), run, (65, 97))
+
+
+@pytest.mark.parametrize('name', ['td4-tiny', 'psp18', 'td2-bise18-half'])
+def test_batch(name: str, make_network: Make, run: Run) -> None:
+    check(make_network(replace(variant(name), width=0.125)), run, (65, 97), batch=2)
+
+
+@pytest.mark.parametrize('name', ['td4-tiny', 'td2-psp50', 'psp18'])
+def test_with_winograd_wherever_it_can(name: str, make_network: Make, run: Run,
+                                       monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpu, 'WINOGRAD_CHANNELS', 1)
+    monkeypatch.setattr(cpu, 'WINOGRAD_PIXELS', 1)
+    network = make_network(replace(variant(name), width=0.125))
+    check(network, run, (161, 225))
+    check(network, run, (97, 100), batch=2)
+
+
+def test_without_onednn(make_network: Make, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onednn, 'available', lambda: False)
+    check(make_network(variant('td4-tiny')), run, (65, 97))
+
+
+def test_size_may_change(make_network: Make, run: Run) -> None:
+    """Weights packed for one size serve another."""
+    network = make_network(variant('td2-tiny'))
+    engine = TorchEngine(network, CPU)
+    for size in ((97, 193), (64, 96), (97, 193)):
+        frames = [torch.randn(1, 3, *size) for _ in range(3)]
+        for ours, reference in zip(run(engine, frames, 2),
+                                   run(ReferenceEngine(network), frames, 2), strict=True):
+            assert torch.allclose(ours, reference, atol=1e-4)
+
+
+@pytest.mark.parametrize('precision', ['float32', 'bfloat16'])
+def test_network_stays_as_it_was(precision: str, make_network: Make) -> None:
+    network = make_network(variant('td2-bise18-half'))
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    engine = TorchEngine(network, CPU, precision)
+    with torch.inference_mode():
+        engine.run(torch.randn(1, 3, 64, 96), 0, [])
+    assert all(torch.equal(before[key], value) for key, value in network.state_dict().items())
+
+
+def test_bfloat16_labels_agree(make_network: Make, run: Run) -> None:
+    network = make_network(variant('td2-bise18-half'))
+    frames = [torch.randn(1, 3, 96, 128) for _ in range(4)]
+    for ours, reference in zip(run(TorchEngine(network, CPU, 'bfloat16'), frames, 2),
+                               run(TorchEngine(network, CPU), frames, 2), strict=True):
+        assert ours.dtype == torch.float32
+        assert (ours.argmax(1) == reference.argmax(1)).float().mean() > 0.95
+
+
+@pytest.mark.parametrize('name', ['td4-tiny', 'td2-bise18-half', 'psp18'])
+def test_step_is_one_static_graph(name: str, make_network: Make) -> None:
+    """torch.export refuses a step that reads a tensor's value or branches on it."""
+    network = make_network(replace(variant(name), width=0.125))
+    steps = build_steps(network)
+    image = torch.randn(1, 3, 65, 97)
+    with torch.no_grad():
+        memory: list = []
+        for step in steps[1:]:
+            memory.append(step(image, memory)[1])
+        expected, _ = steps[0](image, memory)
+        program = torch.export.export(steps[0], (image, memory))
+        logits, _ = program.module()(image, memory)
+    assert torch.allclose(logits, expected, atol=1e-6)
+
+
+def test_memory_does_not_grow(make_network: Make, run: Run) -> None:
+    engine = TorchEngine(make_network(variant('td4-tiny')), CPU)
+    frames = [torch.randn(1, 3, 97, 193)] * 40
+    run(engine, frames, 4)
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    run(engine, frames * 5, 4)
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    assert after.ru_maxrss - before.ru_maxrss < 2048, 'kB'
+
+
+@pytest.mark.parametrize('path', [-1, 2])
+def test_no_such_path(path: int, make_network: Make) -> None:
+    engine = TorchEngine(make_network(variant('td2-tiny')), CPU)
+    with pytest.raises(ValueError, match=f'path {path}, expected 0 to 1'):
+        engine.run(torch.zeros(1, 3, 64, 96), path, [])
