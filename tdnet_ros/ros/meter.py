@@ -59,7 +59,7 @@ class StreamMeter:
     def __init__(self, window_s: float) -> None:
         self._window_s = window_s
         self._lock = threading.Lock()
-        self._start = self._last_image = time.monotonic()
+        self._last_image = time.monotonic()
         self._counts: Counter[str] = Counter()
         self._recent: dict[str, deque[tuple[float, float]]] = {}
         self._image_age_s: float | None = None
@@ -69,7 +69,7 @@ class StreamMeter:
     def opened(self) -> None:
         """Silence counts from now on: before, nothing was subscribed."""
         with self._lock:
-            self._start = self._last_image = time.monotonic()
+            self._last_image = time.monotonic()
 
     def received(self, age_s: float) -> None:
         """An image came, `age_s` after its stamp."""
@@ -117,15 +117,12 @@ class StreamMeter:
         with self._lock:
             now = time.monotonic()
             window = {name: self._values(name, now) for name in self._recent}
-            # Until the window is full a rate is over the time there was.
-            elapsed = max(min(now - self._start, self._window_s), 1e-3)
             counts = self._counts
             return Snapshot(
                 received=counts['received'], processed=counts['processed'],
                 overwritten=counts['overwritten'], failed=counts['failed'],
                 skipped=counts['skipped'], throttled=counts['throttled'],
-                input_hz=len(window.get('received', ())) / elapsed,
-                output_hz=len(window.get('processed', ())) / elapsed,
+                input_hz=self._rate_hz('received', now), output_hz=self._rate_hz('processed', now),
                 recent_failures=len(window.get('failed', ())),
                 last_failure=self._last_failure,
                 recent_skips=len(window.get('skipped', ())), last_skip=self._last_skip,
@@ -143,6 +140,13 @@ class StreamMeter:
     def _add(self, name: str, value: float) -> None:
         # 4096 bounds the memory at any frame rate.
         self._recent.setdefault(name, deque(maxlen=4096)).append((time.monotonic(), value))
+
+    def _rate_hz(self, name: str, now: float) -> float:
+        """Events a second since the first of the window: it sinks when no more come."""
+        recent = self._recent.get(name)
+        if not recent or len(recent) == 1:
+            return 0.0
+        return (len(recent) - 1) / max(now - recent[0][0], 1e-6)
 
     def _values(self, name: str, now: float) -> list[float]:
         recent = self._recent[name]

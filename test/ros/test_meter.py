@@ -45,8 +45,19 @@ def test_rates_and_failures_are_those_of_the_window(clock: Clock) -> None:
         clock.now += 0.1
         stream.received(0.0)
     snapshot = stream.snapshot()
-    assert snapshot.input_hz == pytest.approx(10.0, abs=0.6)
+    assert snapshot.input_hz == pytest.approx(10.0)
     assert (snapshot.output_hz, snapshot.recent_failures, snapshot.failed) == (0.0, 0, 1)
+
+
+def test_a_rate_starts_with_the_first_image_and_sinks_after_the_last(clock: Clock) -> None:
+    stream = StreamMeter(window_s=10.0)
+    clock.now += 8
+    for _ in range(11):
+        stream.received(0.0)
+        clock.now += 0.1
+    assert stream.snapshot().input_hz == pytest.approx(10.0, rel=0.1)
+    clock.now += 5
+    assert stream.snapshot().input_hz < 2
 
 
 def test_spreads(clock: Clock) -> None:
