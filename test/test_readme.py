@@ -1,0 +1,46 @@
+"""The README says what the code does."""
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+import re
+
+import pytest
+
+from tdnet_ros.nets.zoo import VARIANTS
+
+README = (Path(__file__).parents[1] / 'README.md').read_text()
+
+
+def table_rows(heading: str) -> list[list[str]]:
+    """Cells of the first table below a heading, code marks and header left out."""
+    lines = README.partition(f'# {heading}\n')[2].splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith('|'))
+    rows = []
+    for line in lines[start + 2:]:
+        if not line.startswith('|'):
+            break
+        rows.append([cell.strip().strip('`') for cell in line.strip('|').split('|')])
+    return rows
+
+
+def test_parameters_and_defaults() -> None:
+    parameters = pytest.importorskip('tdnet_ros.ros.parameters', reason='rclpy is missing')
+    declared = {field.name: list(field.default) if isinstance(field.default, tuple)
+                else field.default
+                for field in dataclasses.fields(parameters.NodeParameters)}
+    yaml = pytest.importorskip('yaml')
+    assert {name: yaml.safe_load(default or "''") for name, default, _ in
+            table_rows('Parameters')} == declared
+
+
+def test_models() -> None:
+    listed = {row[0] for row in table_rows('Models and your own weights')}
+    expected = {name for name in VARIANTS if not name.endswith('-tiny')}
+    assert expected <= listed
+
+
+def test_links_lead_somewhere() -> None:
+    root = Path(__file__).parents[1]
+    for target in re.findall(r'\]\((?!http)([^)#]+)\)', README):
+        assert (root / target).is_file(), target
