@@ -22,14 +22,14 @@ from ros.harness import (
 CLIP = moving_square(8)
 BREAK_EVERY_THIRD = '''
 import sys
-from tdnet_ros.nets.tdnet import TDNet
-forward, calls = TDNet.forward, []
+from tdnet_ros.stream.engines.torch_engine import TorchEngine
+run, calls = TorchEngine.run, []
 def breaking(self, *inputs):
     calls.append(inputs)
     if len(calls) > 4 and len(calls) % 3 == 0:  # four calls warm it up
         raise RuntimeError("CUDA out of memory")
-    return forward(self, *inputs)
-TDNet.forward = breaking
+    return run(self, *inputs)
+TorchEngine.run = breaking
 from tdnet_ros.ros.program import main
 sys.exit(main())
 '''
