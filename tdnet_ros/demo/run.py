@@ -1,9 +1,12 @@
 """One run of the demo: node, recorder and player as processes, from start to clean end."""
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 import json
 from pathlib import Path
+import signal
+import threading
 from typing import Any
 
 from rich.console import Console
@@ -59,10 +62,21 @@ def _play(plan: Plan, watch: Watch, player: Child, total: int | None) -> None:
             if watch.report:
                 update(watch.report.received, f'{watch.report.processed} labelled')
 
-        try:
-            watch.wait('the end of the playing', player.ended, on_wait=show)
-        except KeyboardInterrupt:
+        with _interrupts() as interrupted:
+            watch.wait('the end of the playing',
+                       lambda: interrupted.is_set() or player.ended(), on_wait=show)
             player.stop()
+
+
+@contextmanager
+def _interrupts() -> Iterator[threading.Event]:
+    """Let Ctrl-C set an event; raised as an exception it can get lost in a callback."""
+    interrupted = threading.Event()
+    before = signal.signal(signal.SIGINT, lambda *_: interrupted.set())
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _settle(watch: Watch) -> None:

@@ -50,7 +50,8 @@ def test_child_that_ignores_the_interrupt_is_killed(tmp_path: Path,
 
 def test_failed_child_is_quoted(tmp_path: Path) -> None:
     with Crew(tmp_path) as crew:
-        child = crew.start('recorder', [sys.executable, '-c', 'print(1); raise ValueError("why")'])
+        child = crew.start('recorder', [
+            sys.executable, '-c', 'print(1, flush=True); raise ValueError("why")'])
         wait_until_dead(child)
         with pytest.raises(DemoError, match=r'(?s)the recorder ended with exit status 1.*'
                                             r'  1\n.*  ValueError: why'):
