@@ -46,16 +46,18 @@ class ModelCard:
 def find_model(model: str | Path, weights: str | Path | None = None) -> ModelCard:
     """Find a model by card file, safetensors file, shipped name or row of the table.
 
-    A bare row of the table gives a card without weights; `weights` names a safetensors file
-    to use in place of the card's. Raises FileNotFoundError or ValueError with one line that
-    says what was looked for.
+    A bare row of the table gives a card without weights. `weights` names a safetensors file
+    to use instead: with the card beside it, or else with that of `model`. Raises
+    FileNotFoundError or ValueError with one line that says what was looked for.
     """
-    card = _find_card(model)
     if not weights:
-        return card
-    if not Path(weights).is_file():
-        raise FileNotFoundError(f'weights {weights}: no such file')
-    return replace(card, weights=Path(weights))
+        return _find_card(model)
+    path = Path(weights)
+    if path.with_suffix('.yaml').is_file():
+        return _card_beside(path)
+    if not path.is_file():
+        raise FileNotFoundError(f'weights {path}: no such file')
+    return replace(_find_card(model), weights=path)
 
 
 def _find_card(model: str | Path) -> ModelCard:

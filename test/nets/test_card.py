@@ -23,9 +23,16 @@ def test_weights_lie_beside_the_card(tmp_path: Path) -> None:
     card = replace(untrained_card('td2-tiny'), weights=weights)
     save_weights(build(card.architecture, len(card.classes)), weights)
     save_card(card, tmp_path / 'mine.yaml')
-    for model in (weights, tmp_path / 'mine.yaml'):
-        assert find_model(model).weights == weights
-        load_network(find_model(model))
+    for found in (find_model(weights), find_model(tmp_path / 'mine.yaml'),
+                  find_model('td4-psp18', weights)):
+        assert found == card
+        load_network(found)
+
+
+def test_weights_alone_go_with_the_model(tmp_path: Path) -> None:
+    weights = tmp_path / 'alone.safetensors'
+    save_weights(build(VARIANTS['td2-tiny'], 19), weights)
+    assert find_model('td2-tiny', weights) == replace(find_model('td2-tiny'), weights=weights)
 
 
 @pytest.mark.parametrize(('edit', 'expected'), [
