@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CompressedImage, Image
 
 from tdnet_ros.ros.admission import RateLimit, stale_reason
@@ -22,6 +21,7 @@ from tdnet_ros.ros.meter import LATENCY, StreamMeter
 from tdnet_ros.ros.parameters import NodeParameters
 from tdnet_ros.ros.points import PointPainter
 from tdnet_ros.ros.stamps import is_comparable, stamp_ns
+from tdnet_ros.ros.subscribing import subscribe
 from tdnet_ros.stream import Frame, FrameMemory, Segmentation, VideoSegmenter
 
 # Sensor data: takes what reliable and best-effort cameras send, and only the newest of it.
@@ -74,9 +74,8 @@ class CameraStream:
         self.outputs.use_classes(self._parameters())
         if self.points is not None:
             self.points.open(wake)
-        self.subscription = self._node.create_subscription(
-            self._kind, self.topic, on_image, INPUT_QOS,
-            qos_overriding_options=QoSOverridingOptions.with_default_policies())
+        self.subscription = subscribe(
+            self._node, self._kind, self.topic, on_image, self.meter.lost, INPUT_QOS)
 
     def close(self, reason: str) -> None:
         """Unsubscribe, drop what waits and empty the memory."""

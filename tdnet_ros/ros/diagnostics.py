@@ -75,7 +75,8 @@ def camera_values(snapshot: Snapshot, topic: str) -> dict[str, Any]:
     """What is counted and timed, under the keys that other programs read."""
     values: dict[str, Any] = {
         'topic': topic,
-        'frames received': snapshot.received, 'frames processed': snapshot.processed,
+        'frames lost': snapshot.lost, 'frames received': snapshot.received,
+        'frames processed': snapshot.processed,
         'frames overwritten': snapshot.overwritten, 'frames failed': snapshot.failed,
         'last failure': snapshot.last_failure,
         'frames skipped': snapshot.skipped, 'last skip': snapshot.last_skip,
@@ -99,6 +100,11 @@ def stream_findings(snapshot: Snapshot, parameters: NodeParameters) -> list[Find
         level = WARN if snapshot.output_hz else ERROR
         findings.append(Finding(level, f'{snapshot.recent_failures} images failed, last: '
                                        f'{snapshot.last_failure}'))
+    if snapshot.recent_losses:
+        findings.append(Finding(
+            WARN, f'{snapshot.recent_losses} images lost on the way here: large images need '
+                  'config/fastdds.xml (FASTRTPS_DEFAULT_PROFILES_FILE) at the camera driver and '
+                  'here, or image_transport compressed'))
     if snapshot.recent_skips:
         level = WARN if snapshot.output_hz else ERROR
         findings.append(Finding(level, f'{snapshot.recent_skips} images skipped, last: '

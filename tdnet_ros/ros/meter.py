@@ -35,12 +35,14 @@ class Snapshot:
     processed: int = 0
     overwritten: int = 0
     failed: int = 0
+    lost: int = 0
     skipped: int = 0
     throttled: int = 0
     input_hz: float = 0.0
     output_hz: float = 0.0
     recent_failures: int = 0
     last_failure: str = ''
+    recent_losses: int = 0
     recent_skips: int = 0
     last_skip: str = ''
     since_image_s: float = 0.0
@@ -77,6 +79,12 @@ class StreamMeter:
             self._last_image = time.monotonic()
             self._image_age_s = age_s
             self._count('received')
+
+    def lost(self, count: int) -> None:
+        """Images were lost on the way from the camera; they are not among the received."""
+        with self._lock:
+            self._counts['lost'] += count
+            self._add('lost', count)
 
     def overwritten(self) -> None:
         """An image that waited was discarded for a newer one."""
@@ -121,6 +129,7 @@ class StreamMeter:
             return Snapshot(
                 received=counts['received'], processed=counts['processed'],
                 overwritten=counts['overwritten'], failed=counts['failed'],
+                lost=counts['lost'], recent_losses=round(sum(window.get('lost', ()))),
                 skipped=counts['skipped'], throttled=counts['throttled'],
                 input_hz=self._rate_hz('received', now), output_hz=self._rate_hz('processed', now),
                 recent_failures=len(window.get('failed', ())),

@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+import subprocess
+import sys
 import time
 
 import cv2
@@ -27,6 +29,20 @@ from ros.harness import (
 from tdnet_ros.stream import Frame, VideoSegmenter
 
 S = 10**9
+SEND_LARGE = '''
+import time
+import rclpy
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import Image
+rclpy.init()
+qos = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+publisher = rclpy.create_node('large').create_publisher(Image, '/large', qos)
+msg = Image(height=1080, width=1920, step=5760, encoding='rgb8')
+msg.data.frombytes(bytes(1080 * 5760))
+while True:
+    publisher.publish(msg)
+    time.sleep(0.03)
+'''
 BEST_EFFORT = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 
@@ -192,6 +208,24 @@ def test_damaged_and_depth_images_are_refused(compressed: NodeProcess, peer: Pee
     for msg, words in ((depth, 'is a depth image'), (CompressedImage(format='jpeg'), '0 bytes')):
         send.publish(msg)
         wait_for(lambda text=words: text in message_of(received, 'packed: image'), words)
+
+
+def test_images_lost_on_the_way_are_counted(
+        start: Callable[..., NodeProcess], peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE'):
+        monkeypatch.delenv(name, raising=False)
+    received = peer.collect(DiagnosticArray, '/diagnostics')
+    process = start('-p', 'model:=td2-tiny', '-r', '__node:=lossy', '-r', 'image:=/large',
+                    '-p', 'diagnostics_period_s:=0.2')
+    process.wait_for_log('active: labels /large')
+    sender = subprocess.Popen([sys.executable, '-c', SEND_LARGE])
+    try:
+        wait_for(lambda: 'images lost on the way here' in message_of(received, 'lossy: image'),
+                 'hint')
+        assert int(latest_status(received, 'lossy: image')['frames lost']) > 0
+    finally:
+        sender.kill()
+        sender.wait()
 
 
 @pytest.mark.parametrize('qos', [

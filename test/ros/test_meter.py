@@ -93,6 +93,15 @@ def test_resets_are_counted_with_the_last_reason(clock: Clock) -> None:
         2, 'gap', 1, 3)
 
 
+def test_losses_are_counted_apart(clock: Clock) -> None:
+    stream = StreamMeter(window_s=10.0)
+    stream.lost(3)
+    clock.now += 11
+    stream.lost(2)
+    snapshot = stream.snapshot()
+    assert (snapshot.lost, snapshot.recent_losses, snapshot.received) == (5, 2, 0)
+
+
 def test_memory_is_bounded_at_any_rate(clock: Clock) -> None:
     stream = StreamMeter(window_s=600.0)
     for _ in range(10_000):
