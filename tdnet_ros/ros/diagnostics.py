@@ -15,7 +15,7 @@ from tdnet_ros.ros.parameters import NodeParameters
 from tdnet_ros.ros.stamps import is_comparable
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
-# Images in the window that must all be late before lateness is an error.
+# Images in the window from which on what befalls all or most of them counts as lasting.
 PERSISTENT = 5
 
 
@@ -97,7 +97,7 @@ def stream_findings(snapshot: Snapshot, parameters: NodeParameters) -> list[Find
     """What is wrong with the images themselves: failing, late or of another time."""
     findings = []
     if snapshot.recent_failures:
-        level = WARN if snapshot.output_hz else ERROR
+        level = WARN if snapshot.recent_processed else ERROR
         findings.append(Finding(level, f'{snapshot.recent_failures} images failed, last: '
                                        f'{snapshot.last_failure}'))
     if snapshot.recent_losses:
@@ -106,9 +106,14 @@ def stream_findings(snapshot: Snapshot, parameters: NodeParameters) -> list[Find
                   'config/fastdds.xml (FASTRTPS_DEFAULT_PROFILES_FILE) at the camera driver and '
                   'here, or image_transport compressed'))
     if snapshot.recent_skips:
-        level = WARN if snapshot.output_hz else ERROR
+        level = WARN if snapshot.recent_processed else ERROR
         findings.append(Finding(level, f'{snapshot.recent_skips} images skipped, last: '
                                        f'{snapshot.last_skip}'))
+    if snapshot.recent_processed >= PERSISTENT and (
+            2 * snapshot.recent_resets > snapshot.recent_processed):
+        findings.append(Finding(
+            WARN, f'memory emptied for {snapshot.recent_resets} of {snapshot.recent_processed} '
+                  f'images, so most have no history; last: {snapshot.last_reset}'))
     budget = parameters.latency_budget_ms
     late = sum(value > budget for value in snapshot.latencies_ms)
     if late:

@@ -50,6 +50,8 @@ class Snapshot:
     spreads: dict[str, Spread] = field(default_factory=dict)
     latencies_ms: list[float] = field(default_factory=list)
     resets: int = 0
+    recent_resets: int = 0
+    recent_processed: int = 0
     last_reset: str = ''
     memory_fill: int = 0
     path: int = 0
@@ -117,7 +119,7 @@ class StreamMeter:
                 self._add(stage, value)
             self._path, self._memory_fill = path, memory_fill
             if reset_reason:
-                self._counts['resets'] += 1
+                self._count('resets')
                 self._last_reset = reset_reason
 
     def snapshot(self) -> Snapshot:
@@ -139,7 +141,8 @@ class StreamMeter:
                 spreads={name: Spread.of(window[name]) for name in (*STAGES, LATENCY)
                          if window.get(name)},
                 latencies_ms=window.get(LATENCY, []),
-                resets=counts['resets'], last_reset=self._last_reset,
+                resets=counts['resets'], recent_resets=len(window.get('resets', ())),
+                recent_processed=len(window.get('processed', ())), last_reset=self._last_reset,
                 memory_fill=self._memory_fill, path=self._path)
 
     def _count(self, name: str) -> None:

@@ -52,10 +52,17 @@ def test_a_late_image_warns_and_lateness_that_persists_is_an_error(
 
 
 def test_failures_warn_and_are_an_error_when_nothing_else_comes() -> None:
-    some = Snapshot(recent_failures=2, last_failure='short buffer', output_hz=9.0)
+    some = Snapshot(recent_failures=2, last_failure='short buffer', recent_processed=9)
     assert levels(some) == [WARN]
     assert 'short buffer' in stream_findings(some, PARAMETERS)[0].text
     assert levels(Snapshot(recent_failures=2, last_failure='short buffer')) == [ERROR]
+
+
+def test_a_memory_that_is_emptied_all_the_time_warns() -> None:
+    slow = Snapshot(recent_resets=5, recent_processed=6, last_reset='gap of 2 s')
+    assert levels(slow) == [WARN]
+    assert 'gap of 2 s' in stream_findings(slow, PARAMETERS)[0].text
+    assert levels(Snapshot(recent_resets=2, recent_processed=6)) == []
 
 
 @pytest.mark.parametrize(('age_s', 'words'), [
