@@ -61,6 +61,7 @@ setup(
             'tdnet_convert = tdnet_ros.nets.convert:main',
             'tdnet_train = tdnet_ros.learn.commands:train',
             'tdnet_evaluate = tdnet_ros.learn.commands:evaluate',
+            'tdnet_benchmark = tdnet_ros.benchmark.cli:main',
         ],
     },
 )

@@ -1,0 +1,1 @@
+"""Measure engines side by side: tdnet_benchmark."""

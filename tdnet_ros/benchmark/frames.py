@@ -1,0 +1,43 @@
+"""Frames to measure on: a folder of images, or a street that moves."""
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from tdnet_ros.stream import Frame
+from tdnet_ros.stream.frame import Image
+
+SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp')
+STEP_NS = 50_000_000
+
+
+def read_images(folder: Path) -> list[Path]:
+    """List the images of a folder in order of name; ValueError if there are none."""
+    paths = sorted(path for path in folder.glob('*') if path.suffix.lower() in SUFFIXES)
+    if not paths:
+        raise ValueError(f'images {folder}: expected a folder with {", ".join(SUFFIXES)}')
+    return paths
+
+
+def make_frame(number: int, camera: int, size: tuple[int, int], images: list[Path]) -> Frame:
+    """Make a camera's frame of this number, (height, width) pixels, the same every time."""
+    if images:
+        read = cv2.imread(str(images[number % len(images)]))
+        if read is None:
+            raise ValueError(f'image {images[number % len(images)]} cannot be read')
+        rgb = cv2.resize(np.asarray(read[..., ::-1], np.uint8), size[::-1])
+    else:
+        rgb = _blocks(number, camera, size)
+    return Frame(np.ascontiguousarray(rgb), number * STEP_NS)
+
+
+def _blocks(number: int, camera: int, size: tuple[int, int]) -> Image:
+    """Coloured blocks and noise that move sideways: edges and flat areas, as in a street."""
+    height, width = size
+    scene = np.random.default_rng(camera).integers(0, 256, (9, 32, 3), np.uint8)
+    scene = cv2.resize(scene, (2 * width, height), interpolation=cv2.INTER_NEAREST)
+    scene += np.random.default_rng(camera).integers(0, 16, scene.shape, np.uint8)
+    shift = number * max(1, width // 100) % width
+    return np.asarray(scene[:, shift:shift + width], np.uint8)

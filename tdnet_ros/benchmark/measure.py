@@ -1,0 +1,121 @@
+"""Engines side by side: the same frames, one engine after the other, frame by frame."""
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+import os
+from typing import Any
+
+import numpy as np
+import torch
+
+from tdnet_ros.benchmark.ceiling import count_gmac, describe_machine, measure_ceiling
+from tdnet_ros.benchmark.worker import Ready, Setup, Step, Worker
+from tdnet_ros.nets.card import find_model
+from tdnet_ros.stream.frame import Image
+
+Progress = Callable[[str], None]
+
+
+@dataclass
+class Entrant:
+    """One engine and what it did so far."""
+
+    worker: Worker
+    ready: Ready
+    steps: list[Step] = field(default_factory=list)
+    agreements: list[float] = field(default_factory=list)
+
+
+def measure(setups: Sequence[Setup], frames: int, progress: Progress) -> dict[str, Any]:
+    """Run all setups over the same frames, interleaved, each in its own process.
+
+    Frames until every memory is full are run but not counted. Returns what --json writes.
+    """
+    precisions = sorted({setup.precision for setup in setups})
+    if setups[0].threads:
+        torch.set_num_threads(setups[0].threads)
+    with ExitStack() as stack:
+        entrants = []
+        for setup in setups:
+            progress(f'{setup.engine} {setup.precision}: loading and warming up')
+            worker = stack.enter_context(closing(Worker(setup)))
+            entrants.append(Entrant(worker, worker.ready()))
+        device = torch.device(entrants[0].ready.device)
+        progress('measuring the ceiling')
+        ceiling = measure_ceiling(device, precisions)
+        load = os.getloadavg()[0]
+        filling = entrants[0].ready.paths
+        for number in range(filling + frames):
+            progress(f'frame {number + 1} of {filling + frames}')
+            _step(entrants, number, counted=number >= filling)
+    gmac = _gmac(setups[0], entrants[0].ready)
+    return {
+        'device': describe_machine(device),
+        'torch': torch.__version__,
+        'threads': setups[0].threads or torch.get_num_threads(),
+        'load_average_before': round(load, 2),
+        'ceiling': {name: round(value, 1) for name, value in ceiling.items()},
+        'runs': [_run(entrant, entrants, gmac, ceiling) for entrant in entrants],
+    }
+
+
+def _step(entrants: Sequence[Entrant], number: int, counted: bool) -> None:
+    """Run one frame on every engine; who begins changes from frame to frame."""
+    turn = number % len(entrants)
+    labels: dict[int, list[Image]] = {}
+    for entrant in (*entrants[turn:], *entrants[:turn]):
+        step, labels[id(entrant)] = entrant.worker.step(number)
+        if counted:
+            entrant.steps.append(step)
+    reference = _reference(entrants)
+    if counted and reference is not None:
+        for entrant in entrants:
+            equal = [np.mean(ours == theirs) for ours, theirs in zip(
+                labels[id(entrant)], labels[id(reference)], strict=True)]
+            entrant.agreements.append(float(np.mean(equal)))
+
+
+def _reference(entrants: Sequence[Entrant]) -> Entrant | None:
+    return next((entrant for entrant in entrants
+                 if entrant.worker.setup.engine == 'reference'), None)
+
+
+def _gmac(setup: Setup, ready: Ready) -> float:
+    architecture = find_model(setup.model, setup.weights).architecture
+    return count_gmac(architecture, ready.classes, ready.input_size) * setup.cameras
+
+
+def _run(entrant: Entrant, entrants: Sequence[Entrant], gmac: float,
+         ceiling: dict[str, float]) -> dict[str, Any]:
+    setup, ready = entrant.worker.setup, entrant.ready
+    median = _median(entrant)
+    reference = _reference(entrants)
+    wall = np.array([step.wall_ms for step in entrant.steps])
+    stages = {name: float(np.median([step.stage_ms[name] for step in entrant.steps]))
+              for name in entrant.steps[0].stage_ms}
+    gflops = 2 * gmac / stages['network'] * 1e3
+    return {
+        'engine': setup.engine, 'model': ready.model, 'precision': setup.precision,
+        'input_size': list(ready.input_size),
+        'frame_size': list(setup.frame_size or ready.input_size),
+        'paths': ready.paths, 'cameras': setup.cameras, 'frames': len(entrant.steps),
+        'median_ms': round(median, 3), 'p99_ms': round(float(np.percentile(wall, 99)), 3),
+        'max_ms': round(float(wall.max()), 3), 'min_ms': round(float(wall.min()), 3),
+        'fps': round(1e3 * setup.cameras / median, 2),
+        'cpu_ms': round(float(np.median([step.cpu_ms for step in entrant.steps])), 3),
+        'stage_ms': {name: round(value, 3) for name, value in stages.items()},
+        'speedup_vs_reference': None if reference is None else round(
+            _median(reference) / median, 3),
+        'label_agreement': None if reference is None else round(
+            float(np.mean(entrant.agreements)), 6),
+        'gmac_per_frame': round(gmac, 2), 'network_gflops': round(gflops, 1),
+        'fraction_of_matmul': round(gflops / ceiling[f'matmul_{setup.precision}_gflops'], 3),
+        'load_s': round(ready.load_s, 2), 'warm_up_s': round(ready.warm_up_s, 2),
+        'peak_memory_mb': round(entrant.steps[-1].memory_mb, 1),
+    }
+
+
+def _median(entrant: Entrant) -> float:
+    return float(np.median([step.wall_ms for step in entrant.steps]))

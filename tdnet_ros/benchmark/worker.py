@@ -1,0 +1,157 @@
+"""One engine in a process of its own, stepped from outside.
+
+So engines neither share an allocator nor warm each other's caches, and the memory that one
+takes can be told from that of another.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+import multiprocessing
+from multiprocessing.connection import Connection
+from pathlib import Path
+import resource
+import time
+from typing import Any
+
+import torch
+
+from tdnet_ros.benchmark.frames import make_frame
+from tdnet_ros.stream import VideoSegmenter
+from tdnet_ros.stream.frame import Image
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a worker runs."""
+
+    engine: str
+    precision: str
+    model: str
+    weights: str | None
+    device: str
+    input_size: tuple[int, int] | None
+    frame_size: tuple[int, int] | None
+    cameras: int
+    threads: int
+    images: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class Ready:
+    """What loading and warming up took."""
+
+    model: str
+    device: str
+    input_size: tuple[int, int]
+    paths: int
+    classes: int
+    load_s: float
+    warm_up_s: float
+
+
+@dataclass(frozen=True)
+class Step:
+    """One frame of every camera."""
+
+    wall_ms: float
+    cpu_ms: float
+    '''Time that all threads of the process spent, unlike the wall blind to other programs.'''
+    stage_ms: dict[str, float]
+    memory_mb: float
+    '''Peak so far, of the device if it is a GPU.'''
+
+
+class Worker:
+    """The parent's end."""
+
+    def __init__(self, setup: Setup) -> None:
+        context = multiprocessing.get_context('spawn')
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, setup), daemon=True)
+        self._process.start()
+        theirs.close()
+        self.setup = setup
+
+    def ready(self) -> Ready:
+        """Wait until the engine is warm; ValueError with what went wrong in the worker."""
+        answer = self._receive()
+        assert isinstance(answer, Ready)
+        return answer
+
+    def step(self, number: int) -> tuple[Step, list[Image]]:
+        """Run one frame of every camera; return the measurements and each camera's labels."""
+        self._connection.send(number)
+        step, labels = self._receive()
+        return step, labels
+
+    def close(self) -> None:
+        """End the process."""
+        self._connection.close()
+        self._process.join(5)
+        if self._process.is_alive():
+            self._process.kill()
+
+    def _receive(self) -> Any:
+        try:
+            answer = self._connection.recv()
+        except (EOFError, ConnectionError) as error:
+            self._process.join()
+            raise ValueError(f'engine {self.setup.engine}: its process ended with status '
+                             f'{self._process.exitcode} (out of memory?)') from error
+        if isinstance(answer, Exception):
+            raise ValueError(f'engine {self.setup.engine}: {answer}') from answer
+        return answer
+
+
+def _serve(connection: Connection, setup: Setup) -> None:
+    """Load, warm up and answer frame numbers until the other end closes."""
+    try:
+        stepper = _Stepper(setup)
+        connection.send(stepper.ready)
+        while True:
+            connection.send(stepper.step(connection.recv()))
+    except (EOFError, KeyboardInterrupt, BrokenPipeError):
+        pass
+    except Exception as error:
+        connection.send(RuntimeError(str(error) or type(error).__name__))
+
+
+class _Stepper:
+    """The worker's end."""
+
+    def __init__(self, setup: Setup) -> None:
+        if setup.threads:
+            torch.set_num_threads(setup.threads)
+        start = time.perf_counter()
+        self._segmenter = VideoSegmenter.load(
+            setup.model, setup.device, setup.input_size, setup.weights, scene_cut=False,
+            engine=setup.engine, precision=setup.precision)
+        loaded = time.perf_counter()
+        size = self._segmenter.input_size
+        self._size = setup.frame_size or size
+        self._segmenter.warm_up(self._size)
+        warm = time.perf_counter()
+        self._memories = [self._segmenter.new_memory() for _ in range(setup.cameras)]
+        self._images = list(setup.images)
+        card = self._segmenter.card
+        self.ready = Ready(card.name, str(self._segmenter.device), size, self._segmenter.paths,
+                           len(card.classes), loaded - start, warm - loaded)
+
+    def step(self, number: int) -> tuple[Step, list[Image]]:
+        """See Worker."""
+        frames = [make_frame(number, camera, self._size, self._images)
+                  for camera in range(len(self._memories))]
+        start, cpu = time.perf_counter(), time.process_time()
+        results = [self._segmenter.step(frame, memory)
+                   for frame, memory in zip(frames, self._memories, strict=True)]
+        wall, cpu = time.perf_counter() - start, time.process_time() - cpu
+        stages = {name: sum(result.stage_ms[name] for result in results)
+                  for name in results[0].stage_ms}
+        step = Step(wall * 1e3, cpu * 1e3, stages, _peak_memory_mb(self._segmenter.device.type))
+        return step, [result.labels for result in results]
+
+
+def _peak_memory_mb(device: str) -> float:
+    if device == 'cuda':
+        return torch.cuda.max_memory_allocated() / 1e6
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3

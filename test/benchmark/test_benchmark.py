@@ -1,0 +1,75 @@
+"""tdnet_benchmark on a network of a few channels."""
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tdnet_ros.benchmark.ceiling import count_gmac
+from tdnet_ros.benchmark.cli import main
+from tdnet_ros.benchmark.frames import make_frame, read_images
+from tdnet_ros.nets.zoo import variant
+
+
+def test_measures_engines_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / 'out.json'
+    status = main(['--model', 'td2-tiny', '--input-size', '65', '97', '--frame-size', '72', '96',
+                   '--engines', 'reference', 'torch', '--precision', 'float32', 'bfloat16',
+                   '--device', 'cpu', '--threads', '1', '--cameras', '2', '--frames', '3',
+                   '--json', str(out)])
+    assert status == 0, capsys.readouterr().err
+    result = json.loads(out.read_text())
+    assert result['device']
+    assert all(value > 0 for value in result['ceiling'].values())
+    runs = result['runs']
+    assert [(run['engine'], run['precision']) for run in runs] == [
+        ('reference', 'float32'), ('torch', 'float32'), ('torch', 'bfloat16')]
+    for run in runs:
+        assert run['model'] == 'td2-tiny'
+        assert run['input_size'] == [65, 97]
+        assert run['frames'] == 3
+        assert 0 < run['min_ms'] <= run['median_ms'] <= run['p99_ms'] <= run['max_ms']
+        assert run['fps'] == pytest.approx(2e3 / run['median_ms'], rel=0.01)
+        assert sum(run['stage_ms'].values()) == pytest.approx(run['median_ms'], rel=0.5)
+        assert run['speedup_vs_reference'] == pytest.approx(
+            runs[0]['median_ms'] / run['median_ms'], rel=0.01)
+        assert run['peak_memory_mb'] > 10
+    assert [run['label_agreement'] for run in runs[:2]] == pytest.approx([1, 1], abs=1e-3)
+    assert runs[2]['label_agreement'] < 1
+    printed = capsys.readouterr().out
+    assert 'reference' in printed
+    assert 'bfloat16' in printed
+
+
+@pytest.mark.parametrize(('arguments', 'message'), [
+    (['--model', 'td9'], "model 'td9'"),
+    (['--model', 'td2-tiny', '--images', 'nowhere'], 'images nowhere: expected a folder'),
+    (['--model', 'td2-tiny', '--precision', 'float16', '--engines', 'torch', '--device', 'cpu'],
+     'float16 needs a CUDA device')])
+def test_one_line_says_what_is_wrong(arguments: list[str], message: str,
+                                     capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 1
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith('tdnet_benchmark: ')
+    assert message in error
+
+
+def test_counts_what_the_authors_networks_cost() -> None:
+    assert count_gmac(variant('td4-psp18'), 19, (769, 1537)) == pytest.approx(257.4, rel=0.01)
+    assert count_gmac(variant('td2-psp50'), 19, (769, 1537)) == pytest.approx(551.5, rel=0.01)
+
+
+def test_frames_repeat_and_move(tmp_path: Path) -> None:
+    first, again, later, other = (make_frame(*which, (48, 64), []).rgb for which in (
+        (0, 0), (0, 0), (5, 0), (0, 1)))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, later)
+    assert not np.array_equal(first, other)
+    assert np.array_equal(first[:, 5:], later[:, :-5])
+    cv2.imwrite(str(tmp_path / 'a.png'), np.full((10, 20, 3), (255, 0, 0), np.uint8))
+    frame = make_frame(3, 0, (5, 8), read_images(tmp_path))
+    assert frame.size == (5, 8)
+    assert tuple(frame.rgb[0, 0]) == (0, 0, 255)
