@@ -13,12 +13,11 @@ from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.options import positive
 from tdnet_ros.demo.environment import prepare
 from tdnet_ros.demo.processes import DemoError
+from tdnet_ros.nets import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from tdnet_ros.demo.plan import Plan
 
-DEFAULT_MODEL = 'td4-psp18'
-DEFAULT_INPUT_SIZE = (193, 385)  # the model's own, 769 x 1537, is for a GPU
 EXAMPLES = '''examples:
   script/demo                                    the street video that comes with it
   script/demo --video drive.mp4 --rate 10        a video of yours, 10 frames a second
@@ -60,11 +59,10 @@ def _parser() -> argparse.ArgumentParser:
     source.add_argument('--bag', metavar='DIR', help='rosbag2 directory or file to play')
     source.add_argument('--camera', metavar='N', type=int, help='V4L2 camera /dev/videoN')
     add = parser.add_argument
-    add('--model', help='model card, weights, shipped model or variant '
-                        f'(default: {DEFAULT_MODEL})')
+    add('--model', default=DEFAULT_MODEL,
+        help=f'model card, weights, shipped model or variant (default: {DEFAULT_MODEL})')
     add('--input-size', nargs=2, type=positive(int), metavar=('H', 'W'),
-        help="network input in pixels; smaller is faster (default: the model's own, and "
-             f'{DEFAULT_INPUT_SIZE[0]} {DEFAULT_INPUT_SIZE[1]} for the default model)')
+        help="network input in pixels; smaller is faster (default: the model's own)")
     add('--frames', type=positive(int), metavar='N', help='stop after N images')
     add('--rate', type=positive(float), metavar='HZ',
         help="images per second (default: the source's own)")
@@ -78,9 +76,8 @@ def _plan(options: argparse.Namespace) -> Plan:
     live = options.camera is not None
     spec = str(options.camera) if live else options.video or options.images or options.bag
     topic, compressed = image_topic_of(options.bag) if options.bag else (None, False)
-    size = options.input_size or (None if options.model else DEFAULT_INPUT_SIZE)
     return Plan(source=spec or str(default_video()), out=options.out,
-                model=options.model or DEFAULT_MODEL, input_size=tuple(size) if size else None,
+                model=options.model, input_size=options.input_size and tuple(options.input_size),
                 frames=options.frames, rate_hz=options.rate, live=live, bag_topic=topic,
                 compressed=compressed)
 

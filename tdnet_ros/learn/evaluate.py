@@ -17,9 +17,9 @@ from tdnet_ros.learn.datasets import Dataset
 from tdnet_ros.learn.evaluation import Report, evaluate
 from tdnet_ros.learn.labellers import KeyFrame, Labeller, PerFrame, Streaming, TemporalContext
 from tdnet_ros.learn.picture import save_confusion
+from tdnet_ros.nets import DEFAULT_MODEL
 from tdnet_ros.stream.segmenter import VideoSegmenter
 
-DEFAULT_MODEL = 'street-small'
 MODES = ('streaming', 'repeated', 'per-frame', 'key-frame', 'temporal-context')
 COMPARED = ('streaming', 'key-frame', 'temporal-context')
 EXAMPLES = """modes:

@@ -12,6 +12,8 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from tdnet_ros.nets import DEFAULT_MODEL
+
 IMAGE_TRANSPORTS = ('raw', 'compressed')
 _CAMERA = re.compile(r'[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)*')
 _KINDS = {bool: 'true or false', int: 'whole number', float: 'number with a decimal point',
@@ -30,10 +32,11 @@ class NodeParameters:
     """The node's parameters, checked. Changing one makes a new object."""
 
     model: str = _parameter(
-        'td4-psp18', 'Model to run: a shipped model, a model card (.yaml) or weights '
+        DEFAULT_MODEL, 'Model to run: a shipped model, a model card (.yaml) or weights '
         '(.safetensors) with their card beside them, or a variant without weights.')
     weights: str = _parameter(
-        '', 'Weights file (.safetensors) with its model card beside it; used instead of `model`.')
+        '', 'Weights file (.safetensors) to use instead: with the card beside it, or else with '
+        'that of `model`.')
     device: str = _parameter(
         'auto', 'Where the network runs: auto (cuda where there is one, else cpu), cpu, cuda or '
         'cuda:N.')
