@@ -1,19 +1,17 @@
 """The commands without their extra."""
+import subprocess
 import sys
 
 import pytest
 
-from tdnet_ros.learn import commands
-
 
 @pytest.mark.parametrize(('command', 'package'), [
-    (commands.train, 'lightning_fabric'), (commands.evaluate, 'torchmetrics')])
-def test_a_missing_package_is_named_with_its_extra(monkeypatch, capsys, command, package):
-    monkeypatch.setitem(sys.modules, package, None)
-    for name in [name for name in sys.modules if name.startswith('tdnet_ros.learn.')]:
-        monkeypatch.delitem(sys.modules, name)
-    assert command() == 1
-    error = capsys.readouterr().err
-    assert f"'{package.split('.')[0]}" in error
-    assert "pip install 'tdnet_ros[train]'" in error
-    assert len(error.splitlines()) == 1
+    ('train', 'lightning_fabric'), ('evaluate', 'torchmetrics')])
+def test_a_missing_package_is_named_with_its_extra(command, package):
+    code = (f'import sys; sys.modules[{package!r}] = None\n'
+            f'from tdnet_ros.learn import commands\nsys.exit(commands.{command}())')
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"tdnet_{command}: the package '{package}")
+    assert "pip install 'tdnet_ros[train]'" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
