@@ -37,7 +37,7 @@ setup(
         'demo': ['matplotlib>=3.7', 'rich>=12'],
         'train': ['lightning-fabric>=2.2', 'torchmetrics>=1.2', 'tensorboard>=2.12', 'rich>=12',
                   'matplotlib>=3.7'],
-        'export': ['onnx>=1.15', 'onnxruntime>=1.17'],
+        'export': ['onnx>=1.15', 'onnxruntime>=1.17', 'onnxscript>=0.2'],
         'ray': ['ray[train]>=2.9'],
         'dev': [
             'pytest>=8',
@@ -61,6 +61,7 @@ setup(
             'tdnet_convert = tdnet_ros.nets.convert:main',
             'tdnet_train = tdnet_ros.learn.commands:train',
             'tdnet_evaluate = tdnet_ros.learn.commands:evaluate',
+            'tdnet_export = tdnet_ros.stream.engines.export_cli:main',
             'tdnet_benchmark = tdnet_ros.benchmark.cli:main',
         ],
     },

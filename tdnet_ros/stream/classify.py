@@ -22,7 +22,7 @@ def classify(logits: Tensor, size: tuple[int, int]) -> Tensor:
     logits are a weighted mean of the corners'.
     """
     if logits.device.type != 'cpu' or min(*logits.shape[-2:], *size) < 2:
-        return upsample(logits, size)[0].argmax(0).to(torch.uint8)
+        return dense_labels(logits, size)
     height, width = logits.shape[-2:]
     rows = logits[0].permute(1, 2, 0).reshape(height * width, -1)
     best = rows.argmax(1).to(torch.uint8).view(height, width)
@@ -41,6 +41,11 @@ def classify(logits: Tensor, size: tuple[int, int]) -> Tensor:
     between = F.embedding_bag(corners, rows, mode='sum', per_sample_weights=weights)
     labels.view(-1)[pixels] = between.argmax(1).to(torch.uint8)
     return labels
+
+
+def dense_labels(logits: Tensor, size: tuple[int, int]) -> Tensor:
+    """Do what `classify` does, but interpolate every pixel: one graph of fixed shape."""
+    return upsample(logits, size)[0].argmax(0).to(torch.uint8)
 
 
 def confidence_of(logits: Tensor, size: tuple[int, int]) -> Tensor:

@@ -27,7 +27,7 @@ class VideoSegmenter:
         self.input_size = _checked_size(input_size or card.input_size)
         self.max_gap_s = max_gap_s
         self.scene_cut = scene_cut
-        self._engine = load_engine(engine, card, device, precision)
+        self._engine = load_engine(engine, card, device, self.input_size, precision)
         self._preprocessor = Preprocessor(self.input_size, card.mean, card.std, device)
 
     @classmethod

@@ -8,25 +8,35 @@ from tdnet_ros.nets.checkpoint import load_network
 from tdnet_ros.stream.engines.engine import Engine, ReferenceEngine
 from tdnet_ros.stream.engines.torch_engine import TorchEngine
 
-ENGINES = ('torch', 'reference')
+ENGINES = ('torch', 'reference', 'onnxruntime', 'tensorrt')
 PRECISIONS = ('float32', 'bfloat16', 'float16')
 
 
-def load_engine(name: str, card: ModelCard, device: torch.device,
+def load_engine(name: str, card: ModelCard, device: torch.device, input_size: tuple[int, int],
                 precision: str = 'float32') -> Engine:
     """Load a card's network into an engine; ValueError says what does not go together."""
-    if name not in ENGINES:
-        raise ValueError(f"engine '{name}', expected {' or '.join(ENGINES)}")
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision '{precision}', expected one of {', '.join(PRECISIONS)}")
-    if name == 'reference' and precision != 'float32':
-        raise ValueError(f'engine reference computes in float32, not {precision}')
-    if precision == 'float16' and device.type == 'cpu':
-        raise ValueError('precision float16 needs a CUDA device; on the CPU use bfloat16')
+    _check(name, device, precision)
+    if name in ('onnxruntime', 'tensorrt'):
+        from tdnet_ros.stream.engines.onnx_engine import OnnxEngine, find_graphs
+        manifest = find_graphs(card, input_size, precision)
+        return OnnxEngine(manifest, device, tensorrt=name == 'tensorrt')
     network = load_network(card)
     if name == 'reference':
         return ReferenceEngine(network.to(device))
     return TorchEngine(network, device, precision)
+
+
+def _check(name: str, device: torch.device, precision: str) -> None:
+    if name not in ENGINES:
+        raise ValueError(f"engine '{name}', expected one of {', '.join(ENGINES)}")
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision '{precision}', expected one of {', '.join(PRECISIONS)}")
+    if name == 'reference' and precision != 'float32':
+        raise ValueError(f'engine reference computes in float32, not {precision}')
+    if name in ('onnxruntime', 'tensorrt') and precision == 'bfloat16':
+        raise ValueError(f'engine {name} computes in float32 or float16, not bfloat16')
+    if name == 'torch' and precision == 'float16' and device.type == 'cpu':
+        raise ValueError('precision float16 needs a CUDA device; on the CPU use bfloat16')
 
 
 __all__ = ['ENGINES', 'PRECISIONS', 'Engine', 'load_engine']

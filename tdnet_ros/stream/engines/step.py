@@ -34,7 +34,9 @@ class Attend(nn.Module):
 
     def forward(self, value: Tensor, query: Tensor, key: Tensor, carried: Tensor) -> Tensor:
         """Return rows of the value's shape; the query is scaled already."""
-        return value + F.scaled_dot_product_attention(query, key, carried, scale=1.0)
+        attended = F.scaled_dot_product_attention(  # its fused kernels want 4-D
+            query.unsqueeze(1), key.unsqueeze(1), carried.unsqueeze(1), scale=1.0)
+        return value + attended.squeeze(1)
 
 
 class FusedHead(nn.Module):
@@ -102,9 +104,13 @@ class PathStep(nn.Module):
         self.attend = Attend()
         self.head = head
 
-    def forward(self, image: Tensor,
-                memory: Sequence[StepFeatures]) -> tuple[Tensor, StepFeatures]:
-        """Segment a normalised image [B, 3, h, w] with the last N-1 frames, or fewer."""
+    def forward(self, image: Tensor, memory: Sequence[StepFeatures],
+                share: Tensor | None = None) -> tuple[Tensor, StepFeatures]:
+        """Segment a normalised image [B, 3, h, w] with the last N-1 frames, or fewer.
+
+        share: factor on what the memory adds; a graph of fixed shape that always takes N-1
+        frames gets 0 while they are placeholders, then 1.
+        """
         stages = [image, *self.trunk(image)]
         stages = [*stages[1:], *self.backbone(stages[-1])]
         z = self.context(stages)
@@ -115,6 +121,7 @@ class PathStep(nn.Module):
         rows = tokens(value)
         if len(memory) == len(self.fcs):
             carried = self._carried(memory)
+            carried = carried if share is None else carried * share
             rows = self.attend(rows, tokens(query), memory[-1].key, carried)
         return self.head(maps(rows, size_of(value)), stages[1]), features
 

@@ -26,11 +26,8 @@ class TorchEngine:
         self.dtype: torch.dtype = getattr(torch, precision)
         self.steps = build_steps(network)
         every = nn.ModuleList(self.steps)
-        # The classifier, and with it the logits, stays float32.
-        classifiers = {step.head: deepcopy(step.head.classifier) for step in self.steps}
-        every.to(device, self.dtype)
-        for head, classifier in classifiers.items():
-            head.classifier = classifier.to(device)
+        lower(self.steps, self.dtype)
+        every.to(device)
         for module in every.modules():
             if isinstance(module, Conv):
                 module.weight = module.weight.contiguous(memory_format=torch.channels_last)
@@ -46,6 +43,14 @@ class TorchEngine:
         image = image.to(self.dtype, memory_format=torch.channels_last)
         result: tuple[Tensor, StepFeatures | None] = self.steps[path](image, memory)
         return result
+
+
+def lower(steps: Sequence[PathStep | PerFrameStep], dtype: torch.dtype) -> None:
+    """Convert steps to a precision; the classifier, and with it the logits, stays float32."""
+    classifiers = {step.head: deepcopy(step.head.classifier) for step in steps}
+    nn.ModuleList(steps).to(dtype)
+    for head, classifier in classifiers.items():
+        head.classifier = classifier
 
 
 def build_steps(network: Network) -> list[PathStep | PerFrameStep]:

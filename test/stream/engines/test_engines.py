@@ -23,7 +23,7 @@ def test_labels_equal_the_reference(model: str, make_frame: MakeFrame) -> None:
 
 
 @pytest.mark.parametrize(('options', 'message'), [
-    ({'engine': 'fast'}, "engine 'fast', expected torch"),
+    ({'engine': 'fast'}, "engine 'fast', expected one of torch"),
     ({'precision': 'int8'}, "precision 'int8', expected one of float32"),
     ({'engine': 'reference', 'precision': 'bfloat16'}, 'engine reference computes in float32'),
     ({'precision': 'float16'}, 'float16 needs a CUDA device; on the CPU use bfloat16')])

@@ -1,0 +1,132 @@
+"""Write a model as ONNX graphs, one per path, for onnxruntime and TensorRT.
+
+Each graph takes a normalised image and the memory and returns logits and what the frame adds to
+the memory; all shapes are fixed. manifest.json lists every input and output.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+import hashlib
+import json
+import logging
+from pathlib import Path
+from typing import Any
+import warnings
+
+import torch
+from torch import Tensor, nn
+
+from tdnet_ros.nets.card import ModelCard, save_card
+from tdnet_ros.nets.checkpoint import load_network
+from tdnet_ros.nets.zoo import Network
+from tdnet_ros.stream.classify import dense_labels
+from tdnet_ros.stream.engines.static import (
+    StaticStep,
+    flatten,
+    input_names,
+    output_names,
+    placeholder,
+)
+from tdnet_ros.stream.engines.torch_engine import build_steps, lower
+
+OPSET = 18
+MANIFEST = 'manifest.json'
+Progress = Callable[[str], None]
+
+
+class LabelledStep(nn.Module):
+    """A step that also returns the best class at one size."""
+
+    def __init__(self, step: StaticStep, size: tuple[int, int]) -> None:
+        super().__init__()
+        self.step = step
+        self.size = size
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Return the outputs of the step, then labels uint8 [H, W]."""
+        outputs = self.step(*inputs)
+        return *outputs, dense_labels(outputs[0], self.size)
+
+
+def export(card: ModelCard, out: Path, input_size: tuple[int, int], precision: str = 'float32',
+           label_size: tuple[int, int] | None = None,
+           progress: Progress = lambda text: None) -> Path:
+    """Write a card's graphs, their manifest and a card for them; return the manifest.
+
+    label_size: (height, width) of an additional output, uint8 `labels`.
+    """
+    network = load_network(card)
+    paths = card.architecture.paths
+    modules, examples = _modules(network, input_size, getattr(torch, precision), label_size)
+    inputs = input_names(paths)
+    outputs = output_names(paths) + (['labels'] if label_size else [])
+    out.mkdir(parents=True, exist_ok=True)
+    steps = []
+    for path, module in enumerate(modules):
+        progress(f'path {path + 1} of {paths}')
+        file = out / f'path{path}.onnx'
+        with torch.no_grad():
+            results = module(*examples)
+            _write(module, examples, file, inputs, outputs)
+        steps.append({'file': file.name, 'inputs': _described(inputs, examples),
+                      'outputs': _described(outputs, results)})
+    graphs_card = replace(card, input_size=input_size,
+                          weights=out / 'path0.onnx' if card.trained else None)
+    save_card(graphs_card, out / 'model.yaml')
+    (out / MANIFEST).write_text(json.dumps({
+        'model': card.name, 'paths': paths, 'precision': precision,
+        'input_size': list(input_size), 'weights_sha256': weights_digest(network),
+        'opset': OPSET, 'torch': torch.__version__, 'steps': steps}, indent=2) + '\n')
+    return out / MANIFEST
+
+
+def weights_digest(network: Network) -> str:
+    """Hash all weights, by name."""
+    digest = hashlib.sha256()
+    for name, value in sorted(network.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.cpu().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _modules(network: Network, size: tuple[int, int], dtype: torch.dtype,
+             label_size: tuple[int, int] | None) -> tuple[list[nn.Module], list[Tensor]]:
+    """Build one module per path, and inputs for any of them."""
+    paths = network.architecture.paths
+    steps = build_steps(network)
+    lower(steps, dtype)
+    image = torch.randn(1, 3, *size)
+    examples = [image]
+    if paths > 1:
+        with torch.no_grad():
+            features = steps[0](image.to(dtype), ())[1]
+        # Tensors of their own: the exporter would merge inputs that are the same object.
+        memory = [placeholder(features) for _ in range(paths - 1)]
+        examples += [torch.ones(1, dtype=dtype), *flatten(memory)]
+    static: list[nn.Module] = [StaticStep(step, paths, dtype) for step in steps]
+    if label_size:
+        static = [LabelledStep(step, label_size) for step in static
+                  if isinstance(step, StaticStep)]
+    return [module.eval() for module in static], examples
+
+
+def _write(module: nn.Module, examples: Sequence[Tensor], file: Path, inputs: Sequence[str],
+           outputs: Sequence[str]) -> None:
+    try:
+        import onnxscript  # noqa: F401  the exporter needs it and says so at length
+    except ModuleNotFoundError as error:
+        raise ValueError(f'the Python package {error.name} is missing: '
+                         "pip install 'tdnet_ros[export]'") from error
+    logging.getLogger('torch.onnx').setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        torch.onnx.export(
+            module, tuple(examples), str(file), input_names=list(inputs),
+            output_names=list(outputs), opset_version=OPSET, dynamo=True, external_data=False,
+            verbose=False)
+
+
+def _described(names: Sequence[str], tensors: Sequence[Tensor]) -> dict[str, Any]:
+    return {name: {'shape': list(tensor.shape), 'dtype': str(tensor.dtype).partition('.')[2]}
+            for name, tensor in zip(names, tensors, strict=True)}

@@ -1,0 +1,158 @@
+"""Exported graphs under onnxruntime, on the CPU, CUDA or TensorRT."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+import hashlib
+import json
+import os
+from pathlib import Path
+import sys
+import time
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tdnet_ros.nets.card import ModelCard
+from tdnet_ros.nets.checkpoint import load_network
+from tdnet_ros.stream.engines.allocator import keep_freed_memory
+from tdnet_ros.stream.engines.export import MANIFEST, export, weights_digest
+from tdnet_ros.stream.engines.static import flatten, input_names, placeholder
+from tdnet_ros.stream.engines.step import StepFeatures
+
+try:
+    import onnxruntime
+except ModuleNotFoundError:
+    onnxruntime = None
+
+
+class OnnxEngine:
+    """One session per path; image, memory and outputs are bound, never copied to the host."""
+
+    def __init__(self, manifest: Path, device: torch.device, tensorrt: bool = False) -> None:
+        """Open the graphs that a manifest lists; `tensorrt` builds engines, minutes at first."""
+        if onnxruntime is None:
+            raise ValueError("the Python package onnxruntime is missing: pip install "
+                             "'tdnet_ros[export]' (onnxruntime-gpu for CUDA)")
+        content = json.loads(manifest.read_text())
+        self.device = device
+        self.paths: int = content['paths']
+        self.input_size: tuple[int, int] = tuple(content['input_size'])
+        self.steps: list[dict[str, Any]] = content['steps']
+        providers = _providers(device, content, tensorrt)
+        self._sessions = [_session(manifest.parent / step['file'], providers)
+                          for step in self.steps]
+        if device.type == 'cpu':
+            keep_freed_memory()
+
+    def run(self, image: Tensor, path: int,
+            memory: Sequence[StepFeatures]) -> tuple[Tensor, StepFeatures | None]:
+        """See Engine; the image has the size that was exported."""
+        if not 0 <= path < self.paths:
+            raise ValueError(f'path {path}, expected 0 to {self.paths - 1}')
+        if tuple(image.shape[2:]) != self.input_size or len(image) != 1:
+            raise ValueError(f'input {tuple(image.shape)}, but the graphs were exported for one '
+                             f'image of {self.input_size[0]}x{self.input_size[1]}')
+        step = self.steps[path]
+        inputs = [image.contiguous()]
+        if self.paths > 1:
+            inputs += self._memory(step, memory)
+        outputs = {name: torch.empty(described['shape'], device=self.device,
+                                     dtype=getattr(torch, described['dtype']))
+                   for name, described in step['outputs'].items()}
+        binding = self._sessions[path].io_binding()
+        for name, tensor in zip(input_names(self.paths), inputs, strict=True):
+            binding.bind_input(name, *_buffer(tensor))
+        for name, tensor in outputs.items():
+            binding.bind_output(name, *_buffer(tensor))
+        self._sessions[path].run_with_iobinding(binding)
+        features = None if self.paths == 1 else StepFeatures(
+            outputs['key'], outputs['value'], outputs.get('affinity'))
+        return outputs['logits'], features
+
+    def _memory(self, step: dict[str, Any], memory: Sequence[StepFeatures]) -> list[Tensor]:
+        """List `share` and N-1 frames; zeros take the place of frames that are missing."""
+        described = step['outputs']
+        key, value = (torch.empty(described[name]['shape'], device=self.device,
+                                  dtype=getattr(torch, described[name]['dtype']))
+                      for name in ('key', 'value'))
+        missing = self.paths - 1 - len(memory)
+        share = torch.full((1,), float(not missing), device=self.device, dtype=key.dtype)
+        blank = placeholder(StepFeatures(key, value, None))
+        return [share, *flatten([*[blank] * missing, *memory])]
+
+
+def find_graphs(card: ModelCard, input_size: tuple[int, int], precision: str) -> Path:
+    """Find the manifest of a card's graphs: beside them, or in the cache, exported if needed."""
+    if card.weights is not None and card.weights.suffix == '.onnx':
+        return card.weights.parent / MANIFEST
+    height, width = input_size
+    key = hashlib.sha256(f'{card.architecture} {weights_digest(load_network(card))} '
+                         f'{torch.__version__}'.encode()).hexdigest()[:16]
+    folder = cache_folder() / f'{card.name}-{height}x{width}-{precision}-{key}'
+    if not (folder / MANIFEST).is_file():
+        start = time.monotonic()
+        export(card, folder, input_size, precision, progress=lambda text: print(
+            f'exporting {card.name}: {text} ({time.monotonic() - start:.0f} s)',
+            file=sys.stderr, flush=True))
+    return folder / MANIFEST
+
+
+def cache_folder() -> Path:
+    """Where exported graphs and engines built from them are kept."""
+    base = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
+    return Path(base) / 'tdnet_ros'
+
+
+def _providers(device: torch.device, content: dict[str, Any],
+               tensorrt: bool) -> list[tuple[str, dict[str, Any]]]:
+    if device.type == 'cpu':
+        if tensorrt:
+            raise ValueError('engine tensorrt needs a CUDA device')
+        return [('CPUExecutionProvider', {})]
+    wanted = 'TensorrtExecutionProvider' if tensorrt else 'CUDAExecutionProvider'
+    available = onnxruntime.get_available_providers()
+    if wanted not in available:
+        raise ValueError(f'this onnxruntime has no {wanted} (it has {", ".join(available)}); '
+                         'install onnxruntime-gpu')
+    index = device.index or 0
+    cuda = ('CUDAExecutionProvider', {
+        'device_id': index, 'user_compute_stream': str(
+            torch.cuda.current_stream(device).cuda_stream)})
+    if not tensorrt:
+        return [cuda]
+    # TensorRT engines are only good for one GPU, version, precision, shape and set of weights.
+    height, width = content['input_size']
+    name = '-'.join((torch.cuda.get_device_name(device).replace(' ', '_'),
+                     onnxruntime.__version__, content['precision'], f'{height}x{width}',
+                     content['weights_sha256'][:16]))
+    cache = str(cache_folder() / 'tensorrt' / name)
+    return [('TensorrtExecutionProvider', {
+        'device_id': index, 'trt_fp16_enable': content['precision'] == 'float16',
+        'trt_engine_cache_enable': True, 'trt_engine_cache_path': cache,
+        'trt_timing_cache_enable': True, 'trt_timing_cache_path': cache}), cuda]
+
+
+def _session(file: Path, providers: list[tuple[str, dict[str, Any]]]) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 3
+    start = time.monotonic()
+    building = providers[0][0].startswith('Tensorrt')
+    if building:
+        print(f'TensorRT: building {file.name}, or reading it from '
+              f'{providers[0][1]["trt_engine_cache_path"]} (minutes the first time)',
+              file=sys.stderr, flush=True)
+    session = onnxruntime.InferenceSession(str(file), options, providers=providers)
+    if building:
+        print(f'TensorRT: {file.name} ready after {time.monotonic() - start:.0f} s',
+              file=sys.stderr, flush=True)
+    return session
+
+
+def _buffer(tensor: Tensor) -> tuple[str, int, Any, list[int], int]:
+    """Describe a tensor to onnxruntime's binding."""
+    dtype = np.dtype(str(tensor.dtype).partition('.')[2]).type
+    return (tensor.device.type, tensor.device.index or 0, dtype, list(tensor.shape),
+            tensor.data_ptr())

@@ -1,0 +1,122 @@
+"""Exported graphs give the numbers of the network as written."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from tdnet_ros.nets.card import ModelCard, untrained_card
+from tdnet_ros.nets.checkpoint import load_network, save_weights
+from tdnet_ros.stream import Frame, VideoSegmenter
+from tdnet_ros.stream.engines import onnx_engine
+from tdnet_ros.stream.engines.engine import ReferenceEngine
+from tdnet_ros.stream.engines.export import export
+from tdnet_ros.stream.engines.export_cli import main
+from tdnet_ros.stream.engines.onnx_engine import OnnxEngine, find_graphs
+
+pytest.importorskip('onnxscript')
+onnxruntime = pytest.importorskip('onnxruntime')
+
+Run = Callable[..., list[Tensor]]
+CPU = torch.device('cpu')
+SIZE = (49, 65)
+
+
+def narrow(name: str, **changes: object) -> ModelCard:
+    card = untrained_card(name)
+    return replace(card, architecture=replace(card.architecture, width=0.125, **changes))
+
+
+@pytest.mark.parametrize('card', [
+    narrow('td4-tiny', paths=3), narrow('td2-bise18-half'), narrow('psp18')],
+    ids=['3 paths', 'bise', 'per-frame'])
+def test_equals_the_network(card: ModelCard, run: Run, tmp_path: Path) -> None:
+    paths = card.architecture.paths
+    manifest = export(card, tmp_path, SIZE)
+    frames = [torch.randn(1, 3, *SIZE) for _ in range(2 * paths + 1)]
+    expected = run(ReferenceEngine(load_network(card)), frames, paths)
+    for ours, reference in zip(run(OnnxEngine(manifest, CPU), frames, paths), expected,
+                               strict=True):
+        assert torch.allclose(ours, reference, atol=1e-5 * float(reference.abs().max()) + 1e-6)
+
+
+def test_float16_takes_and_returns_float32(run: Run, tmp_path: Path) -> None:
+    card = narrow('td2-tiny')
+    engine = OnnxEngine(export(card, tmp_path, SIZE, 'float16'), CPU)
+    frames = [torch.randn(1, 3, *SIZE) for _ in range(4)]
+    expected = run(ReferenceEngine(load_network(card)), frames, 2)
+    for ours, reference in zip(run(engine, frames, 2), expected, strict=True):
+        assert ours.dtype == torch.float32
+        assert (ours.argmax(1) == reference.argmax(1)).float().mean() > 0.95
+
+
+def test_program_writes_graphs_for_any_onnxruntime(
+        tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Run a graph as a program in another language would: by the manifest alone."""
+    assert main(['td2-tiny', '--out', str(tmp_path), '--input-size', '49', '65',
+                 '--labels', '40', '50']) == 0
+    assert '2 graphs' in capsys.readouterr().out
+    manifest = json.loads((tmp_path / 'manifest.json').read_text())
+    assert manifest['paths'] == len(manifest['steps']) == 2
+    step = manifest['steps'][1]
+    session = onnxruntime.InferenceSession(str(tmp_path / step['file']))
+    assert {entry.name: list(entry.shape) for entry in session.get_inputs()} == {
+        name: described['shape'] for name, described in step['inputs'].items()}
+    inputs = {name: np.ones(described['shape'], described['dtype'])
+              for name, described in step['inputs'].items()}
+    outputs = dict(zip(step['outputs'], session.run(list(step['outputs']), inputs), strict=True))
+    for name, described in step['outputs'].items():
+        assert list(outputs[name].shape) == described['shape']
+        assert outputs[name].dtype == described['dtype']
+    assert outputs['labels'].shape == (40, 50)
+    assert outputs['labels'].max() < 19
+
+
+def test_card_of_the_graphs_runs_in_the_segmenter(
+        make_frame: Callable[..., Frame], tmp_path: Path) -> None:
+    card = narrow('td2-tiny')
+    weights = tmp_path / 'weights.safetensors'
+    save_weights(load_network(card), weights)
+    export(replace(card, weights=weights), tmp_path / 'graphs', SIZE)
+    results = []
+    for segmenter in (VideoSegmenter.load(tmp_path / 'graphs' / 'model.yaml', 'cpu',
+                                          engine='onnxruntime'),
+                      VideoSegmenter(card, CPU, SIZE, engine='reference')):
+        assert segmenter.input_size == SIZE
+        memory = segmenter.new_memory()
+        results.append([segmenter.step(make_frame(i), memory).labels for i in range(5)])
+    assert np.mean(np.stack(results[0]) == np.stack(results[1])) > 0.9999
+
+
+def test_graphs_are_exported_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                  capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    card = narrow('bise18-half')
+    manifest = find_graphs(card, SIZE, 'float32')
+    assert 'exporting bise18-half' in capsys.readouterr().err
+    assert manifest.is_relative_to(tmp_path)
+    assert find_graphs(card, SIZE, 'float32') == manifest
+    assert not capsys.readouterr().err
+    with pytest.raises(ValueError, match='exported for one image of 49x65'):
+        OnnxEngine(manifest, CPU).run(torch.zeros(1, 3, 64, 96), 0, [])
+    with pytest.raises(ValueError, match='tensorrt needs a CUDA device'):
+        OnnxEngine(manifest, CPU, tensorrt=True)
+    with pytest.raises(ValueError, match='path 1, expected 0 to 0'):
+        OnnxEngine(manifest, CPU).run(torch.zeros(1, 3, *SIZE), 1, [])
+
+
+def test_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnx_engine, 'onnxruntime', None)
+    with pytest.raises(ValueError, match='onnxruntime is missing'):
+        OnnxEngine(tmp_path / 'manifest.json', CPU)
+
+
+def test_unknown_model_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(['td9', '--out', str(tmp_path)]) == 1
+    assert capsys.readouterr().err.startswith("tdnet_export: model 'td9'")
