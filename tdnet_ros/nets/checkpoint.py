@@ -9,10 +9,11 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 import re
 from typing import Any
+import warnings
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 import torch
 from torch import Tensor
 
@@ -71,7 +72,7 @@ def save_weights(network: Network, path: Path, dtype: torch.dtype = torch.float3
     state = {key: value.to(dtype).contiguous() if value.is_floating_point() else value
              for key, value in network.state_dict().items()
              if not key.endswith('num_batches_tracked')}
-    save_file(state, path)
+    path.write_bytes(save(state))
 
 
 def load_state(network: Network, state: Mapping[str, Tensor], source: str) -> None:
@@ -87,7 +88,9 @@ def load_state(network: Network, state: Mapping[str, Tensor], source: str) -> No
               _listing('not expected', sorted(found.keys() - wanted.keys())),
               _listing('of another shape', [
                   f'{key} {list(found[key])} (expected {list(shape)})'
-                  for key, shape in wanted.items() if found.get(key, shape) != shape])]
+                  for key, shape in wanted.items() if found.get(key, shape) != shape]),
+              _listing('not finite', [
+                  key for key, value in state.items() if not value.isfinite().all()])]
     if any(faults):
         raise ValueError(f'weights {source} do not fit the network: '
                          + '; '.join(fault for fault in faults if fault))
@@ -102,12 +105,13 @@ def read_official(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise FileNotFoundError(f'checkpoint {path}: no such file')
     try:
-        with _numpy_scalars_allowed():
+        with _numpy_scalars_allowed(), warnings.catch_warnings():
+            warnings.simplefilter('ignore')
             content = torch.load(path, map_location='cpu', weights_only=True)
     except Exception as error:
-        reason = str(error).strip().splitlines()
-        raise ValueError(f'checkpoint {path}: cannot be read as PyTorch weights '
-                         f'({reason[0] if reason else type(error).__name__})') from error
+        raise ValueError(f'checkpoint {path}: cannot be read as PyTorch weights: it is no file of '
+                         'PyTorch, is cut off, or holds objects besides weights, which could '
+                         'execute code and are refused') from error
     if isinstance(content, dict) and isinstance(content.get('model_state'), dict):
         content = content['model_state']
     if not isinstance(content, dict) or not content:

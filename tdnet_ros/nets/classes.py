@@ -21,6 +21,11 @@ class ClassSet:
         if not self.names or len(self.names) != len(self.palette):
             raise ValueError(f"class set '{self.name}': {len(self.names)} names and "
                              f'{len(self.palette)} colours, expected as many of each, at least 1')
+        if len(set(self.names)) < len(self.names):
+            raise ValueError(f"class set '{self.name}': a name occurs twice")
+        if not all(0 <= level <= 255 for color in self.palette for level in color):
+            raise ValueError(f"class set '{self.name}': colours are [red, green, blue] from "
+                             '0 to 255')
         if len(self.names) >= UNLABELED:
             raise ValueError(f"class set '{self.name}': {len(self.names)} classes, "
                              f'expected fewer than {UNLABELED}')

@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (OSError, ValueError) as error:
         print(f'tdnet_convert: {error}', file=sys.stderr)
         return 1
-    print(f'wrote {options.out} and {card.name}')
+    print(f'wrote {options.out} and {card}')
     return 0
 
 
@@ -41,6 +41,8 @@ def convert(checkpoint: Path, model: str, classes: str, out: Path,
     """Convert one checkpoint; return the path of the card written beside `out`."""
     if out.suffix != '.safetensors':
         raise ValueError(f'--out {out}: expected a name that ends in .safetensors')
+    if out.exists():
+        raise ValueError(f'--out {out}: exists already')
     architecture, class_set = variant(model), read_classes(classes)
     network = build(architecture, len(class_set))
     state = rename_official(read_official(checkpoint), architecture.paths)
@@ -61,7 +63,11 @@ def read_classes(text: str) -> ClassSet:
     path = Path(text)
     if not path.is_file():
         raise ValueError(f"classes '{text}': expected {', '.join(CLASS_SETS)} or a YAML file")
-    table = yaml.safe_load(path.read_text())
+    try:
+        table = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        reason = ' '.join(str(error).split())
+        raise ValueError(f'classes {path}: no YAML ({reason})') from error
     if not isinstance(table, dict) or not all(
             isinstance(color, list) and len(color) == 3 for color in table.values()):
         raise ValueError(f'classes {path}: expected a mapping from name to [red, green, blue]')

@@ -28,9 +28,27 @@ def main(args: list[str] | None = None) -> int:
     if '--help' in arguments or '-h' in arguments:
         print(USAGE + describe())
         return 0
+    if complaint := _complaint(arguments):
+        print(f'tdnet_node: {complaint}', file=sys.stderr)
+        return 2
     from tdnet_ros.ros.segmentation_node import SegmentationNode
     from tdnet_ros.ros.spinning import run
     return run(SegmentationNode, args)
+
+
+def _complaint(arguments: list[str]) -> str:
+    """Say what is wrong with the arguments: a parameter file that is not there, say."""
+    from rclpy.utilities import remove_ros_args
+
+    from tdnet_ros.ros.errors import one_line
+    try:
+        unexpected = ' '.join(remove_ros_args(['tdnet_node', *arguments])[1:])
+    except Exception as error:
+        return one_line(error)
+    if unexpected:
+        return (f"unexpected '{unexpected}': remappings (-r) and parameters (-p) go behind "
+                '--ros-args, see tdnet_node --help')
+    return ''
 
 
 if __name__ == '__main__':

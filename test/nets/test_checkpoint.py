@@ -65,6 +65,8 @@ def test_convert_training_file(td4: Path, tmp_path: Path,
     (lambda state: state.pop('enc2.w_vs.0.conv.bias'),
      '1 missing: paths.1.encoder.value.bias'),
     (lambda state: state.update({'surprise': torch.zeros(1)}), '1 not expected: surprise'),
+    (lambda state: state['head2.conv5.4.bias'].fill_(torch.nan),
+     '1 not finite: heads.1.classifier.1.bias'),
     (lambda state: state.update({'head1.conv5.4.weight': torch.zeros(11, 128, 1, 1)}),
      r'heads.0.classifier.1.weight \[11, 128, 1, 1\] \(expected \[19, 128, 1, 1\]\)'),
 ])
@@ -95,7 +97,16 @@ def test_convert_says_what_is_wrong(td4: Path, tmp_path: Path,
     garbage = tmp_path / 'garbage.pkl'
     garbage.write_bytes(b'not weights at all')
     assert 'cannot be read' in run_convert(capsys, garbage, '--model', 'psp18', *options)
+    broken = tmp_path / 'broken.yaml'
+    broken.write_text('road: [1, 2')
+    assert 'no YAML' in run_convert(
+        capsys, td4, '--model', 'td4-psp18', '--classes', broken, '--out', out)
+    broken.write_text('road: [300, -1, 2]')
+    assert 'from 0 to 255' in run_convert(
+        capsys, td4, '--model', 'td4-psp18', '--classes', broken, '--out', out)
     assert not out.exists()
+    out.touch()
+    assert 'exists already' in run_convert(capsys, td4, '--model', 'td4-psp18', *options)
 
 
 class Bomb:

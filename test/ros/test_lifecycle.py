@@ -4,6 +4,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 import signal
+import subprocess
+import sys
 import time
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
@@ -115,3 +117,15 @@ def test_a_failing_load_leaves_it_unconfigured_with_the_reason(
     assert words in status['message']
     assert process.end(signal.SIGTERM) == 0
     wait_for(lambda: 'tdnet' not in peer.node.get_node_names(), 'end of the node')
+
+
+@pytest.mark.parametrize(('arguments', 'message'), [
+    (('-p', 'model:=td2-tiny'), "unexpected '-p model:=td2-tiny'"),
+    (('--ros-args', '--params-file', 'nope.yaml'), 'nope.yaml'),
+])
+def test_wrong_arguments_are_one_clear_line(arguments: tuple[str, ...], message: str) -> None:
+    ended = subprocess.run([sys.executable, '-m', 'tdnet_ros.ros.program', *arguments],
+                           capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 2
+    assert message in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
