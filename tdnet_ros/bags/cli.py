@@ -151,8 +151,9 @@ def _record(options: argparse.Namespace) -> int:
 
     with progress(f'recording to {options.out}') as update:
         recording = record(options.topics, options.out, stop, options.duration, show)
-    print(f'recorded {recording.total} messages ({recording.bytes / 2**20:.1f} MB) of '
-          f'{len(recording.counts)} topics in {options.out}')
+    if recording.counts:
+        print(f'recorded {recording.total} messages ({recording.bytes / 2**20:.1f} MB) of '
+              f'{len(recording.counts)} topics in {options.out}')
     for count, reason in ((recording.lost, 'never arrived, says the middleware'),
                           (recording.dropped, 'were dropped because the disk is too slow')):
         if count:

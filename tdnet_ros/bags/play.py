@@ -16,7 +16,7 @@ from rclpy.serialization import deserialize_message
 from std_msgs.msg import Header
 
 from tdnet_ros.bags.errors import BagError
-from tdnet_ros.bags.session import message_class, ros_node
+from tdnet_ros.bags.session import check_topic, message_class, ros_node
 from tdnet_ros.bags.sources import Sample, Source
 from tdnet_ros.ros.messages import array_to_image
 
@@ -78,6 +78,8 @@ class Player:
         if options.topic and len(self._types) > 1:
             raise BagError(f'--topic {options.topic} needs one image topic and the bag has '
                            f'{len(self._types)}; choose with --from: {", ".join(self._types)}')
+        for recorded in self._types:
+            check_topic(options.topic or recorded or DEFAULT_TOPIC)
         self._publishers: dict[str, Publisher] = {
             recorded: node.create_publisher(message_class(msgtype),
                                             options.topic or recorded or DEFAULT_TOPIC, QOS)

@@ -14,7 +14,7 @@ from rclpy.node import Node
 
 from tdnet_ros.bags import qos
 from tdnet_ros.bags.errors import BagError
-from tdnet_ros.bags.session import message_class, ros_node
+from tdnet_ros.bags.session import check_topic, message_class, ros_node
 from tdnet_ros.bags.writing import BagWriter
 
 try:
@@ -95,7 +95,12 @@ class Recorder:
 def record(topics: Sequence[str], out: Path, stop: threading.Event,
            duration_s: float | None = None,
            on_progress: Callable[[Recording], None] = lambda recording: None) -> Recording:
-    """Record until `stop` is set or the time is over; the bag is complete on return."""
+    """Record until `stop` is set or the time is over; the bag is complete on return.
+
+    Where none of the topics ever had a publisher no bag is left.
+    """
+    for topic in topics:
+        check_topic(topic)
     with BagWriter(out) as writer, ros_node('tdnet_bag_record') as node:
         recorder = Recorder(node, writer, topics)
 
@@ -112,4 +117,6 @@ def record(topics: Sequence[str], out: Path, stop: threading.Event,
         end_s = time.monotonic() + DRAIN_S
         while time.monotonic() < end_s:
             executor.spin_once(timeout_sec=0.05)
+    if not writer.counts:
+        writer.remove()
     return recorder.progress

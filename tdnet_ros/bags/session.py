@@ -10,9 +10,12 @@ import threading
 from typing import Any
 
 import rclpy
+from rclpy.exceptions import InvalidTopicNameException
+from rclpy.expand_topic_name import expand_topic_name
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import try_shutdown
+from rclpy.validate_full_topic_name import validate_full_topic_name
 
 from tdnet_ros.bags.errors import BagError
 
@@ -37,6 +40,15 @@ def stop_on_signals() -> threading.Event:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     return stop
+
+
+def check_topic(name: str) -> None:
+    """Fail unless ROS accepts the name of a topic."""
+    try:
+        validate_full_topic_name(expand_topic_name(name, 'node', '/'))
+    except (ValueError, InvalidTopicNameException) as error:
+        raise BagError(f'{name!r} is no topic name: expected letters, digits and _ between '
+                       'slashes, as in /camera/image_raw') from error
 
 
 def message_class(msgtype: str) -> Any:

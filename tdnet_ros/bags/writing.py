@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 import queue
+import shutil
 import threading
 from types import TracebackType
 from typing import Literal
@@ -78,6 +79,10 @@ class BagWriter:
                 self._writer.abort()
         if self.error:
             raise self.error
+
+    def remove(self) -> None:
+        """Remove the bag, once it is closed."""
+        shutil.rmtree(self.path)
 
     def _run(self) -> None:
         while (item := self._items.get()) is not None:

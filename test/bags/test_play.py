@@ -137,6 +137,7 @@ def test_paused_player_waits_for_enter(folder: Path, peer: Peer, start: Start) -
 
 @pytest.mark.parametrize(('arguments', 'message'), [
     (('--wait-for-subscriber', 0.3), 'no subscriber on /camera/image_raw after 0.3 s'),
+    (('--topic', 'bad topic'), "'bad topic' is no topic name"),
     (('--start-paused', '--wait-for-subscriber', 0), 'there is no input'),
 ])
 def test_nobody_there_is_one_clear_line(folder: Path, start: Start,

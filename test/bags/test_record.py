@@ -81,8 +81,17 @@ def test_topic_without_publisher_is_said(tmp_path: Path, start: Start) -> None:
     _, err = recorder.communicate(timeout=15)
     assert recorder.returncode == 1
     assert err == 'tdnet_bag: /never never had a publisher\n'
-    with Reader(tmp_path / 'bag') as reader:
-        assert reader.message_count == 0
+    assert not (tmp_path / 'bag').exists()
+
+
+@pytest.mark.parametrize('topic', ['bad topic!', '/a//b', '{x}', ''])
+def test_bad_topic_is_one_line(tmp_path: Path, start: Start, topic: str) -> None:
+    recorder = start('record', topic, '--out', tmp_path / 'bag')
+    _, err = recorder.communicate(timeout=15)
+    assert recorder.returncode == 1
+    assert err.startswith(f'tdnet_bag: {topic!r} is no topic name: expected ')
+    assert len(err.splitlines()) == 1
+    assert not (tmp_path / 'bag').exists()
 
 
 def test_existing_output_is_refused(tmp_path: Path, start: Start) -> None:
