@@ -7,7 +7,7 @@ from pathlib import Path
 import sys
 
 from tdnet_ros.bags.errors import BagError
-from tdnet_ros.bags.reading import COMPRESSED_IMAGE, RAW_IMAGE
+from tdnet_ros.bags.reading import RAW_IMAGE
 from tdnet_ros.bags.sources import Source, open_source
 from tdnet_ros.ros.messages import LabelInfo
 from tdnet_ros.ros.meter import LATENCY, STAGES
@@ -18,6 +18,7 @@ OVERLAY = '/tdnet/overlay'
 OVERLAY_JPEG = f'{OVERLAY}/compressed'
 LABEL_INFO = '/tdnet/label_info'
 DIAGNOSTICS = '/diagnostics'
+NODE_IMAGES = ('/labels', '/confidence', '/overlay')  # ends of topics that show no camera's image
 WAIT_FOR_NODE_S = 30
 
 
@@ -102,15 +103,19 @@ def _python(module: str) -> list[str]:
 
 
 def image_topic_of(bag: str) -> tuple[str, bool]:
-    """The image topic of a bag to play, and whether it is compressed; raw ones come first."""
+    """The camera's topic of a bag, and whether it is compressed; raw ones come first."""
     topics = open_source(bag).topics
     if not topics:
         raise BagError(f'{bag} is no rosbag: expected a rosbag2 directory or storage file')
-    for kind in (RAW_IMAGE, COMPRESSED_IMAGE):
-        for topic, msgtype in topics.items():
-            if msgtype == kind:
-                return topic, kind == COMPRESSED_IMAGE
-    raise AssertionError(f'unexpected image types: {topics}')
+    cameras = [topic for topic in topics
+               if not topic.removesuffix('/compressed').endswith(NODE_IMAGES)]
+    if not cameras:
+        raise BagError(f'{bag} holds no camera images, only what a node made of them: '
+                       f'{", ".join(topics)}')
+    for topic in cameras:
+        if topics[topic] == RAW_IMAGE:
+            return topic, False
+    return cameras[0], True
 
 
 def default_video() -> Path:

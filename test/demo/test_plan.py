@@ -59,6 +59,16 @@ def test_raw_images_of_a_bag_come_first(tmp_path: Path) -> None:
     assert image_topic_of(str(bag)) == ('/a/compressed', True)
 
 
+def test_images_that_a_node_made_are_passed_over(tmp_path: Path) -> None:
+    made = {'/tdnet/labels': [(0, image_message(0))],
+            '/tdnet/overlay/compressed': [(0, compressed_message(0))]}
+    bag = write_bag(tmp_path / 'both', {**made, '/front': [(0, image_message(0))]})
+    assert image_topic_of(str(bag)) == ('/front', False)
+    bag = write_bag(tmp_path / 'made', made)
+    with pytest.raises(BagError, match=r'no camera images, only .*: /tdnet/labels, /tdnet/overl'):
+        image_topic_of(str(bag))
+
+
 def test_source_that_is_no_bag_is_named(tmp_path: Path) -> None:
     bag = write_bag(tmp_path / 'bag', {'/note': [(0, Header())]})
     with pytest.raises(BagError, match='no image topic'):
