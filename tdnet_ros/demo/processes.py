@@ -2,14 +2,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+import ctypes
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 import signal
 import subprocess
+import sys
 from types import TracebackType
 
 LAST_LINES = 15
 STOP_S = 20.0
+PR_SET_PDEATHSIG = 1
+# Linux interrupts a child that asked for it when its parent is gone, even when that was killed.
+END_WITH_PARENT = (partial(ctypes.PyDLL(None).prctl, PR_SET_PDEATHSIG, int(signal.SIGINT))
+                   if sys.platform == 'linux' else None)
 
 
 class DemoError(RuntimeError):
@@ -72,7 +79,8 @@ class Crew:
         log = self._logs / f'{name}.log'
         with log.open('wb') as output:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output,
-                                       stderr=subprocess.STDOUT, start_new_session=True)
+                                       stderr=subprocess.STDOUT, start_new_session=True,
+                                       preexec_fn=END_WITH_PARENT)
         self._children.append(Child(name, process, log, may_end))
         return self._children[-1]
 

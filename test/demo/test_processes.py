@@ -1,5 +1,6 @@
 """Child processes end with the demo, and a dead one is quoted."""
 from pathlib import Path
+import subprocess
 import sys
 import time
 
@@ -37,6 +38,29 @@ def test_children_end_with_the_block(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         interrupted_run(tmp_path, children)
     assert [child.process.poll() is None for child in children] == [False, False]
+
+
+def test_children_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+    program = f"""
+from pathlib import Path
+import time
+from tdnet_ros.demo.processes import Crew
+crew = Crew(Path({str(tmp_path)!r}))
+print(crew.start('node', {SLEEP!r}).process.pid, flush=True)
+time.sleep(60)
+"""
+    parent = subprocess.Popen([sys.executable, '-c', program], stdout=subprocess.PIPE, text=True)
+    child = Path('/proc', parent.stdout.readline().strip(), 'stat')
+    log = tmp_path / 'node.log'
+    end_s = time.monotonic() + 10
+    while 'ready' not in log.read_text():
+        assert time.monotonic() < end_s
+        time.sleep(0.02)
+    parent.kill()
+    parent.communicate()
+    while child.exists() and child.read_text().split(') ')[1][0] != 'Z':
+        assert time.monotonic() < end_s
+        time.sleep(0.02)
 
 
 def test_child_that_ignores_the_interrupt_is_killed(tmp_path: Path,
