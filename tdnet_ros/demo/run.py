@@ -13,6 +13,7 @@ from rich.console import Console
 
 from tdnet_ros.bags.progress import progress
 from tdnet_ros.bags.session import ros_node
+from tdnet_ros.demo.output import claim, clear
 from tdnet_ros.demo.plan import LABELS, OVERLAY_JPEG, Plan
 from tdnet_ros.demo.processes import Child, Crew, DemoError
 from tdnet_ros.demo.watch import Watch
@@ -26,14 +27,17 @@ def run(plan: Plan, total: int | None, view: bool, console: Console) -> dict[str
 
     Ctrl-C while it plays ends the playing; what has been played until then is recorded.
     """
+    claim(plan.out, None if plan.live else Path(plan.source))
     logs = plan.out / 'log'
     summary = logs / 'sent.json'
     with ExitStack() as stack:
         crew = stack.enter_context(Crew(logs))
         watch = Watch(stack.enter_context(ros_node('tdnet_demo')), crew.check)
         node = crew.start('node', plan.node())
+        _wait_for_node(plan, watch, console)
+        clear(plan.out)  # not before: a run that cannot start leaves the results of the last one
         recorder = crew.start('recorder', plan.recorder())
-        _wait_until_ready(plan, watch, console)
+        _wait_for_recorder(watch)
         if view:
             crew.start('view', plan.viewer(), may_end=True)
         player = crew.start('player', plan.player(summary), may_end=True)
@@ -46,14 +50,17 @@ def run(plan: Plan, total: int | None, view: bool, console: Console) -> dict[str
     return dict(json.loads(summary.read_text(encoding='utf-8')))
 
 
-def _wait_until_ready(plan: Plan, watch: Watch, console: Console) -> None:
+def _wait_for_node(plan: Plan, watch: Watch, console: Console) -> None:
     with progress(f'loading {plan.model}'):
         watch.wait('activation of the node', watch.active, START_S)
+    console.print(f'node: {watch.describe()}')
+
+
+def _wait_for_recorder(watch: Watch) -> None:
     with progress('starting the recorder'):
         watch.wait('subscription of the recorder',
                    lambda: watch.recorded([LABELS, OVERLAY_JPEG]), 30.0)
         watch.pause(1.0)  # the node learns of its subscribers later than we do
-    console.print(f'node: {watch.describe()}')
 
 
 def _play(plan: Plan, watch: Watch, player: Child, total: int | None) -> None:
@@ -83,18 +90,3 @@ def _settle(watch: Watch) -> None:
     watch.forget()
     with progress('waiting for the last labels'):
         watch.wait('the last labels', watch.settled, SETTLE_S)
-
-
-def clear(out: Path) -> None:
-    """Remove what an earlier run left in `out`, and nothing else."""
-    bag = out / 'bag'
-    if bag.exists():
-        foreign = [path.name for path in bag.iterdir()
-                   if path.suffix != '.mcap' and path.name != 'metadata.yaml']
-        if foreign:
-            raise DemoError(f'{bag} holds {foreign[0]}, which no demo wrote: choose another --out')
-        for path in bag.iterdir():
-            path.unlink()
-        bag.rmdir()
-    for name in ('overlay.mp4', 'overlay.png', 'latency.png', 'latency.json', 'log/sent.json'):
-        (out / name).unlink(missing_ok=True)

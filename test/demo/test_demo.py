@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from rosbags.rosbag2 import Reader
 
+from tdnet_ros.demo.output import claim
+
 FRAMES = 12
 Start = Callable[..., subprocess.Popen]
 
@@ -145,13 +147,21 @@ def test_bad_input_is_one_clear_line(tmp_path: Path, clip: Path, start: Start,
     assert len(errors.splitlines()) == 1
 
 
-def test_strangers_in_the_output_are_left_alone(tmp_path: Path, clip: Path,
-                                                start: Start) -> None:
-    precious = tmp_path / 'out' / 'bag' / 'thesis.txt'
-    precious.parent.mkdir(parents=True)
-    precious.write_text('draft')
-    demo = start('--images', clip, '--out', tmp_path / 'out')
-    _, errors = demo.communicate(timeout=60)
+def test_interrupt_while_modules_are_loaded_is_silent(start: Start, tmp_path: Path) -> None:
+    for delay_s in (0.1, 0.15, 0.2):
+        demo = start('--video', 'missing.mp4', '--out', tmp_path / 'out')
+        time.sleep(delay_s)
+        demo.send_signal(signal.SIGINT)
+        _, errors = demo.communicate(timeout=60)
+        assert '/tdnet_ros/' not in errors
+
+
+def test_run_that_cannot_start_leaves_the_results_of_the_last(tmp_path: Path, clip: Path,
+                                                              start: Start) -> None:
+    out = tmp_path / 'out'
+    claim(out, None)
+    (out / 'overlay.mp4').write_text('last')
+    demo = start('--images', clip, '--model', 'no-such-model', '--out', out)
+    demo.communicate(timeout=60)
     assert demo.returncode == 1
-    assert 'thesis.txt' in errors
-    assert precious.read_text() == 'draft'
+    assert (out / 'overlay.mp4').read_text() == 'last'

@@ -1,0 +1,108 @@
+"""Camera in, labels out: plays real video at the node and shows what comes out of it."""
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+import os
+from pathlib import Path
+import signal
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+from tdnet_ros.bags.errors import BagError
+from tdnet_ros.bags.options import positive
+from tdnet_ros.demo.environment import prepare
+from tdnet_ros.demo.processes import DemoError
+from tdnet_ros.nets import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from tdnet_ros.demo.plan import Plan
+
+EXAMPLES = '''examples:
+  script/demo                                    the street video that comes with it
+  script/demo --video drive.mp4 --rate 10        a video of yours, 10 frames a second
+  script/demo --images frames/ --frames 100      a folder of images
+  script/demo --bag drive_bag/                   the first image topic of a rosbag
+  script/demo --camera 0 --view                  a V4L2 camera, live, until Ctrl-C
+
+It leaves in out/: bag/ (MCAP), overlay.mp4, overlay.png, latency.png, latency.json, log/.'''
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the demo; the exit status is 0, or 1 after a message that says what went wrong."""
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, _end)
+        options = _parser().parse_args(arguments)
+        prepare(os.environ)
+        _demo(options)
+    except KeyboardInterrupt:
+        print('demo: interrupted', file=sys.stderr)
+        return 130
+    except ModuleNotFoundError as error:
+        print(f'demo: the Python package {error.name} is missing: run script/setup, or source a '
+              "ROS 2 environment and `pip install 'tdnet_ros[bags,demo]'`", file=sys.stderr)
+        return 1
+    except (BagError, DemoError, OSError) as error:
+        print(f'demo: {error}', file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog='script/demo', description=__doc__, epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument('--video', metavar='FILE', help='video file to play')
+    source.add_argument('--images', metavar='DIR', help='folder of images to play')
+    source.add_argument('--bag', metavar='DIR', help='rosbag2 directory or file to play')
+    source.add_argument('--camera', metavar='N', type=int, help='V4L2 camera /dev/videoN')
+    add = parser.add_argument
+    add('--model', default=DEFAULT_MODEL,
+        help=f'model card, weights, shipped model or variant (default: {DEFAULT_MODEL})')
+    add('--input-size', nargs=2, type=positive(int), metavar=('H', 'W'),
+        help="network input in pixels; smaller is faster (default: the model's own)")
+    add('--frames', type=positive(int), metavar='N', help='stop after N images')
+    add('--rate', type=positive(float), metavar='HZ',
+        help="images per second (default: the source's own)")
+    add('--out', type=Path, default=Path('out'), metavar='DIR', help='default: out')
+    add('--view', action='store_true', help='show the overlay live in a window')
+    return parser
+
+
+def _plan(options: argparse.Namespace) -> Plan:
+    from tdnet_ros.demo.plan import Plan, default_video, image_topic_of
+    live = options.camera is not None
+    spec = str(options.camera) if live else options.video or options.images or options.bag
+    topic, compressed = image_topic_of(options.bag) if options.bag else (None, False)
+    return Plan(source=spec or str(default_video()), out=options.out,
+                model=options.model, input_size=options.input_size and tuple(options.input_size),
+                frames=options.frames, rate_hz=options.rate, live=live, bag_topic=topic,
+                compressed=compressed)
+
+
+def _demo(options: argparse.Namespace) -> None:
+    from rich.console import Console
+
+    from tdnet_ros.demo.run import run
+    plan = _plan(options)
+    if options.view:
+        from tdnet_ros.demo.view import missing_display
+        if reason := missing_display():
+            raise DemoError(f'--view: {reason}')
+    total = plan.open_source().count
+    total = min(total, plan.frames or total) if total else plan.frames
+    console = Console()
+    sent = run(plan, total, options.view, console)
+    from tdnet_ros.demo.report import write_report  # loads PyTorch, which would slow the run
+    write_report(plan, sent, console)
+    print(f'\nleft in {plan.out}/: overlay.png overlay.mp4 latency.png latency.json bag/ log/')
+    print('the same on a ROS machine:')
+    for line in plan.on_a_ros_machine():
+        print(f'  {line}')
+
+
+def _end(number: int, frame: object) -> NoReturn:
+    raise SystemExit(128 + number)

@@ -1,0 +1,52 @@
+"""The folder that the demo writes to: only what a demo left there is ever removed."""
+from __future__ import annotations
+
+from pathlib import Path
+
+from tdnet_ros.demo.processes import DemoError
+
+MARK = '.tdnet_demo'
+FILES = ('overlay.mp4', 'overlay.png', 'latency.png', 'latency.json', 'log/sent.json')
+
+
+def claim(out: Path, source: Path | None) -> None:
+    """Mark `out` as a demo's, or fail where a run would cost somebody's files."""
+    results = [out / name for name in ('bag', *FILES)]
+    try:
+        if source and _replaced(source.resolve(), out, results):
+            raise DemoError(f'the demo would overwrite {source}, which it is to play: choose '
+                            'another --out')
+        present = [path for path in results if path.exists() or path.is_symlink()]
+        if present and not (out / MARK).exists():
+            raise DemoError(f'{present[0]} exists and no demo wrote it: choose another --out')
+        strangers = _strangers(out / 'bag')
+        if strangers:
+            raise DemoError(f'{strangers[0]} was not written by a demo: choose another --out')
+        (out / 'log').mkdir(parents=True, exist_ok=True)
+        (out / MARK).touch()
+    except OSError as error:
+        raise DemoError(f'--out {out} cannot be written: {error.strerror}') from error
+
+
+def clear(out: Path) -> None:
+    """Remove what an earlier run left in a claimed `out`."""
+    bag = out / 'bag'
+    if bag.exists():
+        for path in bag.iterdir():
+            path.unlink()
+        bag.rmdir()
+    for name in FILES:
+        (out / name).unlink(missing_ok=True)
+
+
+def _replaced(source: Path, out: Path, results: list[Path]) -> bool:
+    return source == out.resolve() or any(
+        path.resolve() in (source, *source.parents) for path in results)
+
+
+def _strangers(bag: Path) -> list[Path]:
+    """What is not part of a bag, the bag itself when it lies elsewhere."""
+    if bag.is_symlink() or (bag.exists() and not bag.is_dir()):
+        return [bag]
+    return [path for path in (bag.iterdir() if bag.exists() else ())
+            if path.suffix != '.mcap' and path.name != 'metadata.yaml']
