@@ -7,12 +7,12 @@ import os
 from pathlib import Path
 import signal
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.options import positive
 from tdnet_ros.demo.environment import prepare
-from tdnet_ros.demo.processes import DemoError
+from tdnet_ros.demo.processes import DemoError, Ending
 from tdnet_ros.nets import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, _end)
+            signal.signal(number, Ending.ask)
         options = _parser().parse_args(arguments)
         prepare(os.environ)
         _demo(options)
@@ -102,7 +102,3 @@ def _demo(options: argparse.Namespace) -> None:
     print('the same on a ROS machine:')
     for line in plan.on_a_ros_machine():
         print(f'  {line}')
-
-
-def _end(number: int, frame: object) -> NoReturn:
-    raise SystemExit(128 + number)

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from types import TracebackType
+from typing import NoReturn
 
 LAST_LINES = 15
 STOP_S = 20.0
@@ -17,6 +18,27 @@ PR_SET_PDEATHSIG = 1
 # Linux interrupts a child that asked for it when its parent is gone, even when that was killed.
 END_WITH_PARENT = (partial(ctypes.PyDLL(None).prctl, PR_SET_PDEATHSIG, int(signal.SIGINT))
                    if sys.platform == 'linux' else None)
+
+
+class Ending:
+    """A signal that asked the demo to end.
+
+    It ends as SystemExit, which can get lost in a callback of rclpy; so it is kept, too.
+    """
+
+    status: int | None = None
+
+    @classmethod
+    def ask(cls, number: int, frame: object) -> NoReturn:
+        """Handle a signal."""
+        cls.status = 128 + number
+        raise SystemExit(cls.status)
+
+    @classmethod
+    def check(cls) -> None:
+        """End the demo if it was asked to."""
+        if cls.status is not None:
+            raise SystemExit(cls.status)
 
 
 class DemoError(RuntimeError):
@@ -86,6 +108,7 @@ class Crew:
 
     def check(self) -> None:
         """Fail if any has ended with an error, or at all where it should not."""
+        Ending.check()
         for child in self._children:
             child.check()
 
