@@ -1,4 +1,4 @@
-"""Semantic segmentation of camera streams with temporally distributed networks."""
+"""Semantic segmentation of camera topics with temporally distributed networks."""
 import os
 
 # PyTorch's OpenMP threads wait for each other by spinning, by default for milliseconds: with any

@@ -22,8 +22,8 @@ EXAMPLES = '''examples:
   tdnet_benchmark --device cuda --precision float32 float16 --frames 200
   tdnet_benchmark --images camvid/val/images --precision float32 bfloat16 --json out.json
 
-Every engine runs in a process of its own; they take turns, frame by frame. The reference
-always computes in float32. Leave the machine otherwise idle; if it is not, compare cpu_ms.'''
+Every engine runs in a process of its own; they take turns, frame by frame. An engine that lacks
+a precision runs in float32. Leave the machine otherwise idle; if it is not, compare cpu_ms.'''
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -71,7 +71,8 @@ def table(result: dict[str, Any]) -> str:
 def _setups(options: argparse.Namespace) -> list[Setup]:
     images = tuple(read_images(options.images)) if options.images else ()
     pairs = [(engine, precision) for engine in options.engines
-             for precision in (['float32'] if engine == 'reference' else options.precision)]
+             for precision in [precision for precision in options.precision
+                               if precision in ENGINES[engine]] or ['float32']]
     return [Setup(engine, precision, options.model, options.weights, options.device,
                   _size(options.input_size), _size(options.frame_size), options.cameras,
                   options.threads, images) for engine, precision in pairs]

@@ -8,8 +8,10 @@ from tdnet_ros.nets.checkpoint import load_network
 from tdnet_ros.stream.engines.engine import Engine, ReferenceEngine
 from tdnet_ros.stream.engines.torch_engine import TorchEngine
 
-ENGINES = ('torch', 'reference', 'onnxruntime', 'tensorrt')
 PRECISIONS = ('float32', 'bfloat16', 'float16')
+ENGINES = {'torch': PRECISIONS, 'reference': ('float32',), 'onnxruntime': ('float32', 'float16'),
+           'tensorrt': ('float32', 'float16')}
+'''The engines, and the precisions that each computes in.'''
 
 
 def load_engine(name: str, card: ModelCard, device: torch.device, input_size: tuple[int, int],
@@ -31,10 +33,9 @@ def _check(name: str, device: torch.device, precision: str) -> None:
         raise ValueError(f"engine '{name}', expected one of {', '.join(ENGINES)}")
     if precision not in PRECISIONS:
         raise ValueError(f"precision '{precision}', expected one of {', '.join(PRECISIONS)}")
-    if name == 'reference' and precision != 'float32':
-        raise ValueError(f'engine reference computes in float32, not {precision}')
-    if name in ('onnxruntime', 'tensorrt') and precision == 'bfloat16':
-        raise ValueError(f'engine {name} computes in float32 or float16, not bfloat16')
+    if precision not in ENGINES[name]:
+        raise ValueError(f'engine {name} computes in {" or ".join(ENGINES[name])}, '
+                         f'not {precision}')
     if name == 'torch' and precision == 'float16' and device.type == 'cpu':
         raise ValueError('precision float16 needs a CUDA device; on the CPU use bfloat16')
 
