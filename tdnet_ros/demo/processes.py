@@ -1,7 +1,8 @@
 """Child processes that never outlive the demo, and what they said last."""
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 import ctypes
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +15,7 @@ from typing import NoReturn
 
 LAST_LINES = 15
 STOP_S = 20.0
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PR_SET_PDEATHSIG = 1
 # Linux interrupts a child that asked for it when its parent is gone, even when that was killed.
 END_WITH_PARENT = (partial(ctypes.PyDLL(None).prctl, PR_SET_PDEATHSIG, int(signal.SIGINT))
@@ -39,6 +41,24 @@ class Ending:
         """End the demo if it was asked to."""
         if cls.status is not None:
             raise SystemExit(cls.status)
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Let signals that end the demo wait, so that no child is started and then forgotten.
+
+    Other threads take signals too, so a mask would not do.
+    """
+    came: list[int] = []
+    before = {number: signal.signal(number, lambda number, frame: came.append(number))
+              for number in ENDING}
+    try:
+        yield
+    finally:
+        for ending, handler in before.items():
+            signal.signal(ending, handler)
+        for number in came:
+            signal.raise_signal(number)
 
 
 class DemoError(RuntimeError):
@@ -99,11 +119,11 @@ class Crew:
     def start(self, name: str, command: Sequence[str], may_end: bool = False) -> Child:
         """Start a process that Ctrl-C in the terminal does not reach."""
         log = self._logs / f'{name}.log'
-        with log.open('wb') as output:
+        with log.open('wb') as output, held_back():
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output,
                                        stderr=subprocess.STDOUT, start_new_session=True,
                                        preexec_fn=END_WITH_PARENT)
-        self._children.append(Child(name, process, log, may_end))
+            self._children.append(Child(name, process, log, may_end))
         return self._children[-1]
 
     def check(self) -> None:

@@ -1,5 +1,6 @@
 """Child processes end with the demo, and a dead one is quoted."""
 from pathlib import Path
+import signal
 import subprocess
 import sys
 import time
@@ -61,6 +62,22 @@ time.sleep(60)
     while child.exists() and child.read_text().split(') ')[1][0] != 'Z':
         assert time.monotonic() < end_s
         time.sleep(0.02)
+
+
+def test_signal_while_a_child_starts_comes_after_it_is_known(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    children: list[subprocess.Popen] = []
+
+    class Interrupted(subprocess.Popen):
+        def __init__(self, *arguments: object, **options: object) -> None:
+            super().__init__(*arguments, **options)
+            children.append(self)
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(subprocess, 'Popen', Interrupted)
+    with pytest.raises(KeyboardInterrupt), Crew(tmp_path) as crew:
+        crew.start('node', SLEEP)
+    assert children[0].poll() is not None
 
 
 def test_child_that_ignores_the_interrupt_is_killed(tmp_path: Path,
