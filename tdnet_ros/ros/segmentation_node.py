@@ -32,8 +32,9 @@ class SegmentationNode(LifecycleNode):
     from a third, so neither services nor diagnostics wait for the network.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, load: Callable[..., VideoSegmenter] = VideoSegmenter.load) -> None:
         super().__init__('tdnet')
+        self._load = load
         self._settings, self._problems = parameters.declare(self)
         self._unknown = parameters.unknown_names(self)
         self._segmenter: VideoSegmenter | None = None
@@ -94,7 +95,7 @@ class SegmentationNode(LifecycleNode):
         if self._problems:
             raise ValueError('; '.join(self._problems))
         height, width = settings.input_size
-        segmenter = VideoSegmenter.load(
+        segmenter = self._load(
             settings.model, settings.device, (height, width) if height else None,
             settings.weights or None)
         LabelMap(segmenter.card.classes, settings.keep_classes, settings.class_remap)
