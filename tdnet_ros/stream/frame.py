@@ -54,8 +54,10 @@ class Segmentation:
     reset_reason: str | None
     '''Why the memory was emptied before this frame, if it was.'''
     stage_ms: Mapping[str, float]
-    '''Milliseconds of upload, network and download.'''
+    '''Milliseconds of upload, network and download; of the whole batch, if there was one.'''
     confidence: Image | None = None
     '''uint8 [H, W]: probability of the label, 0 to 255; when asked for.'''
+    batch: int = 1
+    '''Frames that ran together.'''
     logits: NDArray[np.float32] | None = None
     '''float32 [C, h, w] at the network's input size; when asked for.'''

@@ -41,8 +41,11 @@ class FrameMemory:
     the order of paths in the memory.
     """
 
-    def __init__(self, paths: int, max_gap_s: float = 1.0, scene_cut: bool = True) -> None:
+    def __init__(self, paths: int, max_gap_s: float = 1.0, scene_cut: bool = True,
+                 owner: object = None) -> None:
+        """Take the number of paths; `owner` is the engine whose features are kept here."""
         self.paths = paths
+        self.owner = owner
         self.max_gap_s = max_gap_s
         self.scene_cut = scene_cut
         self.next_path = 0

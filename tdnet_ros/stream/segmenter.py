@@ -1,18 +1,33 @@
 """One network, many cameras: a frame and a memory in, labels out."""
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 import time
+from typing import NamedTuple
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from tdnet_ros.nets.card import ModelCard, find_model
 from tdnet_ros.nets.pyramid import upsample
+from tdnet_ros.stream.batch import largest_worthwhile, measured, runs, stacked, unstacked
 from tdnet_ros.stream.classify import classify, confidence_of
 from tdnet_ros.stream.engines import load_engine
 from tdnet_ros.stream.frame import Frame, Segmentation
 from tdnet_ros.stream.memory import FrameMemory
 from tdnet_ros.stream.preprocess import Preprocessor
+
+
+class _Turn(NamedTuple):
+    """A frame whose memory is ready for it."""
+
+    frame: Frame
+    memory: FrameMemory
+    reset_reason: str | None
+    path: int
+    fill: int
 
 
 class VideoSegmenter:
@@ -29,6 +44,8 @@ class VideoSegmenter:
         self.scene_cut = scene_cut
         self._engine = load_engine(engine, card, device, self.input_size, precision)
         self._preprocessor = Preprocessor(self.input_size, card.mean, card.std, device)
+        self.batch_ms: dict[int, float] = {}
+        '''Milliseconds of a frame in a batch of so many, as far as `measure_batches` went.'''
 
     @classmethod
     def load(cls, model: str | Path, device: str = 'auto',
@@ -60,50 +77,119 @@ class VideoSegmenter:
 
     def new_memory(self) -> FrameMemory:
         """Make the memory of one camera."""
-        return FrameMemory(self.paths, self.max_gap_s, self.scene_cut)
+        return FrameMemory(self.paths, self.max_gap_s, self.scene_cut, owner=self._engine)
 
-    @torch.inference_mode()
+    @property
+    def batch(self) -> int:
+        """Frames that `step_batch` runs together at most: 1 until batches proved faster."""
+        return largest_worthwhile(self.batch_ms)
+
     def step(self, frame: Frame, memory: FrameMemory, keep_logits: bool = False,
              confidence: bool = False) -> Segmentation:
         """Label one frame with the next path and put its features into the memory.
 
-        If anything fails the memory is reset, since its order of paths would be broken.
+        If anything fails the memory is reset, since its order of paths would be broken. The
+        memory must be one of `new_memory`, else ValueError.
         """
-        reason = memory.prepare(frame)
-        path, fill = memory.next_path, len(memory.entries) if memory.is_full else 0
+        turn = self._turn(frame, memory)
         try:
-            start = time.perf_counter()
-            pixels = self._preprocessor.upload(frame.rgb)
-            uploaded = self._time()
-            logits, features = self._engine.run(
-                self._preprocessor.normalise(pixels), path, memory.entries)
-            labels = classify(logits, frame.size)
-            scores = confidence_of(logits, frame.size) if confidence else None
-            computed = self._time()
-            result = labels.cpu().numpy(), None if scores is None else scores.cpu().numpy()
-            downloaded = time.perf_counter()
+            return self._run([turn], confidence, keep_logits)[0]
         except Exception:
             memory.reset('the frame before failed')
             raise
-        memory.push(features)
-        return Segmentation(
-            labels=result[0], confidence=result[1], path=path, memory_fill=fill,
-            reset_reason=reason,
-            stage_ms={'upload': (uploaded - start) * 1e3, 'network': (computed - uploaded) * 1e3,
-                      'download': (downloaded - computed) * 1e3},
-            logits=upsample(logits, self.input_size)[0].cpu().numpy() if keep_logits else None)
+
+    def step_batch(self, frames: Sequence[Frame], memories: Sequence[FrameMemory],
+                   confidence: bool = False) -> Iterator[tuple[int, Segmentation | Exception]]:
+        """Label frames of as many cameras, each as `step` would, in as few runs as pay.
+
+        Frames share a run if the same path is next in their memories and these are equally
+        full. Yields the index of a frame and its labels as soon as its run is over. When a run
+        fails its frames are tried one by one: one that fails yields what it raised, its memory
+        is reset, and the others are not affected.
+        """
+        turns = [self._turn(frame, memory)
+                 for frame, memory in zip(frames, memories, strict=True)]
+        for indices in runs([(turn.path, turn.fill) for turn in turns], self.batch):
+            yield from zip(indices, self._attempt([turns[index] for index in indices],
+                                                  confidence), strict=True)
 
     def warm_up(self, size: tuple[int, int]) -> None:
         """Run every path on a black frame of a camera's (height, width) with a full memory."""
-        memory = FrameMemory(self.paths, scene_cut=False)
-        rgb = torch.zeros(*size, 3, dtype=torch.uint8).numpy()
+        self._frame_ms(size, 1)
+
+    def measure_batches(self, size: tuple[int, int], limit: int) -> None:
+        """Find out up to how many frames, `limit` at most, are faster together than alone.
+
+        size: (height, width) of the cameras' images. Fills `batch_ms`.
+        """
+        self.batch_ms = measured(lambda count: self._frame_ms(size, count), limit)
+
+    def _turn(self, frame: Frame, memory: FrameMemory) -> _Turn:
+        if memory.owner is not self._engine:
+            raise ValueError('this memory was made by another segmenter: take one of new_memory()')
+        reason = memory.prepare(frame)
+        return _Turn(frame, memory, reason, memory.next_path, len(memory.entries))
+
+    def _attempt(self, turns: list[_Turn], confidence: bool) -> list[Segmentation | Exception]:
+        """Run frames together or, if that fails, one by one."""
+        try:
+            return list(self._run(turns, confidence))
+        except Exception as error:
+            if len(turns) == 1:
+                turns[0].memory.reset('the frame before failed')
+                return [error]
+        return [outcome for turn in turns for outcome in self._attempt([turn], confidence)]
+
+    @torch.inference_mode()
+    def _run(self, turns: Sequence[_Turn], confidence: bool,
+             keep_logits: bool = False) -> list[Segmentation]:
+        """Label frames that run the same path with equally full memories; push on success."""
+        start = time.perf_counter()
+        pixels = [self._preprocessor.upload(turn.frame.rgb) for turn in turns]
+        uploaded = self._time()
+        image = _joined([self._preprocessor.normalise(frame) for frame in pixels])
+        memory = (turns[0].memory.entries if len(turns) == 1 else
+                  [stacked(entries) for entries in zip(*(turn.memory.entries for turn in turns),
+                                                       strict=True)])
+        logits, features = self._engine.run(image, turns[0].path, memory)
+        maps = [(turn.frame.size, one) for turn, one in zip(turns, logits.split(1), strict=True)]
+        labels = [classify(one, size) for size, one in maps]
+        scores = [confidence_of(one, size) if confidence else None for size, one in maps]
+        computed = self._time()
+        arrays = [(one.cpu().numpy(), None if score is None else score.cpu().numpy())
+                  for one, score in zip(labels, scores, strict=True)]
+        downloaded = time.perf_counter()
+        for turn, entry in zip(turns, unstacked(features, len(turns)), strict=True):
+            turn.memory.push(entry)
+        stage_ms = {'upload': (uploaded - start) * 1e3, 'network': (computed - uploaded) * 1e3,
+                    'download': (downloaded - computed) * 1e3}
+        return [Segmentation(
+            labels=array, confidence=score, path=turn.path,
+            memory_fill=turn.fill if turn.fill == self.paths - 1 else 0,
+            reset_reason=turn.reset_reason, stage_ms=stage_ms, batch=len(turns),
+            logits=upsample(one, self.input_size)[0].cpu().numpy() if keep_logits else None)
+            for turn, one, (array, score) in zip(turns, logits.split(1), arrays, strict=True)]
+
+    def _frame_ms(self, size: tuple[int, int], count: int) -> float:
+        """Milliseconds of a frame in a batch, over all paths with a full memory."""
+        memories = [FrameMemory(self.paths, scene_cut=False, owner=self._engine)
+                    for _ in range(count)]
+        rgb = np.zeros((*size, 3), np.uint8)
+        starts = []
         for number in range(2 * self.paths):
-            self.step(Frame(rgb, number), memory)
+            starts.append(time.perf_counter())
+            self._run([self._turn(Frame(rgb, number), memory) for memory in memories],
+                      confidence=False)
+        return (time.perf_counter() - starts[self.paths]) * 1e3 / (self.paths * count)
 
     def _time(self) -> float:
         if self.device.type == 'cuda':
             torch.cuda.synchronize(self.device)
         return time.perf_counter()
+
+
+def _joined(images: Sequence[Tensor]) -> Tensor:
+    return images[0] if len(images) == 1 else torch.cat(list(images))
 
 
 def find_device(device: str) -> torch.device:
