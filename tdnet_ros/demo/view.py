@@ -12,7 +12,7 @@ from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 
 from tdnet_ros.bags.session import ros_node, stop_on_signals
-from tdnet_ros.ros.messages import image_to_rgb
+from tdnet_ros.ros.decoding import image_to_rgb
 
 TITLE = 'tdnet overlay (q closes)'
 SIZE = 960, 540

@@ -4,7 +4,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from rclpy.node import Node
@@ -19,7 +18,7 @@ from tdnet_ros.ros.label_map import LabelMap
 from tdnet_ros.ros.messages import LabelInfo, array_to_image, label_info, to_jpeg, to_png
 from tdnet_ros.ros.meter import LATENCY, STAGES
 from tdnet_ros.ros.parameters import NodeParameters
-from tdnet_ros.stream.labels import Painter, banner
+from tdnet_ros.stream.labels import Painter, overlay
 
 # Reliable, because displays that ask for reliable would not see a best-effort publisher.
 OUTPUT_QOS = QoSProfile(depth=2, reliability=ReliabilityPolicy.RELIABLE,
@@ -94,14 +93,12 @@ class CameraOutputs:
                                  for publisher in (self._overlay, self._overlay_jpeg))
         if not wants_raw and not wants_jpeg:
             return
-        bgr = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), np.uint8)
-        overlay = self._painter.blend(bgr, labels, parameters.overlay_opacity)
-        if not self._card.trained:
-            banner(overlay, 'UNTRAINED MODEL: LABELS ARE NOISE')
+        painted = overlay(self._painter, rgb, labels, parameters.overlay_opacity,
+                          self._card.trained)
         if wants_raw:
-            self._overlay.publish(array_to_image(overlay, 'bgr8', header))
+            self._overlay.publish(array_to_image(painted, 'bgr8', header))
         if wants_jpeg:
-            self._overlay_jpeg.publish(to_jpeg(overlay, header, parameters.overlay_quality))
+            self._overlay_jpeg.publish(to_jpeg(painted, header, parameters.overlay_quality))
 
     def publish_times(self, times_ms: Mapping[str, float]) -> None:
         """Publish the times of one image, for plotting."""

@@ -13,10 +13,9 @@ from sensor_msgs.msg import CompressedImage, Image
 from tdnet_ros.ros.admission import RateLimit, stale_reason
 from tdnet_ros.ros.camera_outputs import CameraOutputs
 from tdnet_ros.ros.cloud import Labelled
-from tdnet_ros.ros.compressed import compressed_to_rgb
+from tdnet_ros.ros.decoding import to_frame
 from tdnet_ros.ros.device import hardware_name, is_out_of_memory, release_memory
 from tdnet_ros.ros.errors import ErrorLog, one_line
-from tdnet_ros.ros.messages import image_to_rgb
 from tdnet_ros.ros.meter import LATENCY, StreamMeter
 from tdnet_ros.ros.parameters import NodeParameters
 from tdnet_ros.ros.points import PointPainter
@@ -147,7 +146,7 @@ class CameraStream:
     def _label(self, arrival: _Arrival) -> None:
         header, parameters = arrival.msg.header, self._parameters()
         taken = time.perf_counter()
-        frame = self._decode(arrival.msg)
+        frame = to_frame(arrival.msg, self._kind is CompressedImage)
         decoded = time.perf_counter()
         self.outputs.use_classes(parameters)
         result = self._step(frame, parameters)
@@ -167,13 +166,6 @@ class CameraStream:
             times_ms['pictures'] = (time.perf_counter() - published) * 1e3
         self.meter.processed(times_ms, result.path, result.memory_fill, result.reset_reason)
         self.outputs.publish_times(times_ms)
-
-    def _decode(self, msg: Any) -> Frame:
-        if self._kind is CompressedImage:
-            rgb, encoding = compressed_to_rgb(msg), msg.format
-        else:
-            rgb, encoding = image_to_rgb(msg), msg.encoding
-        return Frame(rgb, stamp_ns(msg.header), msg.header.frame_id, encoding)
 
     def _step(self, frame: Frame, parameters: NodeParameters) -> Segmentation:
         reason, self._reset_reason = self._reset_reason, None

@@ -1,23 +1,32 @@
-"""Depth and labels to an organised point cloud."""
+"""Depth and labels to organised points."""
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sensor_msgs.msg import PointCloud2, PointField
-from std_msgs.msg import Header
 
 from tdnet_ros.ros.encodings import MAX_PIXELS
 
 _DEPTHS = {'16UC1': ('u2', 1e-3), 'mono16': ('u2', 1e-3), '32FC1': ('f4', 1.0)}
-_FIELDS = (('x', '<f4', PointField.FLOAT32), ('y', '<f4', PointField.FLOAT32),
-           ('z', '<f4', PointField.FLOAT32), ('rgb', '<u4', PointField.FLOAT32),
-           ('label', 'u1', PointField.UINT8), ('confidence', 'u1', PointField.UINT8))
-_OFFSETS = (0, 4, 8, 12, 16, 17)
-_POINT = np.dtype({'names': [name for name, _, _ in _FIELDS],
-                   'formats': [kind for _, kind, _ in _FIELDS],
-                   'offsets': list(_OFFSETS), 'itemsize': 20})
+
+
+class Field(NamedTuple):
+    """One field of a point; its datatype as sensor_msgs/PointField numbers it."""
+
+    name: str
+    kind: str
+    offset: int
+    datatype: int
+
+
+_UINT8, _FLOAT32 = 2, 7
+FIELDS = (Field('x', '<f4', 0, _FLOAT32), Field('y', '<f4', 4, _FLOAT32),
+          Field('z', '<f4', 8, _FLOAT32), Field('rgb', '<u4', 12, _FLOAT32),
+          Field('label', 'u1', 16, _UINT8), Field('confidence', 'u1', 17, _UINT8))
+_POINT = np.dtype({'names': [field.name for field in FIELDS],
+                   'formats': [field.kind for field in FIELDS],
+                   'offsets': [field.offset for field in FIELDS], 'itemsize': 20})
 
 
 class Pinhole(NamedTuple):
@@ -32,7 +41,7 @@ class Pinhole(NamedTuple):
 class Labelled(NamedTuple):
     """An image and what was seen in it, all of one size [H, W]."""
 
-    header: Header
+    header: Any
     rgb: NDArray[np.uint8]
     labels: NDArray[np.uint8]
     confidence: NDArray[np.uint8]
@@ -75,8 +84,9 @@ def depth_in_metres(msg: Any, size: tuple[int, int]) -> NDArray[np.float32]:
     return depth
 
 
-def organised_cloud(depth: NDArray[np.float32], camera: Pinhole, seen: Labelled) -> PointCloud2:
-    """A cloud of H x W points in the camera's optical frame; x, y, z are NaN without depth."""
+def organised_points(depth: NDArray[np.float32], camera: Pinhole,
+                     seen: Labelled) -> NDArray[np.void]:
+    """Points [H, W] of FIELDS in the camera's optical frame; x, y, z are NaN without depth."""
     height, width = depth.shape
     points = np.zeros((height, width), _POINT)
     points['x'] = depth * ((np.arange(width, dtype=np.float32) - camera.cx) / camera.fx)
@@ -86,10 +96,4 @@ def organised_cloud(depth: NDArray[np.float32], camera: Pinhole, seen: Labelled)
     points['rgb'] = red << 16 | green << 8 | blue
     points['label'] = seen.labels
     points['confidence'] = seen.confidence
-    msg = PointCloud2(
-        header=seen.header, height=height, width=width, is_bigendian=False, is_dense=False,
-        point_step=_POINT.itemsize, row_step=width * _POINT.itemsize, fields=[
-            PointField(name=name, offset=offset, datatype=datatype, count=1)
-            for (name, _, datatype), offset in zip(_FIELDS, _OFFSETS)])
-    msg.data.frombytes(points.data.cast('B'))
-    return msg
+    return points

@@ -1,7 +1,7 @@
-"""JPEG and PNG images of sensor_msgs/CompressedImage to RGB."""
+"""JPEG and PNG images of sensor_msgs/CompressedImage, to RGB and back."""
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -13,6 +13,13 @@ _PNG = b'\x89PNG\r\n\x1a\n'
 _JPEG = b'\xff\xd8'
 # Markers that start a frame, and so carry its size: all C0 to CF but tables and extensions.
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+
+
+class Compressed(NamedTuple):
+    """Format and data of a sensor_msgs/CompressedImage, spelled as image_transport does."""
+
+    format: str
+    data: NDArray[np.uint8]
 
 
 def compressed_to_rgb(msg: Any) -> NDArray[np.uint8]:
@@ -37,6 +44,23 @@ def compressed_to_rgb(msg: Any) -> NDArray[np.uint8]:
         raise ValueError(f'compressed image of {width} x {height}: its {len(data)} bytes are '
                          'damaged')
     return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def encode_jpeg(bgr: NDArray[np.uint8], quality: int) -> Compressed:
+    """An image uint8 [H, W, 3] as JPEG."""
+    return _encoded('.jpg', bgr, (cv2.IMWRITE_JPEG_QUALITY, quality),
+                    'bgr8; jpeg compressed bgr8')
+
+
+def encode_png(labels: NDArray[np.uint8]) -> Compressed:
+    """Labels or confidence uint8 [H, W] as PNG: nothing is lost."""
+    return _encoded('.png', labels, (cv2.IMWRITE_PNG_COMPRESSION, 1), 'mono8; png compressed ')
+
+
+def _encoded(extension: str, image: NDArray[np.uint8], options: tuple[int, int],
+             image_format: str) -> Compressed:
+    _, data = cv2.imencode(extension, image, options)
+    return Compressed(image_format, np.asarray(data, np.uint8))
 
 
 def _size(data: NDArray[np.uint8]) -> tuple[int, int] | None:

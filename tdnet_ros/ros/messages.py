@@ -1,17 +1,16 @@
-"""ROS messages to arrays and back: the only code that reads or fills image fields."""
+"""Arrays to ROS messages: the only code that fills their fields."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-import difflib
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CompressedImage, Image, PointCloud2, PointField
 from std_msgs.msg import Header
 
-from tdnet_ros.ros.encodings import ENCODINGS, MAX_PIXELS
+from tdnet_ros.ros.cloud import FIELDS
+from tdnet_ros.ros.compressed import Compressed, encode_jpeg, encode_png
 
 try:
     from vision_msgs.msg import LabelInfo as LabelInfo
@@ -20,32 +19,6 @@ except ImportError:
     LabelInfo = None
 
 _CHANNELS = {'mono8': 1, 'rgb8': 3, 'bgr8': 3}
-
-
-def image_to_rgb(msg: Any) -> NDArray[np.uint8]:
-    """The pixels of a sensor_msgs/Image, uint8 [H, W, 3]: a view of its data for rgb8.
-
-    Any `step` is fine. ValueError says what is wrong with the message.
-    """
-    encoding = ENCODINGS.get(msg.encoding)
-    if encoding is None:
-        raise ValueError(_unknown_encoding(msg.encoding))
-    width, height, step = int(msg.width), int(msg.height), int(msg.step)
-    what = f'{msg.encoding} image of {width} x {height}'
-    if not 0 < width * height <= MAX_PIXELS:
-        raise ValueError(f'{what}: expected 1 to {MAX_PIXELS} pixels')
-    if width % encoding.width_multiple or height % encoding.height_multiple:
-        raise ValueError(f'{what}: expected a width that is a multiple of '
-                         f'{encoding.width_multiple}, a height of {encoding.height_multiple}')
-    if step < width * encoding.pixel_bytes:
-        raise ValueError(f'{what} has step {step}: expected at least '
-                         f'{width * encoding.pixel_bytes} bytes a row')
-    rows = int(height * encoding.rows_per_line)
-    if len(msg.data) < rows * step:
-        raise ValueError(f'{what} with step {step} has {len(msg.data)} bytes of data: '
-                         f'expected {rows * step}')
-    data = np.frombuffer(msg.data, np.uint8, rows * step).reshape(rows, step)
-    return encoding.decode(data, width, height, bool(msg.is_bigendian))
 
 
 def array_to_image(array: NDArray[np.uint8], encoding: str, header: Header) -> Image:
@@ -62,22 +35,30 @@ def array_to_image(array: NDArray[np.uint8], encoding: str, header: Header) -> I
 
 
 def to_jpeg(bgr: NDArray[np.uint8], header: Header, quality: int) -> CompressedImage:
-    """A sensor_msgs/CompressedImage with JPEG data, its format spelled as image_transport does."""
-    return _compressed('.jpg', bgr, (cv2.IMWRITE_JPEG_QUALITY, quality),
-                       'bgr8; jpeg compressed bgr8', header)
+    """A sensor_msgs/CompressedImage with JPEG data."""
+    return _compressed(encode_jpeg(bgr, quality), header)
 
 
 def to_png(labels: NDArray[np.uint8], header: Header) -> CompressedImage:
     """A sensor_msgs/CompressedImage with labels uint8 [H, W] as PNG: nothing is lost."""
-    return _compressed('.png', labels, (cv2.IMWRITE_PNG_COMPRESSION, 1),
-                       'mono8; png compressed ', header)
+    return _compressed(encode_png(labels), header)
 
 
-def _compressed(extension: str, image: NDArray[np.uint8], options: tuple[int, int],
-                image_format: str, header: Header) -> CompressedImage:
-    _, data = cv2.imencode(extension, image, options)
-    msg = CompressedImage(header=header, format=image_format)
-    msg.data.frombytes(data.data.cast('B'))
+def _compressed(image: Compressed, header: Header) -> CompressedImage:
+    msg = CompressedImage(header=header, format=image.format)
+    msg.data.frombytes(image.data.data.cast('B'))
+    return msg
+
+
+def points_to_cloud(points: NDArray[np.void], header: Header) -> PointCloud2:
+    """An organised sensor_msgs/PointCloud2 of points [H, W] with the fields of `cloud`."""
+    height, width = points.shape
+    msg = PointCloud2(
+        header=header, height=height, width=width, is_bigendian=False, is_dense=False,
+        point_step=points.itemsize, row_step=width * points.itemsize, fields=[
+            PointField(name=field.name, offset=field.offset, datatype=field.datatype, count=1)
+            for field in FIELDS])
+    msg.data.frombytes(points.data.cast('B'))
     return msg
 
 
@@ -87,10 +68,3 @@ def label_info(names: Mapping[int, str], header: Header) -> Any:
         return None
     class_map = [VisionClass(class_id=index, class_name=name) for index, name in names.items()]
     return LabelInfo(header=header, class_map=class_map, threshold=0.0)
-
-
-def _unknown_encoding(name: str) -> str:
-    near = difflib.get_close_matches(name.lower(), ENCODINGS, n=1)
-    hint = f" (did you mean '{near[0]}'?)" if near else ''
-    return (f"image encoding '{name}' is not supported{hint}: expected one of "
-            f'{", ".join(ENCODINGS)}')

@@ -10,8 +10,9 @@ from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 
-from tdnet_ros.ros.cloud import Labelled, depth_in_metres, organised_cloud, pinhole
+from tdnet_ros.ros.cloud import Labelled, depth_in_metres, organised_points, pinhole
 from tdnet_ros.ros.errors import one_line
+from tdnet_ros.ros.messages import points_to_cloud
 from tdnet_ros.ros.stamps import stamp_ns
 
 DEPTH_QOS = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -94,7 +95,8 @@ class PointPainter:
         try:
             size = seen.labels.shape[0], seen.labels.shape[1]
             camera = pinhole(self._info, size)
-            self._publisher.publish(organised_cloud(depth_in_metres(depth, size), camera, seen))
+            points = organised_points(depth_in_metres(depth, size), camera, seen)
+            self._publisher.publish(points_to_cloud(points, seen.header))
             self.problem = ''
         except Exception as error:
             self.problem = one_line(error)

@@ -36,6 +36,15 @@ class Painter:
         return np.asarray(blended, np.uint8)
 
 
+def overlay(painter: Painter, rgb: Image, labels: Image, opacity: float, trained: bool) -> Image:
+    """Lay labels over an image as BGR uint8 [H, W, 3], with a BGR painter; warn if untrained."""
+    bgr = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), np.uint8)
+    painted = painter.blend(bgr, labels, opacity)
+    if not trained:
+        banner(painted, 'UNTRAINED MODEL: LABELS ARE NOISE')
+    return painted
+
+
 def banner(image: Image, text: str) -> None:
     """Write a warning in capitals-high letters across the top of an image, in place."""
     height, width = image.shape[:2]

@@ -8,7 +8,8 @@ import pytest
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 
-from tdnet_ros.ros.cloud import Labelled, Pinhole, depth_in_metres, organised_cloud, pinhole
+from tdnet_ros.ros.cloud import Labelled, Pinhole, depth_in_metres, organised_points, pinhole
+from tdnet_ros.ros.messages import points_to_cloud
 
 SIZE = (4, 6)
 CAMERA = Pinhole(fx=100.0, fy=50.0, cx=2.5, cy=1.5)
@@ -47,7 +48,8 @@ def test_points_project_back_to_their_pixels() -> None:
     rgb = generator.integers(0, 256, (*SIZE, 3), np.uint8)
     labels, confidence = generator.integers(0, 19, (2, *SIZE), np.uint8)
     header = Header(frame_id='camera_optical')
-    msg = organised_cloud(depth, CAMERA, Labelled(header, rgb, labels, confidence))
+    seen = Labelled(header, rgb, labels, confidence)
+    msg = points_to_cloud(organised_points(depth, CAMERA, seen), header)
     assert (msg.height, msg.width, msg.header, msg.is_dense) == (*SIZE, header, False)
     points = read(msg)
     seen = np.isfinite(depth)

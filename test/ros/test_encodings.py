@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from tdnet_ros.ros.decoding import image_to_rgb
 from tdnet_ros.ros.encodings import ENCODINGS, MAX_PIXELS
-from tdnet_ros.ros.messages import image_to_rgb
 
 HEIGHT, WIDTH = 6, 8
 RED = (255, 0, 0)

@@ -8,7 +8,8 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from tdnet_ros.nets.classes import CAMVID
-from tdnet_ros.ros.messages import array_to_image, image_to_rgb, label_info, to_jpeg, to_png
+from tdnet_ros.ros.decoding import image_to_rgb
+from tdnet_ros.ros.messages import array_to_image, label_info, to_jpeg, to_png
 
 
 @pytest.fixture

@@ -1,0 +1,56 @@
+"""Image messages to frames; any class that has the fields of the message will do."""
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tdnet_ros.ros.compressed import compressed_to_rgb
+from tdnet_ros.ros.encodings import ENCODINGS, MAX_PIXELS
+from tdnet_ros.ros.stamps import stamp_ns
+from tdnet_ros.stream import Frame
+
+
+def to_frame(msg: Any, compressed: bool) -> Frame:
+    """The frame in a sensor_msgs/Image, or in a CompressedImage.
+
+    ValueError says what is wrong with the message.
+    """
+    rgb = compressed_to_rgb(msg) if compressed else image_to_rgb(msg)
+    return Frame(rgb, stamp_ns(msg.header), msg.header.frame_id,
+                 msg.format if compressed else msg.encoding)
+
+
+def image_to_rgb(msg: Any) -> NDArray[np.uint8]:
+    """The pixels of a sensor_msgs/Image, uint8 [H, W, 3]: a view of its data for rgb8.
+
+    Any `step` is fine. ValueError says what is wrong with the message.
+    """
+    encoding = ENCODINGS.get(msg.encoding)
+    if encoding is None:
+        raise ValueError(_unknown_encoding(msg.encoding))
+    width, height, step = int(msg.width), int(msg.height), int(msg.step)
+    what = f'{msg.encoding} image of {width} x {height}'
+    if not 0 < width * height <= MAX_PIXELS:
+        raise ValueError(f'{what}: expected 1 to {MAX_PIXELS} pixels')
+    if width % encoding.width_multiple or height % encoding.height_multiple:
+        raise ValueError(f'{what}: expected a width that is a multiple of '
+                         f'{encoding.width_multiple}, a height of {encoding.height_multiple}')
+    if step < width * encoding.pixel_bytes:
+        raise ValueError(f'{what} has step {step}: expected at least '
+                         f'{width * encoding.pixel_bytes} bytes a row')
+    rows = int(height * encoding.rows_per_line)
+    if len(msg.data) < rows * step:
+        raise ValueError(f'{what} with step {step} has {len(msg.data)} bytes of data: '
+                         f'expected {rows * step}')
+    data = np.frombuffer(msg.data, np.uint8, rows * step).reshape(rows, step)
+    return encoding.decode(data, width, height, bool(msg.is_bigendian))
+
+
+def _unknown_encoding(name: str) -> str:
+    near = difflib.get_close_matches(name.lower(), ENCODINGS, n=1)
+    hint = f" (did you mean '{near[0]}'?)" if near else ''
+    return (f"image encoding '{name}' is not supported{hint}: expected one of "
+            f'{", ".join(ENCODINGS)}')
