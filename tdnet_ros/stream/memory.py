@@ -29,6 +29,7 @@ class _Seen(NamedTuple):
 
     stamp_ns: int
     size: tuple[int, int]
+    input_size: tuple[int, int] | None
     encoding: str
     frame_id: str
     thumbnail: NDArray[np.float32] | None
@@ -59,6 +60,11 @@ class FrameMemory:
         return list(self._entries)
 
     @property
+    def turn(self) -> tuple[int, int]:
+        """The path that is next and the number of entries: where equal, frames may share a run."""
+        return self.next_path, len(self._entries)
+
+    @property
     def is_full(self) -> bool:
         """Whether there is enough to propagate."""
         return len(self._entries) == self.paths - 1
@@ -70,13 +76,14 @@ class FrameMemory:
         self.next_path = 0
         self._pending_reason = reason
 
-    def prepare(self, frame: Frame) -> str | None:
+    def prepare(self, frame: Frame, input_size: tuple[int, int] | None = None) -> str | None:
         """Reset if the memory is stale for this frame; return why, or None.
 
         The first reason that holds: the one given to `reset`, the stamp went backwards, the
-        gap is too long, the size, encoding or frame_id changed, the scene was cut.
+        gap is too long, the size, encoding or frame_id of the images or the size of the
+        network's input changed, the scene was cut.
         """
-        seen = _Seen(frame.stamp_ns, frame.size, frame.encoding, frame.frame_id,
+        seen = _Seen(frame.stamp_ns, frame.size, input_size, frame.encoding, frame.frame_id,
                      _thumbnail(frame.rgb) if self.scene_cut else None)
         reason = self._stale_reason(seen)
         if reason is not None:
@@ -102,7 +109,8 @@ class FrameMemory:
             return f'gap of {gap_s:.3f} s exceeds max_gap_s {self.max_gap_s:g}'
         for what, old, new in (('image size', last.size, seen.size),
                                ('encoding', last.encoding, seen.encoding),
-                               ('frame_id', last.frame_id, seen.frame_id)):
+                               ('frame_id', last.frame_id, seen.frame_id),
+                               ('input size', last.input_size, seen.input_size)):
             if old != new:
                 return f'{what} changed from {old} to {new}'
         if seen.thumbnail is not None and last.thumbnail is not None:

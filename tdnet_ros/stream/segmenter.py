@@ -19,6 +19,9 @@ from tdnet_ros.stream.frame import Frame, Segmentation
 from tdnet_ros.stream.memory import FrameMemory
 from tdnet_ros.stream.preprocess import Preprocessor
 
+RESIZABLE = ('torch', 'reference')
+'''Engines that take any input size.'''
+
 
 class _Turn(NamedTuple):
     """A frame whose memory is ready for it."""
@@ -42,8 +45,9 @@ class VideoSegmenter:
         self.input_size = _checked_size(input_size or card.input_size)
         self.max_gap_s = max_gap_s
         self.scene_cut = scene_cut
+        self.engine = engine
         self._engine = load_engine(engine, card, device, self.input_size, precision)
-        self._preprocessor = Preprocessor(self.input_size, card.mean, card.std, device)
+        self._preprocessor = self._new_preprocessor()
         self.batch_ms: dict[int, float] = {}
         '''Milliseconds of a frame in a batch of so many, as far as `measure_batches` went.'''
 
@@ -113,6 +117,17 @@ class VideoSegmenter:
             yield from zip(indices, self._attempt([turns[index] for index in indices],
                                                   confidence), strict=True)
 
+    def resize(self, input_size: tuple[int, int]) -> None:
+        """Give the network another input size, (height, width), from the next frame on.
+
+        Memories reset themselves then. ValueError if the engine is bound to its size.
+        """
+        if self.engine not in RESIZABLE:
+            raise ValueError(f'engine {self.engine} is bound to the input size it was made for: '
+                             f'expected one of {", ".join(RESIZABLE)}')
+        self.input_size = _checked_size(input_size)
+        self._preprocessor = self._new_preprocessor()
+
     def warm_up(self, size: tuple[int, int]) -> None:
         """Run every path on a black frame of a camera's (height, width) with a full memory."""
         self._frame_ms(size, 1)
@@ -127,8 +142,8 @@ class VideoSegmenter:
     def _turn(self, frame: Frame, memory: FrameMemory) -> _Turn:
         if memory.owner is not self._engine:
             raise ValueError('this memory was made by another segmenter: take one of new_memory()')
-        reason = memory.prepare(frame)
-        return _Turn(frame, memory, reason, memory.next_path, len(memory.entries))
+        reason = memory.prepare(frame, self.input_size)
+        return _Turn(frame, memory, reason, *memory.turn)
 
     def _attempt(self, turns: list[_Turn], confidence: bool) -> list[Segmentation | Exception]:
         """Run frames together or, if that fails, one by one."""
@@ -138,7 +153,11 @@ class VideoSegmenter:
             if len(turns) == 1:
                 turns[0].memory.reset('the frame before failed')
                 return [error]
-        return [outcome for turn in turns for outcome in self._attempt([turn], confidence)]
+        outcomes = [outcome for turn in turns for outcome in self._attempt([turn], confidence)]
+        if not any(isinstance(outcome, Exception) for outcome in outcomes):
+            # No frame was to blame but their number: do not try so many again.
+            self.batch_ms.pop(len(turns), None)
+        return outcomes
 
     @torch.inference_mode()
     def _run(self, turns: Sequence[_Turn], confidence: bool,
@@ -181,6 +200,9 @@ class VideoSegmenter:
             self._run([self._turn(Frame(rgb, number), memory) for memory in memories],
                       confidence=False)
         return (time.perf_counter() - starts[self.paths]) * 1e3 / (self.paths * count)
+
+    def _new_preprocessor(self) -> Preprocessor:
+        return Preprocessor(self.input_size, self.card.mean, self.card.std, self.device)
 
     def _time(self) -> float:
         if self.device.type == 'cuda':

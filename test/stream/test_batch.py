@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import torch
 
 from tdnet_ros.stream import Frame, FrameMemory, Segmentation, VideoSegmenter
 from tdnet_ros.stream.batch import largest_worthwhile, measured
@@ -102,6 +103,24 @@ def test_one_that_fails_does_not_cost_the_others(
         assert (results[index].path, results[index].memory_fill) == (1, 1)
     after = together(segmenter, [make_frame(start + 2) for start in STARTS], memories)
     assert [result.reset_reason for result in after] == [None, 'the frame before failed', None]
+
+
+def test_a_batch_that_is_too_large_is_not_tried_again(
+        make_frame: MakeFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    segmenter = batching('td2-tiny')
+    memories = [segmenter.new_memory() for _ in STARTS]
+    run = segmenter._engine.run
+
+    def small_device(image: torch.Tensor, *inputs: object) -> object:
+        if len(image) > 2:
+            raise torch.cuda.OutOfMemoryError('no room')
+        return run(image, *inputs)
+
+    monkeypatch.setattr(segmenter._engine, 'run', small_device)
+    sizes = [[result.batch for result in together(
+        segmenter, [make_frame(start + number) for start in STARTS], memories)]
+        for number in range(2)]
+    assert sizes == [[1, 1, 1], [2, 2, 1]]
 
 
 def test_what_is_measured_decides() -> None:

@@ -138,3 +138,22 @@ def test_a_failure_costs_one_frame(segmenter: VideoSegmenter, make_frame: MakeFr
     result = segmenter.step(make_frame(5), memory)
     assert result.reset_reason == 'the frame before failed'
     assert result.path == 0
+
+
+def test_another_input_size_is_another_network_input(make_frame: MakeFrame) -> None:
+    """After `resize` it labels as if it had been loaded so, with an empty memory."""
+    segmenter, small = (VideoSegmenter.load('td2-tiny', 'cpu', size)
+                        for size in ((65, 97), (48, 64)))
+    memory, expected = segmenter.new_memory(), small.new_memory()
+    for number in range(3):
+        segmenter.step(make_frame(number), memory)
+    segmenter.resize((48, 64))
+    for number in range(3, 6):
+        result = segmenter.step(make_frame(number), memory)
+        same = small.step(make_frame(number), expected)
+        np.testing.assert_array_equal(result.labels, same.labels)
+        assert (result.path, result.memory_fill) == (same.path, same.memory_fill)
+        assert result.reset_reason == (
+            None if number > 3 else 'input size changed from (65, 97) to (48, 64)')
+    with pytest.raises(ValueError, match='at least 32x32'):
+        segmenter.resize((8, 8))
