@@ -11,7 +11,7 @@ from tdnet_ros.stream import VideoSegmenter
 
 
 class FreeEngine:
-    """Answers every image with the same logits, as a street gives them: large areas, few edges."""
+    """Answers every image with the same logits, as a street gives them: large areas."""
 
     def __init__(self, logits: Tensor) -> None:
         """Take logits [1, C, h, w]."""
@@ -30,9 +30,14 @@ class FreeSegmenter(VideoSegmenter):
         self._engine = FreeEngine(self._street())
 
     def _street(self) -> Tensor:
-        """Logits at an eighth of the input: upright bands, one class each."""
-        height, width = (-(-side // 8) for side in self.input_size)
+        """Logits of the model's size: upright bands, one class each.
+
+        A tenth of the cells lies between classes then, as in the labels of real streets.
+        """
+        stride = self.card.architecture.output_stride
+        height, width = (-(-side // stride) for side in self.input_size)
         classes = len(self.card.classes)
         band = torch.arange(width) * classes // width
-        logits = 8 * torch.nn.functional.one_hot(band, classes).float().T
-        return logits[None, :, None].expand(1, classes, height, width).contiguous().to(self.device)
+        logits = 8 * torch.nn.functional.one_hot(band, classes).float()
+        maps = logits.expand(1, height, width, classes).contiguous().permute(0, 3, 1, 2)
+        return maps.to(self.device)

@@ -6,12 +6,11 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-import torch.nn.functional as F
 
 from tdnet_ros.nets.pyramid import upsample
 
-MIXED = 255
-'''Marks a cell whose corners differ in their best class.'''
+SLICE = 1 << 18
+'''Elements that are interpolated at a time at full size: they stay in the processor's cache.'''
 
 
 def classify(logits: Tensor, size: tuple[int, int]) -> Tensor:
@@ -21,25 +20,20 @@ def classify(logits: Tensor, size: tuple[int, int]) -> Tensor:
     class is best at all four corners it is best at every point between them, for a point's
     logits are a weighted mean of the corners'.
     """
-    if logits.device.type != 'cpu' or min(*logits.shape[-2:], *size) < 2:
-        return dense_labels(logits, size)
     height, width = logits.shape[-2:]
-    rows = logits[0].permute(1, 2, 0).reshape(height * width, -1)
-    best = rows.argmax(1).to(torch.uint8).view(height, width)
+    if (logits.device.type != 'cpu' or min(height, width) < 2
+            or size[0] < height or size[1] < width):
+        return dense_labels(logits, size)
+    best = logits[0].argmax(0).to(torch.uint8)
     corner = best[:-1, :-1]
     mixed = (corner != best[1:, :-1]) | (corner != best[:-1, 1:]) | (corner != best[1:, 1:])
-    cells = torch.where(mixed, MIXED, corner)
     down, across = _axis(height, size[0]), _axis(width, size[1])
-    labels = cells.index_select(1, across.cell).index_select(0, down.cell)
-    pixels = (labels.view(-1) == MIXED).nonzero()[:, 0]
-    y, x = pixels // size[1], pixels % size[1]
-    first = down.cell[y] * width + across.cell[x]
-    corners = torch.stack((first, first + 1, first + width, first + width + 1), 1)
-    below, right = down.fraction[y], across.fraction[x]
-    weights = torch.stack(((1 - below) * (1 - right), (1 - below) * right,
-                           below * (1 - right), below * right), 1)
-    between = F.embedding_bag(corners, rows, mode='sum', per_sample_weights=weights)
-    labels.view(-1)[pixels] = between.argmax(1).to(torch.uint8)
+    labels = corner.index_select(1, across.cell).index_select(0, down.cell)
+    y, x = mixed.nonzero(as_tuple=True)
+    between = _between(logits[0].flatten(1), y * width + x, width, down.within[y],
+                       across.within[x]).max(0).indices
+    pixels = down.pixels[y, :, None] * size[1] + across.pixels[x, None]
+    labels.view(-1)[pixels.view(-1)] = between.view(-1).to(torch.uint8)
     return labels
 
 
@@ -50,17 +44,36 @@ def dense_labels(logits: Tensor, size: tuple[int, int]) -> Tensor:
 
 def confidence_of(logits: Tensor, size: tuple[int, int]) -> Tensor:
     """Probability of the best class at every pixel, 0 to 255, as uint8 [H, W]."""
-    full = upsample(logits.contiguous(memory_format=torch.channels_last), size)[0]
-    return (torch.softmax(full, 0).amax(0) * 255).round().to(torch.uint8)
+    height = logits.shape[-2]
+    if logits.device.type != 'cpu' or min(height, size[0]) < 2:
+        return _confidence(upsample(logits, size)[0])
+    wide, down = upsample(logits.contiguous(), (height, size[1]))[0], _axis(height, size[0])
+    rows = max(1, SLICE // (len(wide) * size[1]))
+    return torch.cat([
+        _confidence(torch.lerp(wide[:, cell], wide[:, cell + 1], fraction[:, None]))
+        for cell, fraction in zip(down.cell.split(rows), down.fraction.split(rows), strict=True)])
+
+
+def _confidence(logits: Tensor) -> Tensor:
+    """Probability of the best class from logits [C, H, W], 0 to 255, as uint8 [H, W]."""
+    return (255 / (logits - logits.amax(0)).exp().sum(0)).round().to(torch.uint8)
 
 
 class _Axis(NamedTuple):
-    """Where the pixels of one axis lie between the positions of the logits."""
+    """Where the pixels of one axis lie between the positions of the logits.
+
+    `pixels` and `within` have a row for each of the `cells` between two positions, filled up
+    with its last pixel.
+    """
 
     cell: Tensor
-    '''Index of the position before.'''
+    '''int64 [pixels]: the position before each pixel.'''
     fraction: Tensor
-    '''Way from there to the next, 0 to 1.'''
+    '''float32 [pixels]: way from there to the next, 0 to 1.'''
+    pixels: Tensor
+    '''int64 [cells, most pixels in one]'''
+    within: Tensor
+    '''float32, of that shape: their fraction.'''
 
 
 @lru_cache(maxsize=16)
@@ -68,4 +81,19 @@ def _axis(length: int, pixels: int) -> _Axis:
     """Place pixels along positions so that corners stay corners, as `upsample` does."""
     at = torch.arange(pixels, dtype=torch.float64) * ((length - 1) / (pixels - 1))
     cell = at.long().clamp_max(length - 2)
-    return _Axis(cell, (at - cell).float())
+    fraction = (at - cell).float()
+    counts = torch.bincount(cell, minlength=length - 1)
+    first = counts.cumsum(0) - counts
+    inside = torch.minimum(torch.arange(int(counts.max())), (counts - 1)[:, None])
+    members = (first[:, None] + inside).clamp(0, pixels - 1)
+    return _Axis(cell, fraction, members, fraction[members])
+
+
+def _between(maps: Tensor, corner: Tensor, width: int, below: Tensor, right: Tensor) -> Tensor:
+    """Interpolate inside cells of maps [C, h*w]: their upper left corners [M], fractions
+    [M, rows] and [M, columns]; returns [C, M, rows, columns].
+    """
+    upper, lower = (
+        (maps[:, start, None], maps[:, start + 1, None]) for start in (corner, corner + width))
+    left, beside = (torch.lerp(up, down, below) for up, down in zip(upper, lower, strict=True))
+    return torch.addcmul(left[..., None], (beside - left)[..., None], right[:, None])
