@@ -28,7 +28,7 @@ LATCHED_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
 
 
 class CameraOutputs:
-    """The publishers of one camera; what costs time is made only when somebody subscribes."""
+    """The publishers of one camera; a message is made only when somebody subscribes to it."""
 
     def __init__(self, node: Node, prefix: str, card: ModelCard, with_points: bool) -> None:
         self._node = node
@@ -73,8 +73,9 @@ class CameraOutputs:
 
     def publish_labels(self, labels: NDArray[np.uint8], confidence: NDArray[np.uint8] | None,
                        header: Header) -> None:
-        """Publish label ids and, where somebody wants it, their confidence: uint8 [H, W]."""
-        self._labels.publish(array_to_image(labels, 'mono8', header))
+        """Publish label ids and their confidence, uint8 [H, W], where somebody wants them."""
+        if self._labels.get_subscription_count():
+            self._labels.publish(array_to_image(labels, 'mono8', header))
         if confidence is not None and self.wants_confidence:
             self._confidence.publish(array_to_image(confidence, 'mono8', header))
 
@@ -103,7 +104,8 @@ class CameraOutputs:
     def publish_times(self, times_ms: Mapping[str, float]) -> None:
         """Publish the times of one image, for plotting."""
         for name, value in times_ms.items():
-            self._debug[name].publish(Float32(data=value))
+            if self._debug[name].get_subscription_count():
+                self._debug[name].publish(Float32(data=value))
 
     def _publish_label_info(self) -> None:
         if self._label_info:
