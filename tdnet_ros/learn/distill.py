@@ -12,7 +12,7 @@ from tdnet_ros.nets.baselines import PerFrame
 from tdnet_ros.nets.card import IMAGENET_MEAN, IMAGENET_STD, find_model
 from tdnet_ros.nets.checkpoint import load_network
 from tdnet_ros.nets.classes import ClassSet
-from tdnet_ros.nets.pyramid import BINS, upsample
+from tdnet_ros.nets.pyramid import upsample
 
 
 class Lesson(NamedTuple):
@@ -68,19 +68,15 @@ def group_channels(teacher: Architecture, student: Architecture, path: int) -> T
     """
     Return the teacher's feature channels that teach a path.
 
-    The groups are cut within the backbone's features and each pooled map alike, as the student's
+    The groups are cut within each of the maps that make up the features, as the student's
     pyramid is, and go to the paths so that a path learns from a part of its own group: with four
     paths in two groups, quarters 0, 2, 1, 3.
     """
     per_group = student.paths // student.groups
     part = path % student.groups * per_group + path // student.groups
-    last = teacher.stage_channels[-1]
-    sizes = [teacher.feature_channels]
-    if teacher.context == 'psp':
-        sizes = [last, *[last // len(BINS)] * len(BINS)]
     channels = []
     start = 0
-    for size in sizes:
+    for size in teacher.feature_parts:
         share = torch.arange(size).chunk(student.paths)[part]
         channels.append(start + share)
         start += size

@@ -2,9 +2,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 EXPANSION = {18: 1, 34: 1, 50: 4, 101: 4}
 '''Output channels of a residual block over its inner channels, by the depth of the ResNet.'''
+
+
+class Context(NamedTuple):
+    """What a context asks of the backbone and the head around it."""
+
+    strides: tuple[int, int, int, int]
+    '''Of the four layers of the ResNet; the stem has stride 4.'''
+    dilated: bool = False
+    '''The last two layers are dilated, as the authors of TDNet set them.'''
+    leaky: bool = False
+    '''Leaky ReLU in place of ReLU, but for the ends of residual blocks.'''
+    classifier_bias: bool = True
+    remainder: int = 1
+    '''Native input sides are a multiple of 8 plus this.'''
+
+
+CONTEXTS = {
+    'psp': Context((1, 2, 1, 1), dilated=True),
+    'bise': Context((1, 2, 2, 2)),
+    'fa': Context((2, 2, 2, 2), leaky=True, classifier_bias=False, remainder=0),
+}
+'''What follows the backbone: pyramid.py, bisenet.py, fanet.py.'''
 
 
 @dataclass(frozen=True)
@@ -16,7 +39,7 @@ class Architecture:
     depth: int
     '''Depth of the ResNet: 18, 34, 50 or 101.'''
     context: str = 'psp'
-    '''What follows the backbone: 'psp' (dilated, stride 8) or 'bise' (strides 8, 16, 32).'''
+    '''What follows the backbone: one of CONTEXTS.'''
     groups: int = 1
     '''The pyramid's channels are cut into this many groups; path p keeps group p mod groups.'''
     width: float = 1.0
@@ -41,11 +64,18 @@ class Architecture:
     def __post_init__(self) -> None:
         _expect('paths', self.paths, self.paths >= 1, 'at least 1')
         _expect('depth', self.depth, self.depth in EXPANSION, f'one of {sorted(EXPANSION)}')
-        _expect('context', self.context, self.context in ('psp', 'bise'), "'psp' or 'bise'")
+        _expect('context', self.context, self.context in CONTEXTS, f'one of {sorted(CONTEXTS)}')
         _expect('groups', self.groups, self.groups >= 1, 'at least 1')
         _expect('width', self.width, self.width > 0, 'above 0')
-        _expect('output_stride', self.output_stride, self.output_stride in (4, 8), '4 or 8')
+        strides = (4, 8) if self.around.strides[0] == 1 else (8,)
+        _expect('output_stride', self.output_stride, self.output_stride in strides,
+                f'{" or ".join(map(str, strides))} with context {self.context!r}')
         _expect('shared_stages', self.shared_stages, 0 <= self.shared_stages <= 5, '0 to 5')
+
+    @property
+    def around(self) -> Context:
+        """What the context asks of the rest."""
+        return CONTEXTS[self.context]
 
     def channels(self, count: int) -> int:
         """Scale a channel count of the full-width network, kept a multiple of 8."""
@@ -59,11 +89,16 @@ class Architecture:
                        for planes in (64, 128, 256, 512))
 
     @property
+    def feature_parts(self) -> tuple[int, ...]:
+        """Channels of the maps that make up z when no group is cut from it."""
+        last = self.stage_channels[-1]
+        return {'psp': (last, *[last // 4] * 4), 'bise': (self.channels(256),),
+                'fa': (self.channels(128), self.channels(128))}[self.context]
+
+    @property
     def feature_channels(self) -> int:
         """Channels of the sub-features z at stride 8."""
-        if self.context == 'bise':
-            return self.channels(256)
-        return 2 * self.stage_channels[-1] // self.groups
+        return sum(self.feature_parts) // self.groups
 
     @property
     def native_input_size(self) -> tuple[int, int]:
@@ -71,7 +106,8 @@ class Architecture:
         if self.norm_size is None:
             raise ValueError('architecture: without a spatial norm any input size is native')
         height, width = self.norm_size
-        return (height - 1) * 8 + 1, (width - 1) * 8 + 1
+        beyond = self.around.remainder
+        return (height - beyond) * 8 + beyond, (width - beyond) * 8 + beyond
 
     @property
     def head_channels(self) -> int:

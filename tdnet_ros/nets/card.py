@@ -85,7 +85,7 @@ def untrained_card(name: str, classes: ClassSet | None = None) -> ModelCard:
     """Make the card of a row of the table, without weights."""
     architecture = VARIANTS[name]
     size = (360, 480)
-    if architecture.context == 'psp':
+    if architecture.norm_size is not None:
         size = architecture.native_input_size
         classes = classes or CITYSCAPES
     return ModelCard(name, architecture, classes or CAMVID, size)

@@ -20,7 +20,9 @@ from torch import Tensor
 from tdnet_ros.nets.card import ModelCard
 from tdnet_ros.nets.zoo import Network, build
 
-_DROPPED = re.compile(r'auxlayer\d*\.|teacher\.|pretrained\d*\.fc\.|.*\.num_batches_tracked$')
+_DROPPED = re.compile(
+    r'auxlayer\d*\.|teacher\.|pretrained\d*\.fc\.|.*\.num_batches_tracked$'
+    r'|ffm_(32|8)(_\d+)?\.smooth\.|ffm_4(_\d+)?\.up\.|head_aux\d+\.|clslayer_(32|16)\.')
 
 _PLURAL = r'(?P<path>\d+)'
 _RENAMES = (
@@ -34,12 +36,20 @@ _RENAMES = (
     (rf'layer_norm{_PLURAL}\.ln\.', 'heads.{path}.norm.'),
     (rf'head{_PLURAL}\.conv5\.4\.', 'heads.{path}.classifier.1.'),
     (rf'head{_PLURAL}\.conv5\.', 'heads.{path}.conv.'),
+    (rf'head{_PLURAL}\.conv_out\.', 'heads.{path}.classifier.1.'),
+    (rf'head{_PLURAL}\.conv\.', 'heads.{path}.conv.'),
+    *((rf'ffm_{4 << level}_{_PLURAL}\.', f'paths.{{path}}.context.levels.{level}.')
+      for level in range(4)),
     # Per-frame networks have no path number.
     (r'pretrained\.', 'backbone.'),
     (r'head\.conv5\.0\.conv(?P<bin>\d)\.', 'context.convs.{bin}.'),
     (r'head\.conv5\.1\.', 'head.conv.0.'),
     (r'head\.conv5\.2\.', 'head.conv.1.'),
     (r'head\.conv5\.5\.', 'head.classifier.1.'),
+    (r'resnet\.', 'backbone.'),
+    *((rf'ffm_{4 << level}\.', f'context.levels.{level}.') for level in range(4)),
+    (r'clslayer_8\.conv_out\.', 'head.classifier.1.'),
+    (r'clslayer_8\.conv\.', 'head.conv.'),
 )
 _INNER_RENAMES = (
     (r'(backbone\.)conv1\.', r'\1stages.0.conv.'),
@@ -48,6 +58,12 @@ _INNER_RENAMES = (
     (r'(encoder\.(?:query|key)\.)0\.conv\.', r'\g<1>0.'),
     (r'(encoder\.(?:query|key)\.)0\.bn\.', r'\g<1>1.'),
     (r'(encoder\.(?:query|key)\.)1\.conv\.', r'\g<1>3.'),
+    (r'(levels\.\d\.)w_qs\.', r'\1query.'),
+    (r'(levels\.\d\.)w_ks\.', r'\1key.'),
+    (r'(levels\.\d\.)w_vs\.', r'\1value.'),
+    (r'(levels\.\d\.)latlayer3\.', r'\1mix.'),
+    (r'((?:levels\.\d\.\w+|heads?(?:\.\d)?\.conv)\.)conv\.', r'\g<1>0.'),
+    (r'((?:levels\.\d\.\w+|heads?(?:\.\d)?\.conv)\.)bn\.', r'\g<1>1.'),
 )
 
 

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 import torch.nn.functional as F
 
 from tdnet_ros.nets.architecture import Architecture
-from tdnet_ros.nets.backbone import conv_norm
+from tdnet_ros.nets.backbone import activation, conv_norm
 from tdnet_ros.nets.pyramid import upsample
 
 
@@ -38,12 +38,14 @@ class SegmentationHead(nn.Module):
         channels = architecture.head_channels
         inner = channels // architecture.head_reduction
         self.norm = norm
-        self.conv = nn.Sequential(*conv_norm(channels, inner, 3), nn.ReLU())
+        self.conv = nn.Sequential(*conv_norm(channels, inner, 3), activation(architecture))
         self.detail: nn.Module | None = None
         if architecture.output_stride == 4:
             self.detail = nn.Sequential(
-                *conv_norm(inner + architecture.stage_channels[1], inner, 3), nn.ReLU())
-        self.classifier = nn.Sequential(nn.Dropout2d(0.1), nn.Conv2d(inner, classes, 1))
+                *conv_norm(inner + architecture.stage_channels[1], inner, 3),
+                activation(architecture))
+        self.classifier = nn.Sequential(nn.Dropout2d(0.1), nn.Conv2d(
+            inner, classes, 1, bias=architecture.around.classifier_bias))
 
     def forward(self, value: Tensor, detail: Tensor) -> Tensor:
         """Map values [B, C, h/8, w/8] and the first layer's maps [B, D, h/4, w/4] to logits."""

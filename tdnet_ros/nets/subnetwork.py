@@ -11,6 +11,7 @@ from tdnet_ros.nets.architecture import Architecture
 from tdnet_ros.nets.attention import Encoder, PathFeatures, PropagationHop
 from tdnet_ros.nets.backbone import Backbone
 from tdnet_ros.nets.bisenet import BiSeContext
+from tdnet_ros.nets.fanet import FastAttentionContext
 from tdnet_ros.nets.pyramid import PyramidPooling
 
 
@@ -22,15 +23,16 @@ class EncodedFrame(NamedTuple):
     value: Tensor
     '''[B, Cv, h/8, w/8]'''
     detail: Tensor
-    '''[B, D, h/4, w/4], the backbone's first layer.'''
+    '''[B, D, h', w'], the backbone's first layer; a head of output stride 4 wants it at h/4.'''
     features: PathFeatures
     '''What goes into the memory.'''
 
 
 def build_context(architecture: Architecture, group: int = 0) -> nn.Module:
     """Build what turns backbone stages into sub-features z at stride 8."""
-    if architecture.context == 'bise':
-        return BiSeContext(architecture)
+    contexts = {'bise': BiSeContext, 'fa': FastAttentionContext}
+    if architecture.context in contexts:
+        return contexts[architecture.context](architecture)
     return PyramidPooling(architecture.stage_channels[-1], architecture.groups, group)
 
 

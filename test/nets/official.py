@@ -52,21 +52,73 @@ def pyramid(key: str, channels: int) -> Shapes:
     return shapes
 
 
-def path(number: int, channels: int, head: int) -> Shapes:
-    shapes = pyramid(f'psp{number}', channels)
+def encoder(number: int, channels: int, values: int) -> Shapes:
+    shapes: Shapes = {}
     for name in ('w_qs', 'w_ks'):
         shapes |= conv(f'enc{number}.{name}.0.conv', 64, channels, 1, 1, bias=True)
         shapes |= norm(f'enc{number}.{name}.0.bn', 64)
         shapes |= conv(f'enc{number}.{name}.1.conv', 64, 64, 1, 1, bias=True)
-    shapes |= conv(f'enc{number}.w_vs.0.conv', 512, channels, 1, 1, bias=True)
+    return shapes | conv(f'enc{number}.w_vs.0.conv', values, channels, 1, 1, bias=True)
+
+
+def path(number: int, channels: int, head: int) -> Shapes:
+    shapes = pyramid(f'psp{number}', channels) | encoder(number, channels, 512)
     shapes |= {f'layer_norm{number}.ln.{name}': [97, 193] for name in ('weight', 'bias')}
     shapes |= conv(f'head{number}.conv5.0', head, 512, 3, 3)
     shapes |= norm(f'head{number}.conv5.1', head)
     return shapes | conv(f'head{number}.conv5.4', CLASSES, head, 1, 1, bias=True)
 
 
+def fast_level(key: str, channels: int) -> Shapes:
+    shapes: Shapes = {}
+    for name, outputs, kernel in (('w_qs', 32, 1), ('w_ks', 32, 1), ('w_vs', channels, 1),
+                                  ('latlayer3', channels, 1), ('up', channels // 2, 1),
+                                  ('smooth', 128, 3)):
+        shapes |= conv(f'{key}.{name}.conv', outputs, channels, kernel, kernel)
+        shapes |= norm(f'{key}.{name}.bn', outputs)
+    return shapes
+
+
+def fast_head(key: str, channels: int, inner: int) -> Shapes:
+    return {**conv(f'{key}.conv.conv', inner, channels, 3, 3), **norm(f'{key}.conv.bn', inner),
+            **conv(f'{key}.conv_out', CLASSES, inner, 1, 1)}
+
+
+def fast_backbone(key: str) -> Shapes:
+    """The ResNet of FANet: its first layer has a stride, too, and there is no classifier."""
+    shapes = {name: shape for name, shape in resnet(key, (2, 2, 2, 2), False).items()
+              if f'{key}.fc.' not in name}
+    return {**shapes, **conv(f'{key}.layer1.0.downsample.0', 64, 64, 1, 1),
+            **norm(f'{key}.layer1.0.downsample.1', 64)}
+
+
+def fast_layout(model: str) -> Shapes:
+    """Keys and shapes of the authors' TD2-FA18, and of the FANet-18 that it starts from."""
+    widths = {32: 512, 16: 256, 8: 128, 4: 64}
+    shapes: Shapes = {}
+    if model == 'fa18':
+        shapes |= fast_backbone('resnet')
+        for name, channels in widths.items():
+            shapes |= fast_level(f'ffm_{name}', channels)
+        for name, channels, inner in ((32, 128, 64), (16, 128, 64), (8, 256, 256)):
+            shapes |= fast_head(f'clslayer_{name}', channels, inner)
+        return shapes
+    for number in (1, 2):
+        shapes |= fast_backbone(f'pretrained{number}')
+        for name, channels in widths.items():
+            shapes |= fast_level(f'ffm_{name}_{number}', channels)
+        shapes |= encoder(number, 256, 256)
+        shapes |= conv(f'atn{number}.fc.0.conv', 256, 256, 1, 1, bias=True)
+        shapes |= {f'layer_norm{number}.ln.{name}': [96, 192] for name in ('weight', 'bias')}
+        shapes |= fast_head(f'head{number}', 256, 256)
+        shapes |= fast_head(f'head_aux{number}', 128, 64)
+    return shapes
+
+
 def layout(model: str) -> Shapes:
     """Keys and shapes of the authors' checkpoint of one of our variants."""
+    if model in ('td2-fa18', 'fa18'):
+        return fast_layout(model)
     shapes: Shapes = {}
     if model == 'td4-psp18':
         for number in range(1, 5):

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,15 @@ def test_layout_is_the_recorded_one(model: str) -> None:
     assert layout(model) == json.loads(REFERENCE.read_text())[name]
 
 
-@pytest.mark.parametrize('model', PUBLISHED)
+def test_layout_of_fanet_is_of_the_recorded_size() -> None:
+    shapes = layout('td2-fa18')
+    weights = [math.prod(shape) for key, shape in shapes.items()
+               if not key.endswith(('running_mean', 'running_var', 'num_batches_tracked'))]
+    assert len(shapes) == 616
+    assert round(sum(weights) / 1e6, 2) == 28.21
+
+
+@pytest.mark.parametrize('model', [*PUBLISHED, 'td2-fa18', 'fa18'])
 def test_every_key_of_the_layout_is_used(model: str) -> None:
     architecture = variant(model)
     with torch.device('meta'):

@@ -12,7 +12,7 @@ class FusedStem(nn.Module):
 
     def __init__(self, stem: Stem) -> None:
         super().__init__()
-        self.convs = nn.Sequential(*fuse([stem.conv, stem.norm, nn.ReLU()]))
+        self.convs = nn.Sequential(*fuse([stem.conv, stem.norm, stem.activation]))
         self.pool = stem.pool
 
     def forward(self, image: Tensor) -> Tensor:
@@ -26,10 +26,10 @@ class Residual(nn.Module):
 
     def __init__(self, block: BasicBlock | Bottleneck) -> None:
         super().__init__()
-        run = [block.conv1, block.bn1, nn.ReLU(), block.conv2, block.bn2, nn.ReLU()]
+        run = [block.conv1, block.bn1, block.activation, block.conv2, block.bn2]
         if isinstance(block, Bottleneck):
-            run += [block.conv3, block.bn3, nn.ReLU()]
-        *first, self.last = fuse(run)
+            run += [block.activation, block.conv3, block.bn3]
+        *first, self.last = fuse([*run, nn.ReLU()])
         self.first = nn.Sequential(*first)
         self.downsample = nn.Sequential(*fuse([block.downsample]))
 

@@ -9,7 +9,9 @@ from torch import Tensor, nn
 import torch.nn.functional as F
 
 from tdnet_ros.nets.bisenet import AttentionRefinement, BiSeContext, FeatureFusion
+from tdnet_ros.nets.fanet import FastAttentionContext
 from tdnet_ros.nets.pyramid import BINS, PyramidPooling, upsample
+from tdnet_ros.stream.engines.fanet import FusedFastAttention
 from tdnet_ros.stream.engines.layers import Conv, activate, fuse, linear, maps, size_of, tokens
 
 
@@ -126,17 +128,21 @@ class FusedBiSe(nn.Module):
 
 
 Features = Tensor | Pyramid
+FusedContext = FusedPyramid | FusedBiSe | FusedFastAttention
 
 
-def fused_context(context: nn.Module) -> FusedPyramid | FusedBiSe:
+def fused_context(context: nn.Module) -> FusedContext:
     """Build what turns backbone stages into features that a `features_conv` takes."""
     if isinstance(context, PyramidPooling):
         return FusedPyramid(context)
-    assert isinstance(context, BiSeContext)
-    return FusedBiSe(context)
+    if isinstance(context, BiSeContext):
+        return FusedBiSe(context)
+    if isinstance(context, FastAttentionContext):
+        return FusedFastAttention(context)
+    raise TypeError(f'there is no engine for the context {type(context).__name__}')
 
 
-def features_conv(conv: Conv, context: FusedPyramid | FusedBiSe) -> Conv | PyramidConv:
+def features_conv(conv: Conv, context: FusedContext) -> Conv | PyramidConv:
     """Build a convolution of a context's features."""
     return PyramidConv(conv, context) if isinstance(context, FusedPyramid) else conv
 
