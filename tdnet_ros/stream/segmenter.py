@@ -79,6 +79,11 @@ class VideoSegmenter:
         """Whether the network has weights; without, the labels are noise."""
         return self.card.trained
 
+    @property
+    def is_resizable(self) -> bool:
+        """Whether the engine takes another input size."""
+        return self.engine in RESIZABLE
+
     def new_memory(self) -> FrameMemory:
         """Make the memory of one camera."""
         return FrameMemory(self.paths, self.max_gap_s, self.scene_cut, owner=self._engine)
@@ -122,7 +127,7 @@ class VideoSegmenter:
 
         Memories reset themselves then. ValueError if the engine is bound to its size.
         """
-        if self.engine not in RESIZABLE:
+        if not self.is_resizable:
             raise ValueError(f'engine {self.engine} is bound to the input size it was made for: '
                              f'expected one of {", ".join(RESIZABLE)}')
         self.input_size = _checked_size(input_size)
