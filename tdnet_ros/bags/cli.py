@@ -14,6 +14,7 @@ from typing import Any
 
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.options import positive
+from tdnet_ros.bags.review import COMPARE_EXAMPLES, add_compare_options, run_compare
 
 EXAMPLES = {
     'tdnet_bag': '''examples:
@@ -36,6 +37,7 @@ Topics need not exist yet. Ctrl-C ends the recording and leaves a complete bag, 
 `ros2 bag info`, `ros2 bag play` and Foxglove.''',
     'info': '''examples:
   tdnet_bag info run1''',
+    'compare': COMPARE_EXAMPLES,
 }
 
 
@@ -66,6 +68,8 @@ def _parser() -> argparse.ArgumentParser:
         commands, 'record', 'write topics into a rosbag2 MCAP bag', _record))
     info = _command(commands, 'info', 'list what a bag holds', _info)
     info.add_argument('bag', type=Path, help='rosbag2 directory or storage file')
+    add_compare_options(_command(
+        commands, 'compare', 'say where two labelled bags of the same images differ', run_compare))
     return parser
 
 

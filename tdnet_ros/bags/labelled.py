@@ -1,0 +1,155 @@
+"""Bags with label images in them: recorded live, or written by `tdnet_bag label`."""
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from rosbags.rosbag2 import Reader
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+
+from tdnet_ros.bags.bag_classes import BagClasses
+from tdnet_ros.bags.errors import BagError
+from tdnet_ros.bags.label_record import FILE, LabelRecord, TopicRecord
+from tdnet_ros.bags.pair_counts import Labels
+from tdnet_ros.bags.reading import (
+    COMPRESSED_IMAGE,
+    IMAGE_TYPES,
+    RAW_IMAGE,
+    Message,
+    open_bag,
+    read_messages,
+)
+
+PNG = b'\x89PNG'
+LABEL_ENCODINGS = ('mono8', '8UC1')
+
+
+@dataclass(frozen=True)
+class LabelCamera:
+    """The topics of one camera's labels; those that the bag lacks are empty."""
+
+    name: str
+    '''What the topics begin with: /tdnet or /tdnet/front.'''
+    labels: str
+    confidence: str = ''
+    overlay: str = ''
+    label_info: str = ''
+    image: str = ''
+    '''The camera's images, as the record of labelling says.'''
+    record: TopicRecord | None = None
+
+
+class LabelledBag:
+    """A bag that has label topics; only its index, class names and record are read here."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.record = LabelRecord.read(path) if (path / FILE).exists() else None
+        self._store = get_typestore(Stores.LATEST)
+        with closing(open_bag(path)) as reader:
+            self.topics: Mapping[str, str] = {item.topic: item.msgtype
+                                              for item in reader.connections}
+            self.counts: Mapping[str, int] = {item.topic: item.msgcount
+                                              for item in reader.connections}
+            self.start_ns = reader.start_time if reader.message_count else 0
+            self.duration_s = max(reader.duration - 1, 0) * 1e-9
+            self.cameras = self._cameras()
+            self.classes = self._classes(reader)
+
+    def messages(self, topics: Collection[str]) -> Iterator[Message]:
+        """Messages of some topics in bag order."""
+        with closing(open_bag(self.path)) as reader:
+            yield from read_messages(reader, topics)
+
+    def decode(self, message: Message) -> Any:
+        """The message of a standard type as an object with its fields."""
+        return self._store.deserialize_cdr(message.cdr, self.topics[message.topic])
+
+    def time_s(self, logged_ns: int) -> float:
+        """Seconds from the start of the bag."""
+        return (logged_ns - self.start_ns) * 1e-9
+
+    def pixels(self, message: Message) -> Labels:
+        """Labels or confidence uint8 [H, W]; BagError says what is wrong with the message."""
+        try:
+            return one_channel(self.decode(message),
+                               self.topics[message.topic] == COMPRESSED_IMAGE)
+        except Exception as error:  # parsers of foreign bytes raise nearly anything
+            raise BagError(f'{self.path}: {message.topic} at '
+                           f'{self.time_s(message.logged_ns):.3f} s: {error}') from error
+
+    def label_topic(self, topic: str) -> LabelCamera:
+        """Take an image topic of any name for one of labels, such as a ground truth."""
+        if self.topics.get(topic) not in IMAGE_TYPES:
+            found = sorted(name for name, kind in self.topics.items() if kind in IMAGE_TYPES)
+            raise BagError(f'{self.path} has no image topic {topic}; its image topics: '
+                           f'{", ".join(found) or "none"}')
+        return next((camera for camera in self.cameras if camera.labels == topic),
+                    LabelCamera(name=topic, labels=topic))
+
+    def _cameras(self) -> list[LabelCamera]:
+        """Find the label topics, raw before compressed where a camera has both."""
+        records = {record.labels: (topic, record) for topic, record in
+                   (self.record.topics if self.record else {}).items()}
+        cameras: dict[str, LabelCamera] = {}
+        for suffix, kind in (('/labels', RAW_IMAGE), ('/labels/compressed', COMPRESSED_IMAGE)):
+            for topic in sorted(self.topics):
+                name = topic.removesuffix(suffix)
+                if name == topic or name in cameras or self.topics[topic] != kind or (
+                        records and topic not in records):
+                    continue
+                image, record = records.get(topic, ('', None))
+                cameras[name] = LabelCamera(
+                    name=name, labels=topic, image=image if image in self.topics else '',
+                    label_info=self._first(f'{name}/label_info'), record=record,
+                    confidence=self._first(f'{name}/confidence', f'{name}/confidence/compressed'),
+                    overlay=self._first(f'{name}/overlay/compressed', f'{name}/overlay'))
+        return [cameras[name] for name in sorted(cameras)]
+
+    def _first(self, *names: str) -> str:
+        return next((name for name in names if name in self.topics), '')
+
+    def _classes(self, reader: Reader) -> BagClasses:
+        """Names by the record, else by the bag's vision_msgs/LabelInfo."""
+        if self.record:
+            return BagClasses(dict(enumerate(self.record.classes)),
+                              dict(enumerate(self.record.palette)))
+        names: dict[int, str] = {}
+        wanted = {camera.label_info for camera in self.cameras} - {''}
+        for connection in reader.connections:
+            if connection.topic in wanted:
+                if connection.msgtype not in self._store.types:
+                    self._store.register(get_types_from_msg(
+                        connection.msgdef.data, connection.msgtype))
+                for message in read_messages(reader, {connection.topic}):
+                    names |= {item.class_id: item.class_name
+                              for item in self.decode(message).class_map}
+        return BagClasses.of(names)
+
+
+def one_channel(message: Any, compressed: bool) -> Labels:
+    """Pixels uint8 [H, W] of a mono8 Image, or of a CompressedImage with a grey PNG."""
+    if not compressed:
+        return _raw(message)
+    if message.data[:len(PNG)].tobytes() != PNG:
+        raise ValueError(f"format '{message.format}': expected PNG, which loses nothing")
+    pixels = cv2.imdecode(message.data, cv2.IMREAD_UNCHANGED)
+    if pixels is None or pixels.ndim != 2 or pixels.dtype != np.uint8:
+        raise ValueError('expected a whole PNG with one channel of 8 bits')
+    return np.asarray(pixels, np.uint8)
+
+
+def _raw(image: Any) -> Labels:
+    if image.encoding not in LABEL_ENCODINGS:
+        raise ValueError(f"encoding '{image.encoding}': expected {' or '.join(LABEL_ENCODINGS)}")
+    if not 0 < image.width <= image.step or not (
+            0 < image.height * image.step <= len(image.data)):
+        raise ValueError(f'{image.width} x {image.height} pixels with step {image.step} and '
+                         f'{len(image.data)} bytes of data')
+    rows = np.asarray(image.data[:image.height * image.step], np.uint8)
+    return rows.reshape(image.height, image.step)[:, :image.width]
