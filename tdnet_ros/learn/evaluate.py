@@ -15,7 +15,14 @@ from rich.table import Table
 from tdnet_ros.learn.catalogue import DATASETS, open_dataset
 from tdnet_ros.learn.datasets import Dataset
 from tdnet_ros.learn.evaluation import Report, evaluate
-from tdnet_ros.learn.labellers import KeyFrame, Labeller, PerFrame, Streaming, TemporalContext
+from tdnet_ros.learn.labellers import (
+    CARRIED,
+    KeyFrame,
+    Labeller,
+    PerFrame,
+    Streaming,
+    TemporalContext,
+)
 from tdnet_ros.learn.picture import save_confusion
 from tdnet_ros.nets import DEFAULT_MODEL
 from tdnet_ros.stream.segmenter import VideoSegmenter
@@ -26,7 +33,8 @@ EXAMPLES = """modes:
   streaming         the memory holds the real frames before
   repeated          every frame is fed N times, and the last output counts
   per-frame         nothing is remembered (of a TDNet: its first sub-network alone)
-  key-frame         a per-frame network every k-th frame, labels carried by optical flow between
+  key-frame         a per-frame network every k-th frame; its labels or features are carried by
+                    optical flow between
   temporal-context  all N sub-networks on every frame
   compare           streaming, key-frame and temporal-context in one table
 
@@ -51,6 +59,8 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--key-model', help='model of the key frames (default: the same model)')
     parser.add_argument('--key-interval', type=int, default=5, metavar='K',
                         help='frames from key frame to key frame (default: %(default)s)')
+    parser.add_argument('--carry', default='labels', choices=CARRIED,
+                        help='what flows from key frame to key frame (default: %(default)s)')
     parser.add_argument('--device', default='auto', help='cpu, cuda, cuda:1 (default: auto)')
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the figures')
     parser.add_argument('--confusion', type=Path, metavar='FILE',
@@ -105,7 +115,7 @@ def make_labeller(mode: str, segmenter: VideoSegmenter,
     if mode == 'key-frame':
         if options.key_model:
             segmenter = VideoSegmenter.load(options.key_model, options.device)
-        return KeyFrame(segmenter, options.key_interval), 1
+        return KeyFrame(segmenter, options.key_interval, options.carry), 1
     if mode == 'temporal-context':
         return TemporalContext(segmenter), 1
     if mode == 'per-frame':

@@ -1,17 +1,19 @@
 """Ways to label a video: TDNet as it streams, and the families that its paper compares with."""
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tdnet_ros.learn.metrics import Labels, warp_labels
+from tdnet_ros.learn.metrics import Labels, warp_labels, warp_logits
 from tdnet_ros.stream.frame import Frame
 from tdnet_ros.stream.segmenter import VideoSegmenter
 
 Rgb = NDArray[np.uint8]
+CARRIED = ('labels', 'features')
+"""What can flow from key frame to key frame."""
 
 
 class Labeller(Protocol):
@@ -56,15 +58,21 @@ class TemporalContext(Streaming):
 
 
 class KeyFrame:
-    """A per-frame network every k-th frame; between, its labels are carried by optical flow."""
+    """A per-frame network every k-th frame; between, what it made is carried on by optical flow.
 
-    def __init__(self, segmenter: VideoSegmenter, interval: int) -> None:
+    Carried are its labels, nearest, or the features that its classifier reads, bilinear. The
+    classifier is a 1x1 convolution and the weights of an interpolation sum to one, so carrying
+    its logits gives the same numbers with fewer channels.
+    """
+
+    def __init__(self, segmenter: VideoSegmenter, interval: int, carry: str = 'labels') -> None:
         if interval < 1:
             raise ValueError(f'key-frame interval {interval}, expected at least 1')
-        self._network = PerFrame(segmenter)
+        self._segmenter = segmenter
         self._interval = interval
+        self._features = carry == 'features'
         self._count = 0
-        self._last: tuple[Rgb, Labels] | None = None
+        self._last: tuple[Rgb, NDArray[Any]] | None = None
 
     def restart(self) -> None:
         self._count = 0
@@ -72,14 +80,19 @@ class KeyFrame:
 
     def label(self, frame: Frame) -> Labels:
         fits = self._last is not None and self._last[0].shape == frame.rgb.shape
-        if self._last is None or not fits or self._count % self._interval == 0:
-            labels = self._network.label(frame)
-        else:
-            before, labels = self._last
-            labels = warp_labels(labels, optical_flow(frame.rgb, before), keep_outside=True)
-        self._count += 1
-        self._last = frame.rgb, labels
-        return labels
+        number, self._count = self._count, self._count + 1
+        if self._last is None or not fits or number % self._interval == 0:
+            made = self._segmenter.step(frame, self._segmenter.new_memory(), self._features)
+            self._last = frame.rgb, made.labels if made.logits is None else made.logits
+            return made.labels
+        before, carried = self._last
+        flow = optical_flow(frame.rgb, before)
+        if not self._features:
+            labels = warp_labels(carried, flow, keep_outside=True)
+            self._last = frame.rgb, labels
+            return labels
+        self._last = frame.rgb, warp_logits(carried, flow)
+        return np.asarray(self._last[1].argmax(0), np.uint8)
 
 
 def optical_flow(start: Rgb, end: Rgb) -> NDArray[np.float32]:

@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 import torch
+import torch.nn.functional as F
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from tdnet_ros.nets.classes import UNLABELED
@@ -84,6 +85,23 @@ def warp_labels(labels: Labels, flow: NDArray[np.float32],
     warped = np.full(labels.shape, UNLABELED, np.uint8)
     warped[inside] = labels[y[inside], x[inside]]
     return warped
+
+
+def warp_logits(logits: NDArray[np.float32],
+                flow: NDArray[np.float32]) -> NDArray[np.float32]:
+    """
+    Fetch each pixel's scores [C, H, W] from where the flow says they are, bilinear.
+
+    logits [C, h, w] of any size, corners on corners; flow as for warp_labels. What comes from
+    outside has the scores at the image's edge.
+    """
+    height, width = flow.shape[:2]
+    rows, columns = np.mgrid[:height, :width].astype(np.float32)
+    at = np.stack((columns + flow[..., 0], rows + flow[..., 1]), -1)
+    grid = at * (2 / np.maximum(np.array([width, height], np.float32) - 1, 1)) - 1
+    moved = F.grid_sample(torch.from_numpy(logits)[None], torch.from_numpy(grid)[None],
+                          padding_mode='border', align_corners=True)
+    return np.asarray(moved[0].numpy(), np.float32)
 
 
 def flip_rate(outputs: Sequence[Labels]) -> float:

@@ -1,8 +1,16 @@
 """Metrics against cases counted by hand."""
+from functools import partial
+
 import numpy as np
 import pytest
 
-from tdnet_ros.learn.metrics import Confusion, flip_rate, video_consistency, warp_labels
+from tdnet_ros.learn.metrics import (
+    Confusion,
+    flip_rate,
+    video_consistency,
+    warp_labels,
+    warp_logits,
+)
 
 VOID = 255
 
@@ -55,6 +63,18 @@ def test_warp_fetches_the_nearest_label_and_marks_what_left_the_image():
     assert warp_labels(labels([0, 1, 2, 3]), flow).tolist() == [[1, 2, 3, VOID]]
     flow[..., 0] = -1.6
     assert warp_labels(labels([0, 1, 2, 3]), flow).tolist() == [[VOID, VOID, 0, 1]]
+
+
+def test_scores_are_interpolated_and_those_from_outside_are_of_the_edge():
+    flow = np.zeros((1, 4, 2), np.float32)
+    scores = np.array([[[0, 1, 2, 4]], [[8, 0, 0, 0]]], np.float32)
+    flow[..., 0] = 0.5
+    close = partial(np.testing.assert_allclose, atol=1e-5)
+    close(warp_logits(scores, flow), [[[0.5, 1.5, 3, 4]], [[4, 0, 0, 0]]])
+    flow[..., 0] = -2
+    close(warp_logits(scores, flow)[0], [[0, 0, 0, 1]])
+    wide = warp_logits(scores, np.zeros((1, 7, 2), np.float32))
+    close(wide[0], [[0, 0.5, 1, 1.5, 2, 3, 4]])
 
 
 def test_flip_rate_is_the_mean_share_of_changed_pixels():
