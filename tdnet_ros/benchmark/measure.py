@@ -28,36 +28,43 @@ class Entrant:
     agreements: list[float] = field(default_factory=list)
 
 
-def measure(setups: Sequence[Setup], frames: int, progress: Progress) -> dict[str, Any]:
+def measure(setups: Sequence[Setup], frames: int, progress: Progress,
+            missing: dict[str, str] | None = None) -> dict[str, Any]:
     """Run all setups over the same frames, interleaved, each in its own process.
 
-    Frames until every memory is full are run but not counted. Returns what --json writes.
+    Frames until every memory is full are run but not counted. Returns what --json writes. An
+    engine that does not start raises ValueError; with `missing` it is left out and why is
+    put there, unless none starts.
     """
     precisions = sorted({setup.precision for setup in setups})
     if setups[0].threads:
         torch.set_num_threads(setups[0].threads)
     with ExitStack() as stack:
-        entrants = []
+        entrants: list[Entrant] = []
         for setup in setups:
             progress(f'{setup.engine} {setup.precision}: loading and warming up')
             worker = stack.enter_context(closing(Worker(setup)))
-            entrants.append(Entrant(worker, worker.ready()))
+            try:
+                entrants.append(Entrant(worker, worker.ready()))
+            except ValueError as error:
+                if missing is None or (setup is setups[-1] and not entrants):
+                    raise
+                missing[f'{setup.engine} {setup.precision}'] = str(error)
         device = torch.device(entrants[0].ready.device)
         progress('measuring the ceiling')
         ceiling = measure_ceiling(device, precisions)
         load = os.getloadavg()[0]
-        filling = entrants[0].ready.paths
+        filling = max(entrant.ready.paths for entrant in entrants)
         for number in range(filling + frames):
             progress(f'frame {number + 1} of {filling + frames}')
             _step(entrants, number, counted=number >= filling)
-    gmac = _gmac(setups[0], entrants[0].ready)
     return {
         'device': describe_machine(device),
         'torch': torch.__version__,
         'threads': setups[0].threads or torch.get_num_threads(),
         'load_average_before': round(load, 2),
         'ceiling': {name: round(value, 1) for name, value in ceiling.items()},
-        'runs': [_run(entrant, entrants, gmac, ceiling) for entrant in entrants],
+        'runs': [_run(entrant, entrants, ceiling) for entrant in entrants],
     }
 
 
@@ -87,9 +94,10 @@ def _gmac(setup: Setup, ready: Ready) -> float:
     return count_gmac(architecture, ready.classes, ready.input_size) * setup.cameras
 
 
-def _run(entrant: Entrant, entrants: Sequence[Entrant], gmac: float,
+def _run(entrant: Entrant, entrants: Sequence[Entrant],
          ceiling: dict[str, float]) -> dict[str, Any]:
     setup, ready = entrant.worker.setup, entrant.ready
+    gmac = _gmac(setup, ready)
     median = _median(entrant)
     reference = _reference(entrants)
     wall = np.array([step.wall_ms for step in entrant.steps])
@@ -113,8 +121,15 @@ def _run(entrant: Entrant, entrants: Sequence[Entrant], gmac: float,
         'gmac_per_frame': round(gmac, 2), 'network_gflops': round(gflops, 1),
         'fraction_of_matmul': round(gflops / ceiling[f'matmul_{setup.precision}_gflops'], 3),
         'load_s': round(ready.load_s, 2), 'warm_up_s': round(ready.warm_up_s, 2),
-        'peak_memory_mb': round(entrant.steps[-1].memory_mb, 1),
+        'batch': entrant.steps[-1].batch,
+        'peak_memory_mb': round(entrant.steps[-1].peak_memory_mb, 1),
+        'memory_growth_mb': round(_growth_mb(entrant), 1),
     }
+
+
+def _growth_mb(entrant: Entrant) -> float:
+    """What a step takes at the end more than after the first tenth of them."""
+    return entrant.steps[-1].memory_mb - entrant.steps[len(entrant.steps) // 10].memory_mb
 
 
 def _median(entrant: Entrant) -> float:

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from tdnet_ros.benchmark.frames import make_frame
-from tdnet_ros.stream import VideoSegmenter
+from tdnet_ros.stream import Segmentation, VideoSegmenter
 from tdnet_ros.stream.frame import Image
 
 
@@ -58,7 +58,10 @@ class Step:
     '''Time that all threads of the process spent, unlike the wall blind to other programs.'''
     stage_ms: dict[str, float]
     memory_mb: float
-    '''Peak so far, of the device if it is a GPU.'''
+    '''In use now; of the device if it is a GPU.'''
+    peak_memory_mb: float
+    batch: int
+    '''Frames in the largest run of the network.'''
 
 
 class Worker:
@@ -131,6 +134,8 @@ class _Stepper:
         self._size = setup.frame_size or size
         self._segmenter.warm_up(self._size)
         warm = time.perf_counter()
+        if setup.cameras > 1:
+            self._segmenter.measure_batches(self._size, setup.cameras)
         self._memories = [self._segmenter.new_memory() for _ in range(setup.cameras)]
         self._images = list(setup.images)
         card = self._segmenter.card
@@ -142,16 +147,26 @@ class _Stepper:
         frames = [make_frame(number, camera, self._size, self._images)
                   for camera in range(len(self._memories))]
         start, cpu = time.perf_counter(), time.process_time()
-        results = [self._segmenter.step(frame, memory)
-                   for frame, memory in zip(frames, self._memories, strict=True)]
+        results = dict(self._segmenter.step_batch(frames, self._memories))
         wall, cpu = time.perf_counter() - start, time.process_time() - cpu
-        stages = {name: sum(result.stage_ms[name] for result in results)
-                  for name in results[0].stage_ms}
-        step = Step(wall * 1e3, cpu * 1e3, stages, _peak_memory_mb(self._segmenter.device.type))
-        return step, [result.labels for result in results]
+        labelled = [_labelled(results[camera]) for camera in range(len(frames))]
+        stages = {name: sum(result.stage_ms[name] / result.batch for result in labelled)
+                  for name in labelled[0].stage_ms}
+        return Step(wall * 1e3, cpu * 1e3, stages, *_memory_mb(self._segmenter.device.type),
+                    max(result.batch for result in labelled)), [
+                        result.labels for result in labelled]
 
 
-def _peak_memory_mb(device: str) -> float:
+def _labelled(outcome: Segmentation | Exception) -> Segmentation:
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
+
+
+def _memory_mb(device: str) -> tuple[float, float]:
+    """Memory in use now, and the most so far."""
     if device == 'cuda':
-        return torch.cuda.max_memory_allocated() / 1e6
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+        return torch.cuda.memory_reserved() / 1e6, torch.cuda.max_memory_reserved() / 1e6
+    pages = int(Path('/proc/self/statm').read_text().split()[1])
+    return (pages * resource.getpagesize() / 1e6,
+            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3)
