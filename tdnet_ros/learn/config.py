@@ -20,7 +20,7 @@ class Stage:
     name: str
     steps: int
     crop: tuple[int, int]
-    """Height and width in pixels; multiples of 32."""
+    """Height and width in pixels; 32 k + 1, so that the grids of all strides share corners."""
     batch: int
     """Clips per optimiser step, over all processes and accumulated parts."""
     learning_rate: tuple[float, float]

@@ -23,6 +23,7 @@ from tdnet_ros.learn.losses import balance_weights
 from tdnet_ros.learn.progress import Progress
 from tdnet_ros.learn.trainer import LAST, Trainer
 from tdnet_ros.learn.validate import StreamingValidation
+from tdnet_ros.nets.architecture import aligned_size
 from tdnet_ros.nets.card import ModelCard, find_model
 from tdnet_ros.nets.checkpoint import load_network
 from tdnet_ros.nets.zoo import Network, build, variant
@@ -158,7 +159,7 @@ def new_card(options: argparse.Namespace, config: TrainConfig, dataset: Dataset)
     """Describe the model that the run makes."""
     height, width = dataset.label(*dataset.labelled()[0]).shape
     return ModelCard(
-        options.out.name, variant(options.model), dataset.classes, (height, width),
+        options.out.name, variant(options.model), dataset.classes, aligned_size((height, width)),
         source=f'trained from scratch on {dataset.name} train',
         licence=LICENCES.get(options.dataset, ''),
         training={'command': options.command, 'config': plain(config)})

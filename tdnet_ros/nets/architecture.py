@@ -115,6 +115,16 @@ class Architecture:
         return self.feature_channels if self.paths == 1 else self.channels(self.value_channels)
 
 
+def aligned_size(size: tuple[int, int]) -> tuple[int, int]:
+    """Return the nearest (height, width) of the form 32 k + 1.
+
+    The grids of all strides then share their corners, so that maps which are scaled up with
+    aligned corners come to lie exactly where they were computed.
+    """
+    height, width = (32 * max(1, round((side - 1) / 32)) + 1 for side in size)
+    return height, width
+
+
 def _expect(field: str, value: object, holds: bool, expected: str) -> None:
     if not holds:
         raise ValueError(f'architecture: {field} is {value!r}, expected {expected}')

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from tdnet_ros.nets.architecture import Architecture
+from tdnet_ros.nets.architecture import Architecture, aligned_size
 from tdnet_ros.nets.classes import CAMVID, CITYSCAPES, ClassSet
 from tdnet_ros.nets.zoo import VARIANTS
 
@@ -84,7 +84,7 @@ def shipped_models() -> list[str]:
 def untrained_card(name: str, classes: ClassSet | None = None) -> ModelCard:
     """Make the card of a row of the table, without weights."""
     architecture = VARIANTS[name]
-    size = (360, 480)
+    size = aligned_size((360, 480))
     if architecture.norm_size is not None:
         size = architecture.native_input_size
         classes = classes or CITYSCAPES

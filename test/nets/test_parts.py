@@ -4,9 +4,10 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
+from tdnet_ros.nets.architecture import aligned_size
 from tdnet_ros.nets.attention import PropagationHop
 from tdnet_ros.nets.head import SpatialNorm
-from tdnet_ros.nets.pyramid import PyramidPooling
+from tdnet_ros.nets.pyramid import PyramidPooling, upsample
 
 
 def test_hop_is_attention_then_fc() -> None:
@@ -47,3 +48,12 @@ def test_pyramid_groups_are_cuts_of_the_whole() -> None:
         part.load_state_dict(whole.state_dict())
         expected = torch.cat([block.chunk(2, 1)[group] for block in blocks], 1)
         assert torch.equal(part(stages), expected)
+
+
+def test_bilinear_upsampling_of_an_aligned_size_returns_to_where_pixels_were() -> None:
+    height, width = aligned_size((360, 480))
+    assert (height, width) == (353, 481)
+    x = torch.arange(float(width)).expand(1, 1, height, width)
+    for stride in (4, 8, 16, 32):
+        centres = x[..., ::stride, ::stride]  # what a strided convolution is centred on
+        assert torch.allclose(upsample(centres, (height, width)), x, atol=1e-3)
