@@ -13,6 +13,7 @@ import threading
 from typing import Any
 
 from tdnet_ros.bags.errors import BagError
+from tdnet_ros.bags.label.cli import LABEL_EXAMPLES, add_label_options, run_label
 from tdnet_ros.bags.options import positive
 from tdnet_ros.bags.review import COMPARE_EXAMPLES, add_compare_options, run_compare
 
@@ -20,6 +21,7 @@ EXAMPLES = {
     'tdnet_bag': '''examples:
   tdnet_bag play street.mp4 --topic /camera/image_raw
   tdnet_bag record /tdnet/labels /tdnet/label_info --out run1
+  tdnet_bag label run1 --out labelled
   tdnet_bag info run1''',
     'play': '''examples:
   tdnet_bag play street.mp4                      video at its own rate on /camera/image_raw
@@ -35,6 +37,7 @@ Images go out reliable, as from a camera driver, so every kind of subscriber get
 
 Topics need not exist yet. Ctrl-C ends the recording and leaves a complete bag, for
 `ros2 bag info`, `ros2 bag play` and Foxglove.''',
+    'label': LABEL_EXAMPLES,
     'info': '''examples:
   tdnet_bag info run1''',
     'compare': COMPARE_EXAMPLES,
@@ -66,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
         commands, 'play', 'publish a video, images, a bag or a camera as camera topics', _play))
     _add_record_options(_command(
         commands, 'record', 'write topics into a rosbag2 MCAP bag', _record))
+    add_label_options(_command(commands, 'label', 'label bags offline', run_label))
     info = _command(commands, 'info', 'list what a bag holds', _info)
     info.add_argument('bag', type=Path, help='rosbag2 directory or storage file')
     add_compare_options(_command(

@@ -32,6 +32,8 @@ class TopicRecord:
     '''{'stamp_ns', 'why'} of each frame that could not be labelled.'''
     skipped: list[dict[str, Any]] = field(default_factory=list)
     '''{'stamp_ns', 'why'} of each frame that was not worth labelling.'''
+    without_points: dict[str, int] = field(default_factory=dict)
+    '''Why frames have no points, where points were asked for, and how many each.'''
     resets: list[dict[str, Any]] = field(default_factory=list)
     '''{'stamp_ns', 'reason'} of each frame before which the memory was emptied.'''
     latency_ms: dict[str, float] = field(default_factory=dict)

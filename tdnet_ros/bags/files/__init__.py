@@ -1,0 +1,1 @@
+"""Rosbags as they lie on the disk: every format, whole or damaged."""

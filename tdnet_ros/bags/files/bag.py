@@ -1,0 +1,144 @@
+"""Any rosbag for reading: rosbag2 (sqlite3, MCAP, split, zstd) and ROS 1, whole or damaged."""
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack
+import heapq
+from pathlib import Path, PurePath
+import shutil
+import sys
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import yaml
+
+from tdnet_ros.bags.errors import BagError
+from tdnet_ros.bags.files.storage import NEVER, SUFFIXES, StorageFile, Topic
+from tdnet_ros.bags.reading import Message
+from tdnet_ros.bags.sources import natural_key
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+METADATA = 'metadata.yaml'
+PACKED = '.zstd'
+
+
+class Bag:
+    """Topics and messages of a bag in the order of their log times.
+
+    A bag without metadata.yaml, or with damaged files, gives what can be read; `problems` says
+    what could not, each in one line with file and offset. BagError where there is no bag.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.problems: list[str] = []
+        self._stack = ExitStack()
+        try:
+            paths, packed_messages = self._files()
+            self.files = [StorageFile(self._unpacked(file), self._report, packed_messages)
+                          for file in paths]
+        except OSError as error:
+            self._stack.close()
+            raise BagError(f'{path} cannot be read: {error.strerror or error}') from error
+        for file in self.files:
+            self._stack.callback(file.close)
+        self.bytes = sum(file.stat().st_size for file in paths)
+        self.topics = self._all_topics()
+        self.start_ns = min((file.start_ns for file in self.files), default=NEVER)
+        self.end_ns = max((file.end_ns for file in self.files), default=0)
+
+    def close(self) -> None:
+        """Give the files back."""
+        self._stack.close()
+
+    def messages(self, topics: Collection[str], start_ns: int = 0,
+                 stop_ns: int = NEVER) -> Iterator[Message]:
+        """Messages of some topics logged from `start_ns` to before `stop_ns`."""
+        waiting = sorted((file for file in self.files if file.start_ns < stop_ns
+                          and file.end_ns > start_ns), key=lambda file: file.start_ns)
+        heads: list[tuple[int, int, Message, Iterator[Message]]] = []
+        opened = 0
+        while heads or waiting:
+            while waiting and (not heads or waiting[0].start_ns <= heads[0][0]):
+                source = waiting.pop(0).messages(topics, start_ns, stop_ns)
+                opened += 1
+                _push(heads, opened, source)
+            if heads:
+                _, number, message, source = heapq.heappop(heads)
+                yield message
+                _push(heads, number, source)
+
+    def _report(self, problem: str) -> None:
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+    def _files(self) -> tuple[list[Path], bool]:
+        """Storage files, and whether each message in them is compressed."""
+        if not self.path.exists():
+            raise BagError(f'{self.path} does not exist: expected a rosbag')
+        if not self.path.is_dir():
+            if not _is_storage(self.path):
+                raise BagError(f'{self.path} is no rosbag: expected a rosbag2 directory or a '
+                               f'{", ".join(SUFFIXES)} file')
+            return [self.path], False
+        about = self._metadata()
+        named = [self.path / PurePath(str(name)).name
+                 for name in about.get('relative_file_paths') or ()]
+        for file in named:
+            if not file.exists():
+                self._report(f'{file}: offset 0: the file is missing, although {METADATA} '
+                             'names it')
+        files = [file for file in named if file.exists()] or sorted(
+            filter(_is_storage, self.path.iterdir()), key=natural_key)
+        if not files:
+            raise BagError(f'{self.path} is no rosbag: it has neither {METADATA} nor a storage '
+                           f'file ({", ".join(SUFFIXES)})')
+        return files, str(about.get('compression_mode', '')).lower() == 'message'
+
+    def _metadata(self) -> dict[str, Any]:
+        path = self.path / METADATA
+        try:
+            about = yaml.safe_load(path.read_text(encoding='utf-8'))['rosbag2_bagfile_information']
+            return dict(about)
+        except FileNotFoundError:
+            self._report(f'{path}: offset 0: the file is missing; the recording was cut off')
+        except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
+            self._report(f'{path}: offset 0: {" ".join(str(error).split())}')
+        return {}
+
+    def _unpacked(self, path: Path) -> Path:
+        """A storage file as it is, or as much as can be decompressed of it."""
+        if path.suffix != PACKED:
+            return path
+        folder = self._stack.enter_context(TemporaryDirectory(prefix='tdnet_bag_'))
+        plain = Path(folder, path.stem)
+        with plain.open('wb') as target, zstd.open(path, 'rb') as source:
+            try:
+                shutil.copyfileobj(source, target)
+            except (EOFError, zstd.ZstdError) as error:
+                self._report(f'{path}: offset {target.tell()} of what it unpacks to: {error}')
+        return plain
+
+    def _all_topics(self) -> dict[str, Topic]:
+        topics: dict[str, Topic] = {}
+        for file in self.files:
+            for name, topic in file.topics.items():
+                total = topics.setdefault(name, Topic(topic.msgtype, 0, '', topic.offers))
+                total.count += topic.count
+                total.definition = total.definition or topic.definition
+        return topics
+
+
+def _push(heads: list[tuple[int, int, Message, Iterator[Message]]], number: int,
+          source: Iterator[Message]) -> None:
+    message = next(source, None)
+    if message is not None:
+        heapq.heappush(heads, (message.logged_ns, number, message, source))
+
+
+def _is_storage(path: Path) -> bool:
+    return path.name.removesuffix(PACKED).endswith(SUFFIXES)

@@ -1,0 +1,110 @@
+"""The records of a ROS 1 bag in the order of the file, past chunks that are damaged."""
+from __future__ import annotations
+
+import bz2
+from collections.abc import Callable, Iterator
+import struct
+from typing import Any, NamedTuple
+
+from lz4.frame import decompress as lz4_decompress
+
+MAGIC = b'#ROSBAG V2.0\n'
+MESSAGE, CHUNK, CONNECTION = 2, 5, 7
+KNOWN = frozenset(range(2, 8))
+_UNPACK: dict[bytes, Callable[[bytes], bytes]] = {
+    b'none': bytes, b'bz2': bz2.decompress, b'lz4': lz4_decompress}
+
+Found = tuple[str, str, str, int, bytes]
+'''Topic, type as ROS 2 spells it, definition, log time in ns, data as ROS 1 serializes it.'''
+Fields = dict[bytes, bytes]
+
+
+class _Record(NamedTuple):
+    """One record; `missing` bytes of its data are beyond the end of the file."""
+
+    offset: int
+    fields: Fields
+    data: bytes
+    missing: int
+    end: int
+
+
+def scan_ros1(data: Any, report: Callable[[str], None]) -> Iterator[Found]:
+    """Yield the messages in the bytes of a ROS 1 bag; damage is reported with its offset."""
+    if data[:len(MAGIC)] != MAGIC:
+        report('offset 0: this is no ROS 1 bag of version 2.0')
+        return
+    end, damaged = len(MAGIC), False
+    connections: dict[bytes, tuple[str, str, str]] = {}
+    for record in _records(data, end):
+        end = record.end
+        try:
+            if record.fields[b'op'][0] == CHUNK:
+                yield from _chunk(record, connections)
+            elif not record.missing:
+                _note(record, connections)
+        except Exception as error:  # decompressors and damaged bytes raise nearly anything
+            damaged = True
+            report(f'offset {record.offset}: {" ".join(str(error).split())}')
+    if end != len(data) or not damaged:
+        report(f'offset {min(end, len(data))}: no record beyond this place, or no index; the '
+               'recording was cut off or the file damaged')
+
+
+def _chunk(record: _Record, connections: dict[bytes, tuple[str, str, str]]) -> Iterator[Found]:
+    """The messages of a chunk in the order of time; of a cut one those that are there."""
+    compression = record.fields[b'compression']
+    if record.missing and compression != b'none':
+        return
+    found = []
+    for inner in _records(_UNPACK[compression](record.data), 0):
+        if inner.missing:
+            break
+        if inner.fields[b'op'][0] == MESSAGE and inner.fields[b'conn'] in connections:
+            seconds, nanoseconds = struct.unpack('<II', inner.fields[b'time'])
+            found.append((*connections[inner.fields[b'conn']],
+                          seconds * 1_000_000_000 + nanoseconds, inner.data))
+        else:
+            _note(inner, connections)
+    yield from sorted(found, key=lambda message: message[3])
+
+
+def _note(record: _Record, connections: dict[bytes, tuple[str, str, str]]) -> None:
+    """Keep what a connection record says."""
+    if record.fields[b'op'][0] == CONNECTION:
+        about = _fields(record.data)
+        package, _, name = about[b'type'].decode().partition('/')
+        connections[record.fields[b'conn']] = (
+            record.fields[b'topic'].decode(), f'{package}/msg/{name}',
+            about[b'message_definition'].decode())
+
+
+def _records(data: Any, at: int) -> Iterator[_Record]:
+    """The records from an offset on, until one that cannot be."""
+    while at + 4 <= len(data):
+        offset = at
+        length, = struct.unpack_from('<I', data, at)
+        try:
+            fields = _fields(bytes(data[at + 4:at + 4 + length]))
+            if fields[b'op'][0] not in KNOWN:
+                return
+            size, = struct.unpack_from('<I', data, at + 4 + length)
+        except (struct.error, KeyError, ValueError):
+            return
+        at += 8 + length
+        body = bytes(data[at:at + size])
+        at += size
+        yield _Record(offset, fields, body, size - len(body), at)
+
+
+def _fields(header: bytes) -> Fields:
+    """The name=value pairs of a record's header."""
+    fields, at = {}, 0
+    while at < len(header):
+        length, = struct.unpack_from('<I', header, at)
+        name, separator, value = header[at + 4:at + 4 + length].partition(b'=')
+        if not separator or at + 4 + length > len(header):
+            raise ValueError('damaged header')
+        fields[name] = value
+        at += 4 + length
+    return fields

@@ -1,0 +1,172 @@
+"""One storage file of a rosbag, whole or damaged: .mcap, .db3, or .bag of ROS 1."""
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+import sys
+from typing import Any, NamedTuple
+
+from rosbags.interfaces import Qos
+from rosbags.rosbag1 import Reader as Ros1Reader
+from rosbags.rosbag2 import Reader
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+
+from tdnet_ros.bags.files.salvage import scan
+from tdnet_ros.bags.reading import Message
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+ROS1 = '.bag'
+SUFFIXES = ('.mcap', '.db3', ROS1)
+NEVER = 2 ** 63 - 1
+
+
+@dataclass
+class Topic:
+    """One topic of a bag."""
+
+    msgtype: str
+    count: int
+    definition: str = ''
+    '''The .msg text that the bag has of its type, if it has one.'''
+    offers: tuple[Qos, ...] = ()
+    '''QoS of its publishers.'''
+
+
+class _Found(NamedTuple):
+    topic: str
+    logged_ns: int
+    data: bytes
+
+
+class StorageFile:
+    """Its topics and its messages, as CDR; what is damaged is told to `report`."""
+
+    def __init__(self, path: Path, report: Callable[[str], None],
+                 packed_messages: bool = False) -> None:
+        self.path = path
+        self.topics: dict[str, Topic] = {}
+        self.start_ns, self.end_ns = NEVER, 0
+        self._report = lambda damage: report(f'{path}: {damage}')
+        self._packed = packed_messages
+        self._reader: Any = None
+        try:
+            reader: Any = (Ros1Reader if path.suffix == ROS1 else Reader)(path)
+            reader.open()
+        except Exception:  # parsers of foreign bytes raise nearly anything
+            self._survey()
+        else:
+            self._reader = reader
+            self._read_index()
+
+    def close(self) -> None:
+        """Give the file back."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def messages(self, topics: Collection[str], start_ns: int, stop_ns: int) -> Iterator[Message]:
+        """Messages of topics logged from `start_ns` to before `stop_ns`, in the order of time."""
+        convert = self._converter()
+        for topic, logged_ns, data in self._read(topics, start_ns, stop_ns):
+            try:
+                yield Message(topic, logged_ns, convert(data, self.topics[topic].msgtype))
+            except GeneratorExit:
+                raise
+            except Exception as error:
+                self._report(f'message of {topic} logged at {logged_ns}: {error}')
+
+    def _read_index(self) -> None:
+        for item in self._reader.connections:
+            topic = self.topics.setdefault(item.topic, Topic(item.msgtype, 0))
+            topic.count += item.msgcount
+            topic.definition = topic.definition or item.msgdef.data
+            topic.offers = topic.offers or tuple(getattr(item.ext, 'offered_qos_profiles', ()))
+        if self._reader.message_count:
+            self.start_ns, self.end_ns = self._reader.start_time, self._reader.end_time
+
+    def _survey(self) -> None:
+        """Find topics and times without an index."""
+        for found in scan(self.path, self._report):
+            topic = self.topics.setdefault(
+                found.topic, Topic(found.msgtype, 0, found.definition))
+            topic.count += 1
+            self.start_ns = min(self.start_ns, found.logged_ns)
+            self.end_ns = max(self.end_ns, found.logged_ns + 1)
+
+    def _read(self, topics: Collection[str], start_ns: int, stop_ns: int) -> Iterator[_Found]:
+        """Read with the index and, where that fails, what a scan finds beyond."""
+        passed: Counter[str] = Counter()  # messages at the last log time, by topic
+        last_ns = start_ns
+        if self._reader is not None:
+            indexed = self._indexed(topics, start_ns, stop_ns)
+            while True:
+                try:
+                    found = next(indexed, None)
+                except Exception:
+                    break
+                if found is None:
+                    return
+                if found.logged_ns != last_ns:
+                    passed.clear()
+                last_ns = found.logged_ns
+                passed[found.topic] += 1
+                yield found
+        for item in scan(self.path, self._report):
+            if item.topic in topics and last_ns <= item.logged_ns < stop_ns:
+                if item.logged_ns == last_ns and passed[item.topic] > 0:
+                    passed[item.topic] -= 1
+                    continue
+                yield _Found(item.topic, item.logged_ns, item.data)
+
+    def _indexed(self, topics: Collection[str], start_ns: int, stop_ns: int) -> Iterator[_Found]:
+        chosen = [item for item in self._reader.connections if item.topic in topics
+                  and item.msgtype == self.topics[item.topic].msgtype]
+        if chosen:
+            for item, logged_ns, data in self._reader.messages(
+                    chosen, start=start_ns, stop=stop_ns):
+                yield _Found(item.topic, logged_ns, data)
+
+    def _converter(self) -> Callable[[bytes, str], bytes]:
+        if self.path.suffix == ROS1:
+            return partial(_ros1_to_cdr, ros1_types(
+                tuple((topic.msgtype, topic.definition) for topic in self.topics.values())))
+        if self._packed:
+            return lambda data, msgtype: zstd.decompress(data)
+        return lambda data, msgtype: bytes(data)
+
+
+def _ros1_to_cdr(types: Any, data: bytes, msgtype: str) -> bytes:
+    return bytes(types.ros1_to_cdr(data, msgtype))
+
+
+@cache
+def ros1_types(definitions: tuple[tuple[str, str], ...]) -> Any:
+    """The types of a ROS 1 bag, from type names and definitions, as ROS 2 would define them.
+
+    Its header has no sequence number.
+    """
+    standard = get_typestore(Stores.ROS2_JAZZY).fielddefs
+    fields: dict[str, Any] = {name: standard[name] for name in (
+        'builtin_interfaces/msg/Time', 'builtin_interfaces/msg/Duration')}
+    for msgtype, text in definitions:
+        with suppress(Exception):  # a type that cannot be parsed matters when it is asked for
+            fields.update(get_types_from_msg(text, msgtype))
+    for name in fields:
+        if name == 'std_msgs/msg/Header' or _same_layout(fields[name], standard.get(name)):
+            fields[name] = standard[name]
+    types: Any = get_typestore(Stores.EMPTY)
+    types.register(fields)
+    return types
+
+
+def _same_layout(first: Any, second: Any) -> bool:
+    """Whether two definitions differ in the names of fields at most."""
+    return bool(second) and [kind for _, kind in first[1]] == [kind for _, kind in second[1]]

@@ -1,0 +1,144 @@
+"""Labelling one bag: what is to be done, chunk by chunk, and the record of it."""
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tdnet_ros.bags.errors import BagError
+from tdnet_ros.bags.files.bag import Bag
+from tdnet_ros.bags.files.storage import SUFFIXES
+from tdnet_ros.bags.label.camera import CameraState
+from tdnet_ros.bags.label.channels import Channel, copied_channels, output_channels
+from tdnet_ros.bags.label.encoder import Encoder
+from tdnet_ros.bags.label.job import ChunkJob, ChunkResult, Place, TopicTally
+from tdnet_ros.bags.label.options import LabelOptions
+from tdnet_ros.bags.label.output import Output
+from tdnet_ros.bags.label.plan import Camera, plan_cameras
+from tdnet_ros.bags.label_record import LabelRecord, TopicRecord
+from tdnet_ros.nets.card import ModelCard, find_model
+
+
+@dataclass(frozen=True)
+class BagJob:
+    """All chunks of one bag have this in common."""
+
+    bag: Path
+    options: LabelOptions
+    identity: dict[str, Any]
+    '''What output and input must share for work to be continued.'''
+    cameras: tuple[Camera, ...]
+    channels: tuple[tuple[str, Channel], ...]
+    copied: frozenset[str]
+    start_ns: int
+    stop_ns: int
+    frames: int
+    '''Frames to be labelled, about.'''
+
+    def first_place(self) -> Place:
+        """Where labelling starts."""
+        return Place(self.start_ns, (CameraState(),) * len(self.cameras))
+
+    def chunk(self, output: Output, number: int, place: Place) -> ChunkJob:
+        """One chunk of it."""
+        return ChunkJob(self.bag, output.part, output.chunk_name(number), number, self.options,
+                        self.cameras, self.channels, self.copied, place, self.stop_ns)
+
+    def record(self, results: Sequence[ChunkResult], seconds: float) -> LabelRecord:
+        """The record after these chunks, which are in order; `seconds` of work."""
+        card = find_model(self.options.model, self.options.weights or None)
+        topics = {camera.topic: _topic_record(
+            camera, [result.topics[camera.topic] for result in results])
+            for camera in self.cameras}
+        done = bool(results) and results[-1].next is None
+        problems = list(dict.fromkeys(line for result in results for line in result.problems))
+        frames = sum(topic.frames for topic in topics.values())
+        return LabelRecord(
+            input=str(self.bag), model=card.name, engine=self.options.engine,
+            device=results[0].device if results else '',
+            input_size=self.options.input_size or card.input_size, classes=card.classes.names,
+            palette=card.classes.palette, options=self.identity, topics=topics,
+            complete=done and not problems,
+            until_ns=max((result.until_ns for result in results
+                          if result.until_ns is not None), default=None),
+            seconds=round(seconds, 3),
+            frames_per_second=round(frames / seconds, 3) if seconds else 0.0, problems=problems)
+
+
+def prepare(path: Path, options: LabelOptions) -> BagJob:
+    """Look into a bag and plan its labelling; BagError says why it cannot be."""
+    bag = Bag(path)
+    try:
+        cameras = plan_cameras(bag, options)
+        card = find_model(options.model, options.weights or None)
+        identity = {**_identity(options, card), 'input_bytes': bag.bytes}
+        kinds: dict[str, str] = {}
+        for camera in cameras:
+            kinds |= Encoder(card, options).types(camera)
+        channels = output_channels(kinds)
+        copied = copied_channels(bag, channels) if options.copy_input else {}
+        start_ns = bag.start_ns + round(options.start_s * 1e9)
+        stop_ns = bag.end_ns
+        if options.duration_s is not None:
+            stop_ns = min(stop_ns, start_ns + round(options.duration_s * 1e9))
+        if start_ns >= stop_ns:
+            raise BagError(f'{path} ends {(bag.end_ns - bag.start_ns) / 1e9:.3f} s after its '
+                           f'start: nothing is left from --start {options.start_s:g} on')
+        share = (stop_ns - start_ns) / max(bag.end_ns - bag.start_ns, 1) / options.every
+        count = sum(bag.topics[camera.topic].count for camera in cameras)
+        return BagJob(path, options, identity, cameras, tuple({**channels, **copied}.items()),
+                      frozenset(copied), start_ns, stop_ns, max(1, round(count * share)))
+    finally:
+        bag.close()
+
+
+def bag_name(path: Path) -> str:
+    """The name under which a bag is labelled."""
+    name = path.resolve().name
+    for suffix in ('.zstd', '.active', *SUFFIXES):
+        name = name.removesuffix(suffix)
+    return name
+
+
+def continued(results: Sequence[ChunkResult]) -> list[ChunkResult]:
+    """The chunks from the first on that follow each other."""
+    found: list[ChunkResult] = []
+    for result in results:
+        if result.number != len(found):
+            break
+        found.append(result)
+    return found
+
+
+def _identity(options: LabelOptions, card: ModelCard) -> dict[str, Any]:
+    """Everything that labels depend on, but for the device, as plain values."""
+    digest = ''
+    if card.weights is not None:
+        digest = hashlib.sha256(card.weights.read_bytes()).hexdigest()[:16]
+    plain = {name: list(value) if isinstance(value, tuple) else value
+             for name, value in asdict(options).items() if name not in ('device', 'weights')}
+    return {**plain, 'model': card.name, 'weights_sha256': digest}
+
+
+def _topic_record(camera: Camera, tallies: Sequence[TopicTally]) -> TopicRecord:
+    total = TopicTally()
+    for tally in tallies:
+        total = replace(total, **{name: getattr(total, name) + getattr(tally, name)
+                                  for name in TopicTally.__dataclass_fields__})
+    return TopicRecord(
+        camera.labels, camera.label_info, camera.overlay, camera.confidence, camera.points,
+        frames=total.frames, failed=total.failed, skipped=total.skipped, resets=total.resets,
+        without_points=dict(Counter(total.without_points)),
+        latency_ms=_percentiles(total.latency_ms), network_ms=_percentiles(total.network_ms))
+
+
+def _percentiles(values: Sequence[float]) -> dict[str, float]:
+    if not values:
+        return {}
+    points = np.percentile(values, (50, 95, 99, 100)).round(3).tolist()
+    return dict(zip(('p50', 'p95', 'p99', 'max'), points))

@@ -1,0 +1,95 @@
+"""The topics of a labelled bag: their types, and the definitions that go into the file."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from rosbags.interfaces import (
+    Qos,
+    QosDurability,
+    QosHistory,
+    QosLiveliness,
+    QosReliability,
+    QosTime,
+)
+from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
+
+from tdnet_ros.bags.definitions import definition
+from tdnet_ros.bags.errors import BagError
+from tdnet_ros.bags.files.bag import Bag
+from tdnet_ros.bags.files.storage import ROS1, ros1_types
+from tdnet_ros.bags.label.wire import LABEL_INFO, types
+
+_IDL = '=' * 80 + '\nIDL: '
+
+
+class Channel(NamedTuple):
+    """A topic that is written: its type, definition, hash and QoS."""
+
+    msgtype: str
+    definition: str
+    digest: str
+    offers: tuple[Qos, ...] = ()
+
+
+def output_channels(kinds: Mapping[str, str]) -> dict[str, Channel]:
+    """Channels of what labelling makes, from message types by topic; QoS as the node's."""
+    return {topic: Channel(msgtype, types().generate_msgdef(msgtype, ros_version=2)[0],
+                           types().hash_rihs01(msgtype), (_offer(msgtype == LABEL_INFO),))
+            for topic, msgtype in kinds.items()}
+
+
+def copied_channels(bag: Bag, written: Mapping[str, Channel]) -> dict[str, Channel]:
+    """Channels of the bag's own topics, but for those that are written anew.
+
+    BagError where the definition of a message is neither in the bag nor installed.
+    """
+    ros1 = bag.files[0].path.suffix == ROS1
+    return {name: Channel(topic.msgtype, *_definition(bag, name, ros1), topic.offers)
+            for name, topic in bag.topics.items() if name not in written and topic.count}
+
+
+def _definition(bag: Bag, name: str, ros1: bool) -> tuple[str, str]:
+    """Definition and hash of a topic's messages."""
+    topic = bag.topics[name]
+    try:
+        if ros1:
+            return _generated(ros1_types(tuple(
+                (item.msgtype, item.definition) for item in bag.topics.values())), topic.msgtype)
+        if topic.definition:
+            return topic.definition, _digest(topic.msgtype, topic.definition)
+        if topic.msgtype in types().fielddefs:
+            return _generated(types(), topic.msgtype)
+    except Exception as error:  # parsers of foreign text raise nearly anything
+        raise BagError(f'{bag.path}: {name} cannot be copied: the definition of '
+                       f'{topic.msgtype} in the bag cannot be read: {error}') from error
+    try:
+        known = definition(topic.msgtype)
+    except BagError as error:
+        raise BagError(f'{bag.path}: {name} cannot be copied: the bag has no definition of '
+                       f'{topic.msgtype}, and {error}') from error
+    return known.text, known.digest
+
+
+def _generated(store: Any, msgtype: str) -> tuple[str, str]:
+    return store.generate_msgdef(msgtype, ros_version=2)[0], store.hash_rihs01(msgtype)
+
+
+def _digest(msgtype: str, text: str) -> str:
+    store: Any = get_typestore(Stores.EMPTY)
+    if text.startswith(_IDL):
+        for part in text.split('=' * 80 + '\n')[1:]:
+            store.register(get_types_from_idl(part.partition('\n')[2]))
+    else:
+        store.register(get_types_from_msg(text, msgtype))
+    return str(store.hash_rihs01(msgtype))
+
+
+def _offer(latched: bool) -> Qos:
+    never = QosTime(*divmod(2 ** 63 - 1, 1_000_000_000))
+    return Qos(
+        history=QosHistory.KEEP_LAST, depth=1 if latched else 2,
+        reliability=QosReliability.RELIABLE,
+        durability=QosDurability.TRANSIENT_LOCAL if latched else QosDurability.VOLATILE,
+        deadline=never, lifespan=never, liveliness=QosLiveliness.AUTOMATIC,
+        liveliness_lease_duration=never, avoid_ros_namespace_conventions=False)

@@ -1,0 +1,107 @@
+"""The command line of `tdnet_bag label`."""
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+import signal
+import sys
+import threading
+
+from tdnet_ros.bags.errors import BagError
+from tdnet_ros.bags.label.options import LabelOptions
+from tdnet_ros.bags.options import positive
+from tdnet_ros.nets import DEFAULT_MODEL
+
+LABEL_EXAMPLES = '''examples:
+  tdnet_bag label drive1 --out labelled              every camera of a bag, into labelled/drive1
+  tdnet_bag label bags/* --out labelled --overlay    many bags, with pictures to look at
+  tdnet_bag label old.bag --out labelled --topic /front/image_raw --every 3
+  tdnet_bag label drive1 --out full --copy-input     the labels and all that was in the bag
+
+rosbag2 (sqlite3, MCAP, split or compressed) and ROS 1 bags; no ROS is needed. Interrupted work
+goes on with the same command.'''
+
+
+def add_label_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    add = parser.add_argument
+    add('bags', nargs='+', type=Path, metavar='IN', help='rosbag2 directory or storage file, or '
+                                                         'ROS 1 bag')
+    add('--out', type=Path, required=True, metavar='DIR', help='labels go to DIR/<name of IN>')
+    add('--topic', dest='topics', action='append', default=[], metavar='TOPIC',
+        help='image topic to label; may be repeated (default: every camera)')
+    add('--model', default=DEFAULT_MODEL, help='shipped model, card, weights or variant')
+    add('--weights', default='', help="a safetensors file in place of the model's own")
+    add('--device', default='auto', help='auto, cpu, cuda or cuda:N')
+    add('--engine', default='torch', help='torch, onnxruntime, tensorrt or reference')
+    add('--precision', default='float32', help='float32, bfloat16 or float16')
+    add('--input-size', nargs=2, type=positive(int), metavar=('H', 'W'),
+        help="of the network (default: the model's own)")
+    add('--start', type=float, default=0.0, metavar='S', help='begin S seconds into the bag')
+    add('--duration', type=positive(float), metavar='S', help='label S seconds')
+    add('--every', type=positive(int), default=1, metavar='N', help='label every Nth image')
+    add('--max-gap', type=float, default=LabelOptions.max_gap_s, metavar='S',
+        help='a longer pause between two images empties the memory (default: 1)')
+    add('--no-scene-cut', action='store_true', help='keep the memory over cuts of the scene')
+    add('--keep', nargs='+', default=[], metavar='CLASS', help='all other classes become 255')
+    add('--remap', nargs='+', default=[], metavar='A:B', help='write class A as class B')
+    add('--raw', action='store_true', help='labels (and confidence) as raw images, not as PNG')
+    add('--overlay', action='store_true', help='write the overlay as JPEG')
+    add('--confidence', action='store_true', help='write the confidence of the labels')
+    add('--points', action='store_true', help='write points, from depth and camera_info')
+    add('--depth', action='append', default=[], metavar='TOPIC',
+        help='depth of an image topic, in their order (default: the only one there is)')
+    add('--copy-input', action='store_true', help='copy the rest of the bag too')
+    add('--chunk', type=positive(int), default=LabelOptions.chunk_frames, metavar='FRAMES',
+        help='images in a file of the output, which interrupted work can lose (default: '
+             f'{LabelOptions.chunk_frames})')
+
+
+def run_label(options: argparse.Namespace) -> int:
+    """Label the bags; 1 if anything went wrong with any of them."""
+    from tdnet_ros.bags.label.chunk import Labeller
+    from tdnet_ros.bags.label.run import check_inputs, label_bag
+    check_inputs(options.bags)
+    stop = _stop_on_signals()
+    try:
+        labeller = Labeller(_label_options(options))
+    except (ValueError, OSError) as error:
+        raise BagError(str(error)) from error
+    status = 0
+    with labeller:
+        for bag in options.bags:
+            outcome = label_bag(bag, options.out, labeller, stop)
+            if outcome.summary:
+                print(outcome.summary, flush=True)
+            for problem in outcome.problems:
+                print(f'tdnet_bag: {problem}', file=sys.stderr, flush=True)
+                status = 1
+            if stop.is_set():
+                return 1
+    return status
+
+
+def _label_options(options: argparse.Namespace) -> LabelOptions:
+    size = options.input_size
+    return LabelOptions(
+        model=options.model, weights=options.weights, device=options.device,
+        engine=options.engine, precision=options.precision,
+        input_size=(size[0], size[1]) if size else None, topics=tuple(options.topics),
+        start_s=options.start, duration_s=options.duration, every=options.every,
+        max_gap_s=options.max_gap, scene_cut=not options.no_scene_cut,
+        keep_classes=tuple(options.keep), class_remap=tuple(options.remap), raw=options.raw,
+        overlay=options.overlay, confidence=options.confidence, points=options.points,
+        depth=tuple(options.depth), copy_input=options.copy_input, chunk_frames=options.chunk)
+
+
+def _stop_on_signals() -> threading.Event:
+    """An event that SIGINT and SIGTERM set; a second one ends the program at once."""
+    stop = threading.Event()
+
+    def on_signal(number: int, _: object) -> None:
+        stop.set()
+        signal.signal(number, signal.SIG_DFL)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, on_signal)
+    return stop

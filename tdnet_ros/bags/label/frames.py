@@ -1,0 +1,101 @@
+"""The frames of one chunk through network and encoder, and the count of what became of them."""
+from __future__ import annotations
+
+from concurrent.futures import Executor
+import time
+from typing import Any
+
+from tdnet_ros.bags.label.camera import CameraTrack
+from tdnet_ros.bags.label.chunk_writer import ChunkWriter
+from tdnet_ros.bags.label.encoder import Encoder, Messages
+from tdnet_ros.bags.label.job import ChunkJob, Place, TopicTally
+from tdnet_ros.bags.label.plan import Camera
+from tdnet_ros.bags.label.reader import Decoded, Item
+from tdnet_ros.bags.label.wire import types
+from tdnet_ros.ros.errors import one_line
+from tdnet_ros.stream import Frame, Segmentation, VideoSegmenter
+
+FAILED = 'the frame before failed'
+
+
+class Frames:
+    """Labels items in their order, each with its camera's memory."""
+
+    def __init__(self, job: ChunkJob, tracks: list[CameraTrack], segmenter: VideoSegmenter,
+                 encoder: Encoder, pool: Executor) -> None:
+        self.tallies = {camera.topic: TopicTally() for camera in job.cameras}
+        self._cameras = job.cameras
+        self._tracks = tracks
+        self._segmenter = segmenter
+        self._encoder = encoder
+        self._pool = pool
+
+    def warm(self, item: Item) -> None:
+        """Let a frame of before the start fill the memory, if it is one that was in it."""
+        assert item.camera is not None and item.image is not None
+        image, track = item.image.result(), self._tracks[item.camera]
+        if image.frame is not None and track.replays(item.message.logged_ns, image.stamp_ns):
+            self._segmenter.step(image.frame, track.memory)
+
+    def take(self, item: Item, writer: ChunkWriter) -> None:
+        """Label a frame, or copy a message."""
+        message = item.message
+        if item.copied:
+            writer.put(message.logged_ns, [(message.topic, message.cdr)], len(message.cdr))
+        if item.camera is not None:
+            self._take_frame(item, item.camera, writer)
+
+    def place(self, item: Item) -> Place:
+        """Where labelling stands before this item."""
+        return Place(item.message.logged_ns, tuple(
+            track.state(seen) for track, seen in zip(self._tracks, item.seen)))
+
+    def _take_frame(self, item: Item, index: int, writer: ChunkWriter) -> None:
+        assert item.image is not None
+        logged_ns, image = item.message.logged_ns, item.image.result()
+        camera, track = self._cameras[index], self._tracks[index]
+        tally = self.tallies[camera.topic]
+        if item.seen[index] == 0:
+            writer.put(logged_ns, self._encoder.names(camera, image.header or _no_header()), 0)
+        stale = track.stale_reason(image.stamp_ns)
+        if stale is not None:
+            tally.skipped.append({'stamp_ns': image.stamp_ns, 'why': stale})
+        elif image.frame is None:
+            tally.failed.append({'stamp_ns': image.stamp_ns, 'why': image.why})
+        else:
+            try:
+                result = self._segmenter.step(
+                    image.frame, track.memory,
+                    confidence=bool(camera.confidence or camera.points))
+            except Exception as error:  # out of memory, for one: the next frame is tried afresh
+                track.broke(FAILED)
+                tally.failed.append({'stamp_ns': image.stamp_ns, 'why': one_line(error)})
+                return
+            track.labelled(logged_ns, image.stamp_ns, result.reset_reason is not None)
+            self._write(item, camera, image, result, writer)
+
+    def _write(self, item: Item, camera: Camera, image: Decoded, result: Segmentation,
+               writer: ChunkWriter) -> None:
+        frame, tally = image.frame, self.tallies[camera.topic]
+        assert isinstance(frame, Frame)
+        tally.frames += 1
+        if result.reset_reason is not None:
+            tally.resets.append({'stamp_ns': frame.stamp_ns, 'reason': result.reset_reason})
+        tally.network_ms.append(round(result.stage_ms['network'], 3))
+
+        def encode() -> Messages:
+            start = time.perf_counter()
+            messages = self._encoder.encode(camera, image.header, frame, result, item.depth,
+                                            tally.without_points.append)
+            encode_ms = (time.perf_counter() - start) * 1e3
+            tally.latency_ms.append(
+                round(image.ms + sum(result.stage_ms.values()) + encode_ms, 3))
+            return messages
+
+        writer.put(item.message.logged_ns, self._pool.submit(encode), 2 * frame.rgb.nbytes)
+
+
+def _no_header() -> Any:
+    kinds = types().types
+    stamp = kinds['builtin_interfaces/msg/Time'](sec=0, nanosec=0)
+    return kinds['std_msgs/msg/Header'](stamp=stamp, frame_id='')

@@ -1,0 +1,140 @@
+"""The directory of one labelled bag: <name>.part while it grows, <name> when it is done."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+import fcntl
+import os
+from pathlib import Path
+import shutil
+from types import TracebackType
+from typing import Any
+
+import yaml
+
+from tdnet_ros.bags.errors import BagError
+from tdnet_ros.bags.label.chunk_writer import WRITING
+from tdnet_ros.bags.label.job import ChunkResult
+from tdnet_ros.bags.label_record import FILE, LabelRecord
+
+PART = '.part'
+INFORMATION = 'rosbag2_bagfile_information'
+
+
+class Output:
+    """A bag directory that is readable, and says how far it is, after every chunk."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.name = name
+        self.final = folder / name
+        self.part = folder / f'{name}{PART}'
+        self._lock = -1
+
+    def finished(self, options: dict[str, Any]) -> LabelRecord | None:
+        """The record of a run with these options that is done; BagError if others made it."""
+        if not self.final.exists():
+            return None
+        record = LabelRecord.read(self.final)
+        for key in {*options, *record.options}:
+            if options.get(key) != record.options.get(key):
+                raise BagError(
+                    f'{self.final} was labelled with {key} {record.options.get(key)}, not '
+                    f'{options.get(key)}: choose another --out or remove it')
+        return record
+
+    def open(self, options: dict[str, Any]) -> list[ChunkResult]:
+        """Take the directory for this process; return the chunks that are done already."""
+        try:
+            self.part.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(self.part, os.O_RDONLY)
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BagError(f'{self.part} is being written by another process') from error
+        except OSError as error:
+            raise BagError(f'cannot write {self.part}: {error.strerror or error}') from error
+        shutil.rmtree(self.part / WRITING, ignore_errors=True)
+        if not self._continues(options):
+            self._clear()
+        return sorted((ChunkResult.read(path) for path in self.part.glob(f'{self.name}_*.json')),
+                      key=lambda result: result.number)
+
+    def chunk_name(self, number: int) -> str:
+        """Name of a chunk's file, without suffix, as rosbag2 names split files."""
+        return f'{self.name}_{number}'
+
+    def publish(self, results: Sequence[ChunkResult], record: LabelRecord) -> None:
+        """Make what is done so far a bag with its record."""
+        try:
+            if results:
+                text = yaml.safe_dump({INFORMATION: merged(results)}, sort_keys=False)
+                partial = self.part / 'metadata.yaml.partial'
+                partial.write_text(text, encoding='utf-8')
+                partial.replace(self.part / 'metadata.yaml')
+            record.write(self.part)
+        except OSError as error:
+            raise BagError(f'cannot write {self.part}: {error.strerror or error}') from error
+
+    def finish(self) -> None:
+        """Give the directory its final name."""
+        shutil.rmtree(self.part / WRITING, ignore_errors=True)
+        for path in self.part.glob(f'{self.name}_*.json'):
+            path.unlink()
+        self.part.rename(self.final)
+
+    def close(self) -> None:
+        """Leave the directory to others; one without any chunk is removed."""
+        if self._lock < 0:
+            return
+        shutil.rmtree(self.part / WRITING, ignore_errors=True)
+        if self.part.exists() and not any(self.part.glob('*.mcap')):
+            shutil.rmtree(self.part, ignore_errors=True)
+        os.close(self._lock)
+        self._lock = -1
+
+    def _continues(self, options: dict[str, Any]) -> bool:
+        """Whether what is there was made with the same options from the same input."""
+        if not (self.part / FILE).exists():
+            return False
+        try:
+            return LabelRecord.read(self.part).options == options
+        except BagError:
+            return False
+
+    def _clear(self) -> None:
+        for path in self.part.iterdir():
+            if path.suffix in ('.mcap', '.json', '.yaml', '.partial'):
+                with suppress(OSError):
+                    path.unlink()
+
+    def __enter__(self) -> Output:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self.close()
+
+
+def merged(results: Sequence[ChunkResult]) -> dict[str, Any]:
+    """The rosbag2 metadata of all files together."""
+    parts = [result.metadata for result in results]
+    full = [part for part in parts if part['message_count']] or parts[:1]
+    start_ns = min(_start(part) for part in full)
+    end_ns = max(_start(part) + part['duration']['nanoseconds'] for part in full)
+    topics: dict[str, dict[str, Any]] = {}
+    for part in parts:
+        for entry in part['topics_with_message_count']:
+            known = topics.setdefault(entry['topic_metadata']['name'],
+                                      {**entry, 'message_count': 0})
+            known['message_count'] += entry['message_count']
+    return {
+        **parts[0],
+        'relative_file_paths': [path for part in parts for path in part['relative_file_paths']],
+        'duration': {'nanoseconds': end_ns - start_ns},
+        'starting_time': {'nanoseconds_since_epoch': start_ns},
+        'message_count': sum(part['message_count'] for part in parts),
+        'topics_with_message_count': list(topics.values()),
+        'files': [file for part in parts for file in part['files']]}
+
+
+def _start(part: dict[str, Any]) -> int:
+    return int(part['starting_time']['nanoseconds_since_epoch'])

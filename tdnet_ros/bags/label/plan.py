@@ -1,0 +1,161 @@
+"""Which topics of a bag are labelled, and the names of what is written."""
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
+from itertools import islice
+
+from tdnet_ros.bags.errors import BagError
+from tdnet_ros.bags.files.bag import Bag
+from tdnet_ros.bags.label.options import LabelOptions
+from tdnet_ros.bags.label.wire import CAMERA_INFO, decoded
+from tdnet_ros.bags.reading import COMPRESSED_IMAGE, IMAGE_TYPES
+from tdnet_ros.ros.cloud import DEPTHS, pinhole
+from tdnet_ros.ros.decoding import to_frame
+from tdnet_ros.ros.errors import one_line
+
+NODE = '/tdnet'
+NO_CAMERA = ('/labels', '/confidence', '/overlay', '/ground_truth')
+'''Ends of image topics that are no camera's.'''
+PACKED = '/compressed'
+TRIED = 5
+'''Images of a topic that are tried before it is given up.'''
+
+
+@dataclass(frozen=True)
+class Camera:
+    """One image topic that is labelled, and its outputs; None: not wanted."""
+
+    topic: str
+    compressed: bool
+    labels: str
+    label_info: str
+    overlay: str | None = None
+    confidence: str | None = None
+    points: str | None = None
+    depth: str = ''
+    camera_info: bytes = b''
+    '''The first of its sensor_msgs/CameraInfo, for points.'''
+
+    @property
+    def outputs(self) -> list[str]:
+        """Topics that are written."""
+        return [name for name in (self.labels, self.label_info, self.overlay, self.confidence,
+                                  self.points) if name]
+
+
+def plan_cameras(bag: Bag, options: LabelOptions) -> tuple[Camera, ...]:
+    """Choose what is labelled; BagError says why nothing can be."""
+    topics = _named(bag, options.topics) if options.topics else _all_cameras(bag)
+    depths = _depths(bag, topics, options) if options.points else ('',) * len(topics)
+    return tuple(_camera(bag, topic, f'{NODE}/{name}' if name else NODE, depth, options)
+                 for topic, name, depth in zip(topics, camera_names(topics), depths))
+
+
+def camera_names(topics: Collection[str]) -> list[str]:
+    """The name of each topic's camera: '' for a single one, else the topic's last part less."""
+    if len(topics) == 1:
+        return ['']
+    plain = [topic.removesuffix(PACKED).strip('/') for topic in topics]
+    names = [name.rpartition('/')[0] for name in plain]
+    uses = Counter(names)
+    return [name if name and uses[name] == 1 else whole for name, whole in zip(names, plain)]
+
+
+def _camera(bag: Bag, topic: str, base: str, depth: str, options: LabelOptions) -> Camera:
+    ending = '' if options.raw else PACKED
+    return Camera(
+        topic, bag.topics[topic].msgtype == COMPRESSED_IMAGE, labels=f'{base}/labels{ending}',
+        label_info=f'{base}/label_info',
+        overlay=f'{base}/overlay{PACKED}' if options.overlay else None,
+        confidence=f'{base}/confidence{ending}' if options.confidence else None,
+        points=f'{base}/points' if depth else None, depth=depth,
+        camera_info=_camera_info(bag, topic) if depth else b'')
+
+
+def _named(bag: Bag, topics: Collection[str]) -> list[str]:
+    for topic in topics:
+        if topic not in bag.topics or bag.topics[topic].msgtype not in IMAGE_TYPES:
+            raise BagError(f'{bag.path} has no image topic {topic}; its image topics: '
+                           f'{", ".join(sorted(_image_topics(bag))) or "none"}')
+        problem = _problem(bag, topic)
+        if problem:
+            raise BagError(f'{bag.path}: {topic}: {problem}')
+    return list(dict.fromkeys(topics))
+
+
+def _all_cameras(bag: Bag) -> list[str]:
+    images = _image_topics(bag)
+    if not images:
+        raise BagError(f'{bag.path} has no image topic; its topics: '
+                       f'{", ".join(sorted(bag.topics)) or "none"}')
+    cameras = [topic for topic in images if not topic.removesuffix(PACKED).endswith(NO_CAMERA)
+               and topic.removesuffix(PACKED) not in {*images} - {topic}]
+    problems = {topic: _problem(bag, topic) for topic in sorted(cameras)}
+    found = [topic for topic, problem in problems.items() if problem is None]
+    if not found:
+        why = '; '.join(f'{topic}: {problem}' for topic, problem in problems.items())
+        raise BagError(f'{bag.path} has no image topic that can be labelled '
+                       f'({why or ", ".join(sorted(images))}): name one with --topic')
+    return found
+
+
+def _image_topics(bag: Bag) -> list[str]:
+    return [name for name, topic in bag.topics.items() if topic.msgtype in IMAGE_TYPES]
+
+
+def _problem(bag: Bag, topic: str) -> str | None:
+    """Why the images of a topic cannot be labelled, by the first few; None: they can be."""
+    msgtype, problem = bag.topics[topic].msgtype, 'it has no message'
+    for message in islice(bag.messages([topic]), TRIED):
+        try:
+            to_frame(decoded(message.cdr, msgtype), msgtype == COMPRESSED_IMAGE)
+            return None
+        except Exception as error:  # damaged bytes raise nearly anything
+            problem = one_line(error)
+    return problem
+
+
+def _first(bag: Bag, topic: str) -> bytes:
+    message = next(bag.messages([topic]), None)
+    if message is None:
+        raise LookupError(topic)
+    return message.cdr
+
+
+def _depths(bag: Bag, topics: list[str], options: LabelOptions) -> tuple[str, ...]:
+    found = options.depth or tuple(topic for topic in _image_topics(bag)
+                                   if _is_depth(bag, topic))
+    missing = [topic for topic in options.depth if topic not in bag.topics]
+    if missing or len(found) != len(topics):
+        raise BagError(
+            f'{bag.path}: points need a depth topic for each of {", ".join(topics)}: name them '
+            f'in that order with --depth; there are {", ".join(found) or "none"}'
+            + (f', but no {missing[0]}' if missing else ''))
+    return found
+
+
+def _is_depth(bag: Bag, topic: str) -> bool:
+    try:
+        encoding = getattr(decoded(_first(bag, topic), bag.topics[topic].msgtype), 'encoding', '')
+    except Exception:  # damaged bytes raise nearly anything
+        return False
+    return encoding in DEPTHS and encoding != 'mono16'
+
+
+def _camera_info(bag: Bag, topic: str) -> bytes:
+    """The first camera_info beside an image topic."""
+    name = topic.removesuffix(PACKED).rpartition('/')[0] + '/camera_info'
+    try:
+        if bag.topics[name].msgtype != CAMERA_INFO:
+            raise LookupError(name)
+        cdr = _first(bag, name)
+        info = decoded(cdr, CAMERA_INFO)
+        pinhole(info, (info.height, info.width))
+        return cdr
+    except LookupError as error:
+        raise BagError(f'{bag.path}: points of {topic} need {name} ({CAMERA_INFO}), which is '
+                       'not in the bag') from error
+    except ValueError as error:
+        raise BagError(f'{bag.path}: {name}: {error}') from error

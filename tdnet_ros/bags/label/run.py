@@ -1,0 +1,128 @@
+"""Labelling many bags, one after the other."""
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+import threading
+import time
+
+from tdnet_ros.bags.errors import BagError
+from tdnet_ros.bags.label.bag_job import BagJob, bag_name, continued, prepare
+from tdnet_ros.bags.label.chunk import Labeller
+from tdnet_ros.bags.label.job import ChunkResult
+from tdnet_ros.bags.label.output import Output
+from tdnet_ros.bags.label_record import LabelRecord
+from tdnet_ros.bags.progress import Update, progress
+from tdnet_ros.ros.errors import one_line
+
+Bar = Callable[[str, int], AbstractContextManager[Update]]
+'''Opens a progress bar with a title for so many frames, about.'''
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one bag."""
+
+    bag: Path
+    output: Path
+    record: LabelRecord | None = None
+    skipped: bool = False
+    '''It had been labelled before.'''
+    error: str = ''
+    '''Why it could not be labelled.'''
+
+    @property
+    def summary(self) -> str:
+        """What was done, in one line; empty where nothing was."""
+        if self.record is None or self.error:
+            return ''
+        frames = sum(topic.frames for topic in self.record.topics.values())
+        if self.skipped:
+            return f'{self.bag}: labelled before, {frames} frames in {self.output}'
+        return (f'{self.bag}: {frames} frames in {self.record.seconds:.1f} s '
+                f'({self.record.frames_per_second:.1f} a second) in {self.output}')
+
+    @property
+    def failed_frames(self) -> list[str]:
+        """One line for each topic of which frames failed or have no points."""
+        lines = []
+        for name, topic in (self.record.topics if self.record else {}).items():
+            if topic.failed:
+                lines.append(f'{self.bag}: {name}: {len(topic.failed)} of '
+                             f'{topic.frames + len(topic.failed)} frames failed, first: '
+                             f'{topic.failed[0]["why"]}')
+            lines += [f'{self.bag}: {name}: {count} frames without points: {why}'
+                      for why, count in topic.without_points.items()]
+        return lines
+
+    @property
+    def problems(self) -> list[str]:
+        """Everything that went wrong, each in one line."""
+        return [*([self.error] if self.error else []),
+                *(self.record.problems if self.record else []), *self.failed_frames]
+
+
+def check_inputs(bags: Sequence[Path]) -> None:
+    """Refuse two bags that would be labelled into one directory."""
+    seen: dict[str, Path] = {}
+    for bag in bags:
+        name = bag_name(bag)
+        if name in seen:
+            what = ('is given twice' if seen[name].resolve() == bag.resolve() else
+                    f'and {seen[name]} would both be labelled as {name}: choose another --out '
+                    'for one of them')
+            raise BagError(f'{bag} {what}')
+        seen[name] = bag
+
+
+def label_bag(bag: Path, folder: Path, labeller: Labeller, stop: threading.Event,
+              bar: Bar = progress) -> Outcome:
+    """Label one bag into `folder`, from where an earlier run was interrupted."""
+    output = Output(folder, bag_name(bag))
+    try:
+        job = prepare(bag, labeller.options)
+        record = output.finished(job.identity)
+        if record is not None:
+            return Outcome(bag, output.final, record, skipped=True)
+        with output:
+            results = continued(output.open(job.identity))
+            with bar(bag.name, job.frames) as update:
+                return _label(job, output, results, labeller, stop, update)
+    except BagError as error:
+        return Outcome(bag, output.part, error=str(error))
+    except Exception as error:  # the other bags go on
+        return Outcome(bag, output.part, error=f'{bag}: {one_line(error)}')
+
+
+def _label(job: BagJob, output: Output, results: list[ChunkResult], labeller: Labeller,
+           stop: threading.Event, update: Update) -> Outcome:
+    before_s = sum(result.seconds for result in results)
+    started, count = time.perf_counter(), 0
+    before = sum(tally.frames for result in results for tally in result.topics.values())
+
+    def on_frame() -> None:
+        nonlocal count
+        count += 1
+        update(before + count, f'{count / (time.perf_counter() - started):.1f} frames/s')
+
+    def publish() -> LabelRecord:
+        record = job.record(results, before_s + time.perf_counter() - started)
+        output.publish(results, record)
+        return record
+
+    record = publish()
+    place = results[-1].next if results else job.first_place()
+    while place is not None and not stop.is_set():
+        results.append(labeller.label(
+            job.chunk(output, len(results), place), on_frame, stop))
+        place = results[-1].next
+        record = publish()
+    if place is not None:
+        return Outcome(job.bag, output.part, record,
+                       error=f'{job.bag}: stopped; the same command goes on')
+    if not any(topic.frames or topic.failed for topic in record.topics.values()):
+        raise BagError(f'{job.bag}: there is no image between --start and --duration')
+    output.finish()
+    return Outcome(job.bag, output.final, record)
