@@ -31,12 +31,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         setups = _setups(options)
-        result = measure(setups, options.frames, _progress)
-        _progress('')
+        result = measure(setups, options.frames, show_progress)
+        show_progress('')
         if options.json:
             options.json.write_text(json.dumps(result, indent=2) + '\n')
     except (OSError, ValueError) as error:
-        _progress('')
+        show_progress('')
         print(f'tdnet_benchmark: {error}', file=sys.stderr)
         return 1
     print(table(result))
@@ -82,11 +82,11 @@ def _size(values: list[int] | None) -> tuple[int, int] | None:
     return None if values is None else (values[0], values[1])
 
 
-def _progress(text: str) -> None:
+def show_progress(text: str) -> None:
     """Show what is going on: in place on a terminal, else a line for each stage."""
     if sys.stderr.isatty():
         print(f'\r\x1b[K{text}', end='', file=sys.stderr, flush=True)
-    elif text and not text.startswith('frame'):
+    elif text and 'frame ' not in text:
         print(text, file=sys.stderr, flush=True)
 
 

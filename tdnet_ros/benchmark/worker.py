@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import multiprocessing
 from multiprocessing.connection import Connection
 from pathlib import Path
-import resource
 import time
 from typing import Any
 
@@ -167,6 +166,7 @@ def _memory_mb(device: str) -> tuple[float, float]:
     """Memory in use now, and the most so far."""
     if device == 'cuda':
         return torch.cuda.memory_reserved() / 1e6, torch.cuda.max_memory_reserved() / 1e6
-    pages = int(Path('/proc/self/statm').read_text().split()[1])
-    return (pages * resource.getpagesize() / 1e6,
-            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3)
+    lines = Path('/proc/self/status').read_text().splitlines()
+    kib = {line.split(':')[0]: line.split()[1] for line in lines if line.startswith('Vm')}
+    # Not getrusage: its peak is inherited from the process that started this one.
+    return int(kib['VmRSS']) * 1.024e-3, int(kib['VmHWM']) * 1.024e-3
