@@ -27,7 +27,9 @@ ARGUMENTS = {
     'autostart': ('', 'Configure and activate at start; empty: as in params_file.'),
     'log_level': ('info', 'debug, info, warn, error or fatal.'),
     'image_topic': ('image', 'Topic of the camera images, of the base name if compressed.'),
+    'image_transport': ('', 'raw or compressed; empty: as in params_file.'),
     'depth_topic': ('depth', 'Topic of the depth images that points are made of.'),
+    'cloud_topic': ('cloud_in', 'Topic of the clouds that are painted, with points_source cloud.'),
     'model': ('', 'Model to run; empty: as in params_file.'),
     'weights': ('', 'Weights file (.safetensors); empty: as in params_file.'),
     'device': ('', 'auto, cpu, cuda or cuda:N; empty: as in params_file.'),
@@ -82,6 +84,7 @@ def _node(given: dict) -> Node:
         package='tdnet_ros', executable='tdnet_node', name='tdnet', namespace=given['namespace'],
         parameters=[given['params_file'], _overrides(given)],
         remappings=[('image', given['image_topic']), ('depth', given['depth_topic']),
+                    ('cloud_in', given['cloud_topic']),
                     ('camera_info', _camera_info(given['image_topic']))],
         arguments=['--ros-args', '--log-level', given['log_level']], output='screen',
         emulate_tty=True)
@@ -105,18 +108,24 @@ def _play(given: dict) -> ExecuteProcess:
 
 def _record(given: dict) -> ExecuteProcess:
     image = _in_namespace(given, given['image_topic'])
+    camera = f'{image}/compressed' if given['image_transport'] == 'compressed' else image
+    # Pictures are large: the overlay goes as JPEG, labels go as PNG that loses nothing.
     outputs = [_in_namespace(given, f'tdnet/{name}')
-               for name in ('labels', 'label_info', 'overlay/compressed')]
-    topics = [image, _camera_info(image), *outputs, '/diagnostics']
+               for name in ('labels/compressed', 'label_info', 'overlay/compressed')]
+    topics = [camera, _camera_info(image), *outputs, '/diagnostics']
+    # Later than these, topics without the option are out of use.
+    option = [] if os.environ.get('ROS_DISTRO') in ('humble', 'iron') else ['--topics']
     sim_time = ['--use-sim-time'] if _uses_sim_time(given) else []
     return ExecuteProcess(
-        cmd=['ros2', 'bag', 'record', '--output', given['record'], *sim_time, *topics],
+        cmd=['ros2', 'bag', 'record', '--output', given['record'], *sim_time, *option,
+             *topics],
         output='screen')
 
 
 def _overrides(given: dict) -> dict:
     """The parameters that arguments set on top of the file."""
-    texts = {name: given[name] for name in ('model', 'weights', 'device') if given[name]}
+    texts = {name: given[name] for name in ('model', 'weights', 'device', 'image_transport')
+             if given[name]}
     flags = {name: _is_true(given[name]) for name in ('autostart', 'use_sim_time') if given[name]}
     return {**({'use_sim_time': True} if given['bag'] else {}), **texts, **flags}
 

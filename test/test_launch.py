@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 DOCUMENTED = {
     'namespace', 'use_sim_time', 'params_file', 'autostart', 'log_level', 'image_topic', 'model',
     'weights', 'device', 'rviz', 'bag', 'record', 'rate', 'loop', 'fastdds_profile',
-    'depth_topic'}
+    'depth_topic', 'cloud_topic', 'image_transport'}
 
 
 @pytest.fixture(autouse=True)
@@ -125,14 +125,25 @@ def test_rviz_is_optional() -> None:
     assert set(nodes(actions(rviz='true'))) == {'tdnet_node', 'rviz2'}
 
 
-def test_bag_and_record_run_ros2_bag() -> None:
+@pytest.mark.parametrize(('distro', 'option'), [('humble', ''), ('jazzy', '--topics ')])
+def test_bag_and_record_run_ros2_bag(
+        monkeypatch: pytest.MonkeyPatch, distro: str, option: str) -> None:
+    monkeypatch.setenv('ROS_DISTRO', distro)
     found = actions(bag='drive', record='out', rate='0.5', loop='true', log_level='warn',
                     image_topic='/camera/image_raw', namespace='robot')
     record, play = (command(action) for action in processes(found))
     assert play == 'ros2 bag play drive --clock --rate 0.5 --loop'
     assert record == (
-        'ros2 bag record --output out --use-sim-time /camera/image_raw /camera/camera_info '
-        '/robot/tdnet/labels /robot/tdnet/label_info /robot/tdnet/overlay/compressed /diagnostics')
+        f'ros2 bag record --output out --use-sim-time {option}/camera/image_raw '
+        '/camera/camera_info /robot/tdnet/labels/compressed /robot/tdnet/label_info '
+        '/robot/tdnet/overlay/compressed /diagnostics')
+
+
+def test_compressed_images_are_labelled_and_recorded_as_such() -> None:
+    given = {'image_topic': '/camera/image_raw', 'image_transport': 'compressed'}
+    assert overrides(**given) == {'image_transport': 'compressed'}
+    record = command(processes(actions(record='out', log_level='warn', **given))[0])
+    assert ' /camera/image_raw/compressed /camera/camera_info ' in record
 
 
 def test_a_bag_waits_until_the_node_is_active() -> None:
@@ -148,21 +159,35 @@ def test_a_wrong_flag_is_named(argument: str) -> None:
         actions(**{argument: 'maybe', 'bag': 'drive'})
 
 
-def test_it_starts_the_node_and_ends_with_exit_code_0() -> None:
-    program = ('import sys; from launch import LaunchDescription, LaunchService; '
-               'from launch.actions import IncludeLaunchDescription; '
-               'service = LaunchService(); '
-               'service.include_launch_description(LaunchDescription([IncludeLaunchDescription('
-               'sys.argv[1], launch_arguments={"model": "td2-tiny"}.items())])); '
-               'sys.exit(service.run())')
+INCLUDE_TWICE = '''
+import sys
+from launch import LaunchDescription, LaunchService
+from launch.actions import GroupAction, IncludeLaunchDescription
+service = LaunchService()
+service.include_launch_description(LaunchDescription([
+    GroupAction([IncludeLaunchDescription(sys.argv[1], launch_arguments=given.items())])
+    for given in ({'model': 'td2-tiny', 'namespace': 'left', 'image_topic': '/front/image'},
+                  {'model': 'td2-tiny', 'image_transport': 'compressed'})]))
+sys.exit(service.run())
+'''
+
+
+def test_two_from_one_launch_file_start_and_end_with_exit_code_0() -> None:
+    """Included twice; no argument of one leaks into the other."""
     process = subprocess.Popen(
-        [sys.executable, '-c', program, str(ROOT / 'launch/tdnet.launch.py')],
+        [sys.executable, '-c', INCLUDE_TWICE, str(ROOT / 'launch/tdnet.launch.py')],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert process.stdout is not None
-    for line in process.stdout:
-        if 'active: labels /image' in line:
-            break
-    process.send_signal(signal.SIGINT)
+    missing = {'[left.tdnet]: active: labels /front/image',
+               '[tdnet]: active: labels /image/compressed'}
+    try:
+        for line in process.stdout:
+            missing = {text for text in missing if text not in line}
+            if not missing:
+                break
+    finally:
+        process.send_signal(signal.SIGINT)
     rest = process.stdout.read()
-    assert 'process has finished cleanly' in rest
+    assert not missing
+    assert rest.count('process has finished cleanly') == 2
     assert process.wait(10) == 0, rest

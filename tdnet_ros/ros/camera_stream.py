@@ -14,11 +14,11 @@ from tdnet_ros.ros.admission import RateLimit, stale_reason
 from tdnet_ros.ros.camera_outputs import CameraOutputs
 from tdnet_ros.ros.cloud import Labelled
 from tdnet_ros.ros.decoding import to_frame
-from tdnet_ros.ros.device import hardware_name, is_out_of_memory, release_memory
-from tdnet_ros.ros.errors import ErrorLog, one_line
+from tdnet_ros.ros.device import hardware_name
+from tdnet_ros.ros.errors import ErrorLog, one_line, printable
 from tdnet_ros.ros.meter import LATENCY, StreamMeter
 from tdnet_ros.ros.parameters import NodeParameters
-from tdnet_ros.ros.points import PointPainter
+from tdnet_ros.ros.points import SOURCES, PointPainter
 from tdnet_ros.ros.stamps import is_comparable, stamp_ns
 from tdnet_ros.ros.subscribing import subscribe
 from tdnet_ros.stream import Frame, FrameMemory, Segmentation, VideoSegmenter
@@ -28,10 +28,21 @@ INPUT_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT,
                        durability=DurabilityPolicy.VOLATILE)
 
 
-class _Arrival(NamedTuple):
+class Arrival(NamedTuple):
+    """An image message, when it came and how old it was then."""
+
     msg: Any
     time_s: float
     age_s: float
+
+
+class Job(NamedTuple):
+    """An image that is to be labelled, and when it was taken up and decoded."""
+
+    arrival: Arrival
+    frame: Frame
+    taken_s: float
+    decoded_s: float
 
 
 class CameraStream:
@@ -46,19 +57,19 @@ class CameraStream:
         self.meter = StreamMeter(parameters().diagnostics_window_s)
         self.outputs = CameraOutputs(
             node, f'~/{name}/' if name else '~/', segmenter.card, parameters().points)
-        self.points = (PointPainter(node, f'{name}/' if name else '', self.outputs.points)
+        source = SOURCES[parameters().points_source](node, f'{name}/' if name else '')
+        self.points = (PointPainter(node, source, self.outputs.points)
                        if self.outputs.points else None)
         self.hardware = hardware_name(segmenter.device)
         self.subscription: Any = None
         self._node = node
         self._parameters = parameters
-        self._segmenter = segmenter
         self._kind = CompressedImage if compressed else Image
         self.type_name = f'sensor_msgs/msg/{self._kind.__name__}'
-        self._memory: FrameMemory = segmenter.new_memory()
+        self.memory: FrameMemory = segmenter.new_memory()
         self._last_stamp_ns = 0
         self._lock = threading.Lock()
-        self._waiting: _Arrival | None = None
+        self._waiting: Arrival | None = None
         self._reset_reason: str | None = None
         self._rate_limit = RateLimit()
         self._errors = ErrorLog(node.get_logger())
@@ -102,33 +113,65 @@ class CameraStream:
         if self._last_stamp_ns > now_ns:
             self.request_reset('clock went backwards')
 
-    def serve(self) -> None:
-        """Label the image that waits, if one does, and publish (in the worker's thread).
+    @property
+    def is_due(self) -> bool:
+        """Whether an image waits."""
+        return self._waiting is not None
 
-        An image that cannot be labelled is counted and reported; the next one is tried afresh.
+    @property
+    def wants_confidence(self) -> bool:
+        """Whether somebody needs the confidence of the labels."""
+        return self.outputs.wants_confidence or (
+            self.points is not None and self.points.wanted)
+
+    def take(self) -> Job | None:
+        """Decode the image that waits and ready the memory for it (in the worker's thread).
+
+        None if there is no image, or none that is to be labelled; that is counted and reported.
         """
-        arrival = self._take()
-        if arrival is not None:
-            self._try(arrival)
-        if self.points is not None:
-            self.points.publish_due()
-
-    def _try(self, arrival: _Arrival) -> None:
+        arrival, taken_s = self._take(), time.perf_counter()
+        if arrival is None:
+            return None
         stale = stale_reason(stamp_ns(arrival.msg.header), self._last_stamp_ns)
         if stale is not None:
             self.meter.skipped(stale)
-            return
+            return None
         try:
-            self._label(arrival)
+            frame = to_frame(arrival.msg, self._kind is CompressedImage)
         except Exception as error:
-            reason = one_line(error)
-            if is_out_of_memory(error):
-                release_memory()
-            self.meter.failed(reason)
-            self._errors.report(f'{self.topic}: {reason}')
+            self._fail(error)
+            return None
+        parameters = self._parameters()
+        reason, self._reset_reason = self._reset_reason, None
+        if reason is not None:
+            self.memory.reset(reason)
+        self.memory.max_gap_s = parameters.max_gap_s
+        self.memory.scene_cut = parameters.scene_cut
+        return Job(arrival, frame, taken_s, time.perf_counter())
+
+    def finish(self, job: Job, outcome: Segmentation | Exception) -> None:
+        """Publish what became of an image, or report why nothing did; the next is tried afresh."""
+        if isinstance(outcome, Exception):
+            self._fail(outcome)
+            return
+        self._last_stamp_ns = job.frame.stamp_ns
+        try:
+            self._publish(job, outcome)
+        except Exception as error:
+            self._fail(error)
+
+    def publish_points(self) -> None:
+        """Publish points of all labels whose depth has come (in the worker's thread)."""
+        if self.points is not None:
+            self.points.publish_due()
+
+    def _fail(self, error: Exception) -> None:
+        reason = one_line(error)
+        self.meter.failed(reason)
+        self._errors.report(f'{self.topic}: {reason}')
 
     def _receive(self, msg: Any) -> None:
-        arrival = _Arrival(msg, time.perf_counter(), self._age_s(msg))
+        arrival = Arrival(msg, time.perf_counter(), self._age_s(msg))
         self.meter.received(arrival.age_s)
         if not self._rate_limit.admits(arrival.time_s, self._parameters().max_rate_hz):
             self.meter.throttled()
@@ -138,49 +181,36 @@ class CameraStream:
         if overwritten is not None:
             self.meter.overwritten()
 
-    def _take(self) -> _Arrival | None:
+    def _take(self) -> Arrival | None:
         with self._lock:
             arrival, self._waiting = self._waiting, None
         return arrival
 
-    def _label(self, arrival: _Arrival) -> None:
+    def _publish(self, job: Job, result: Segmentation) -> None:
+        start = time.perf_counter()
+        arrival, rgb = job.arrival, job.frame.rgb
         header, parameters = arrival.msg.header, self._parameters()
-        taken = time.perf_counter()
-        frame = to_frame(arrival.msg, self._kind is CompressedImage)
-        decoded = time.perf_counter()
+        reset_reason = printable(result.reset_reason or '')
+        if reset_reason:
+            self._node.get_logger().info(f'{self.topic}: memory emptied: {reset_reason}',
+                                         throttle_duration_sec=1.0)
         self.outputs.use_classes(parameters)
-        result = self._step(frame, parameters)
-        stepped = time.perf_counter()
         labels = self.outputs.mapped(result.labels)
         self.outputs.publish_labels(labels, result.confidence, header)
         published = time.perf_counter()
-        times_ms = {'wait': (taken - arrival.time_s) * 1e3, 'decode': (decoded - taken) * 1e3,
-                    **result.stage_ms, 'publish': (published - stepped) * 1e3}
+        times_ms = {'wait': (job.taken_s - arrival.time_s) * 1e3,
+                    'decode': (job.decoded_s - job.taken_s) * 1e3,
+                    **result.stage_ms, 'publish': (published - start) * 1e3}
         if is_comparable(arrival.age_s):
             times_ms['transport'] = arrival.age_s * 1e3
             times_ms[LATENCY] = self._age_s(arrival.msg) * 1e3
         if self.points is not None and self.points.wanted and result.confidence is not None:
-            self.points.add(Labelled(header, frame.rgb, labels, result.confidence))
+            self.points.add(Labelled(header, rgb, labels, result.confidence))
         if self.outputs.wants_pictures:
-            self.outputs.publish_pictures(frame.rgb, labels, header, parameters)
+            self.outputs.publish_pictures(rgb, labels, header, parameters)
             times_ms['pictures'] = (time.perf_counter() - published) * 1e3
-        self.meter.processed(times_ms, result.path, result.memory_fill, result.reset_reason)
+        self.meter.processed(times_ms, result.path, result.memory_fill, reset_reason)
         self.outputs.publish_times(times_ms)
-
-    def _step(self, frame: Frame, parameters: NodeParameters) -> Segmentation:
-        reason, self._reset_reason = self._reset_reason, None
-        if reason is not None:
-            self._memory.reset(reason)
-        self._memory.max_gap_s = parameters.max_gap_s
-        self._memory.scene_cut = parameters.scene_cut
-        result = self._segmenter.step(
-            frame, self._memory, confidence=self.outputs.wants_confidence
-            or (self.points is not None and self.points.wanted))
-        self._last_stamp_ns = frame.stamp_ns
-        if result.reset_reason:
-            self._node.get_logger().info(f'{self.topic}: memory emptied: {result.reset_reason}',
-                                         throttle_duration_sec=1.0)
-        return result
 
     def _age_s(self, msg: Any) -> float:
         return (self._node.get_clock().now().nanoseconds - stamp_ns(msg.header)) / 1e9

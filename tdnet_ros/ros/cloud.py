@@ -1,4 +1,4 @@
-"""Depth and labels to organised points."""
+"""Depth or an organised cloud, and labels, to organised points."""
 from __future__ import annotations
 
 from typing import Any, NamedTuple
@@ -7,8 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tdnet_ros.ros.encodings import MAX_PIXELS
+from tdnet_ros.ros.errors import quoted
 
-_DEPTHS = {'16UC1': ('u2', 1e-3), 'mono16': ('u2', 1e-3), '32FC1': ('f4', 1.0)}
+SLOP_NS = 20_000_000  # stamps of an image and its depth that differ by less belong together
+DEPTHS = {'16UC1': ('u2', 1e-3), 'mono16': ('u2', 1e-3), '32FC1': ('f4', 1.0)}
 
 
 class Field(NamedTuple):
@@ -20,7 +22,8 @@ class Field(NamedTuple):
     datatype: int
 
 
-_UINT8, _FLOAT32 = 2, 7
+_UINT8, _FLOAT32, _FLOAT64 = 2, 7, 8
+_FLOATS = {_FLOAT32: 'f4', _FLOAT64: 'f8'}
 FIELDS = (Field('x', '<f4', 0, _FLOAT32), Field('y', '<f4', 4, _FLOAT32),
           Field('z', '<f4', 8, _FLOAT32), Field('rgb', '<u4', 12, _FLOAT32),
           Field('label', 'u1', 16, _UINT8), Field('confidence', 'u1', 17, _UINT8))
@@ -68,9 +71,9 @@ def depth_in_metres(msg: Any, size: tuple[int, int]) -> NDArray[np.float32]:
 
     ValueError says why it is not a depth image of (height, width).
     """
-    if msg.encoding not in _DEPTHS:
-        raise ValueError(f"depth has encoding '{msg.encoding}': expected 16UC1 or 32FC1")
-    kind, metres = _DEPTHS[msg.encoding]
+    if msg.encoding not in DEPTHS:
+        raise ValueError(f'depth has encoding {quoted(msg.encoding)}: expected 16UC1 or 32FC1')
+    kind, metres = DEPTHS[msg.encoding]
     dtype = np.dtype(f'{">" if msg.is_bigendian else "<"}{kind}')
     height, width, step = int(msg.height), int(msg.width), int(msg.step)
     if (height, width) != size or width * height > MAX_PIXELS:
@@ -88,10 +91,51 @@ def organised_points(depth: NDArray[np.float32], camera: Pinhole,
                      seen: Labelled) -> NDArray[np.void]:
     """Points [H, W] of FIELDS in the camera's optical frame; x, y, z are NaN without depth."""
     height, width = depth.shape
-    points = np.zeros((height, width), _POINT)
-    points['x'] = depth * ((np.arange(width, dtype=np.float32) - camera.cx) / camera.fx)
-    points['y'] = depth * ((np.arange(height, dtype=np.float32) - camera.cy) / camera.fy)[:, None]
-    points['z'] = depth
+    x = depth * ((np.arange(width, dtype=np.float32) - camera.cx) / camera.fx)
+    y = depth * ((np.arange(height, dtype=np.float32) - camera.cy) / camera.fy)[:, None]
+    return painted_points(np.stack((x, y, depth), -1).astype(np.float32, copy=False), seen)
+
+
+def xyz_of_cloud(msg: Any, size: tuple[int, int]) -> NDArray[np.float32]:
+    """Points [H, W, 3] of an organised sensor_msgs/PointCloud2, NaN where there is none.
+
+    ValueError says why it has no point for every pixel of images of (height, width).
+    """
+    height, width = int(msg.height), int(msg.width)
+    if (height, width) != size:
+        came = (f'is not organised: {width} points in one row' if height == 1
+                else f'has {width} x {height} points')
+        raise ValueError(f'cloud {came}, images have {size[1]} x {size[0]} pixels: expected an '
+                         'organised cloud, registered to this camera')
+    fields = {field.name: field for field in msg.fields}
+    if not {'x', 'y', 'z'} <= set(fields):
+        names = quoted(', '.join(fields))
+        raise ValueError(f'cloud has the fields {names}: expected x, y and z among them')
+    axes = [_axis(msg, fields[name], size) for name in 'xyz']
+    xyz = np.stack(axes, -1).astype(np.float32, copy=False)
+    # Some drivers put the origin where they have no point.
+    xyz[~(np.isfinite(xyz).all(-1) & xyz.any(-1))] = np.nan
+    return xyz
+
+
+def _axis(msg: Any, field: Any, size: tuple[int, int]) -> NDArray[Any]:
+    """A view of one field of all points [H, W]."""
+    if field.datatype not in _FLOATS:
+        raise ValueError(f'cloud has {field.name} of datatype {field.datatype}: expected FLOAT32 '
+                         'or FLOAT64')
+    dtype = np.dtype(f'{">" if msg.is_bigendian else "<"}{_FLOATS[field.datatype]}')
+    row, step = int(msg.row_step), int(msg.point_step)
+    if (field.offset + dtype.itemsize > step or row < size[1] * step
+            or len(msg.data) < size[0] * row):
+        raise ValueError(f'cloud of {size[1]} x {size[0]} with point_step {step} and row_step '
+                         f'{row} has {len(msg.data)} bytes, {field.name} at {field.offset}')
+    return np.ndarray(size, dtype, msg.data, field.offset, (row, step))
+
+
+def painted_points(xyz: NDArray[np.float32], seen: Labelled) -> NDArray[np.void]:
+    """Points [H, W] of FIELDS at the places xyz [H, W, 3]."""
+    points = np.zeros(xyz.shape[:2], _POINT)
+    points['x'], points['y'], points['z'] = xyz[..., 0], xyz[..., 1], xyz[..., 2]
     red, green, blue = (seen.rgb[..., channel].astype(np.uint32) for channel in range(3))
     points['rgb'] = red << 16 | green << 8 | blue
     points['label'] = seen.labels

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tdnet_ros.ros.encodings import MAX_PIXELS
+from tdnet_ros.ros.errors import quoted
 
 _PNG = b'\x89PNG\r\n\x1a\n'
 _JPEG = b'\xff\xd8'
@@ -28,13 +29,13 @@ def compressed_to_rgb(msg: Any) -> NDArray[np.uint8]:
     ValueError says what is wrong with it. The size is read before anything is unpacked.
     """
     if 'compresseddepth' in msg.format.lower():
-        raise ValueError(f"format '{msg.format}' is a depth image: expected a colour image "
-                         'in JPEG or PNG')
+        raise ValueError(f'format {quoted(msg.format)} is a depth image: expected a colour '
+                         'image in JPEG or PNG')
     data = np.frombuffer(msg.data, np.uint8)
     size = _size(data)
     if size is None:
-        raise ValueError(f"{len(data)} bytes of format '{msg.format}': expected a whole JPEG or "
-                         'PNG')
+        raise ValueError(f'{len(data)} bytes of format {quoted(msg.format)}: expected a whole '
+                         'JPEG or PNG')
     width, height = size
     if not 0 < width * height <= MAX_PIXELS:
         raise ValueError(f'compressed image of {width} x {height}: expected 1 to {MAX_PIXELS} '

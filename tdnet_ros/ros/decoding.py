@@ -1,7 +1,9 @@
 """Image messages to frames; any class that has the fields of the message will do."""
 from __future__ import annotations
 
+import contextlib
 import difflib
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,7 @@ from numpy.typing import NDArray
 
 from tdnet_ros.ros.compressed import compressed_to_rgb
 from tdnet_ros.ros.encodings import ENCODINGS, MAX_PIXELS
+from tdnet_ros.ros.errors import MAX_NAME, printable, quoted
 from tdnet_ros.ros.stamps import stamp_ns
 from tdnet_ros.stream import Frame
 
@@ -28,13 +31,13 @@ def image_to_rgb(msg: Any) -> NDArray[np.uint8]:
 
     Any `step` is fine. ValueError says what is wrong with the message.
     """
-    encoding = ENCODINGS.get(msg.encoding)
-    if encoding is None:
-        raise ValueError(_unknown_encoding(msg.encoding))
     width, height, step = int(msg.width), int(msg.height), int(msg.step)
-    what = f'{msg.encoding} image of {width} x {height}'
+    what = f'{printable(msg.encoding, MAX_NAME)} image of {width} x {height}'
     if not 0 < width * height <= MAX_PIXELS:
         raise ValueError(f'{what}: expected 1 to {MAX_PIXELS} pixels')
+    encoding = ENCODINGS.get(msg.encoding)
+    if encoding is None:
+        return _through_cv_bridge(msg)
     if width % encoding.width_multiple or height % encoding.height_multiple:
         raise ValueError(f'{what}: expected a width that is a multiple of '
                          f'{encoding.width_multiple}, a height of {encoding.height_multiple}')
@@ -49,8 +52,29 @@ def image_to_rgb(msg: Any) -> NDArray[np.uint8]:
     return encoding.decode(data, width, height, bool(msg.is_bigendian))
 
 
+def _through_cv_bridge(msg: Any) -> NDArray[np.uint8]:
+    """The pixels of an encoding that is not in our table, where cv_bridge knows it."""
+    bridge = _cv_bridge()
+    if bridge is not None:
+        with contextlib.suppress(Exception):  # its own error, or numpy's for short data
+            rgb = np.asarray(bridge.imgmsg_to_cv2(msg, 'rgb8'))
+            if rgb.dtype == np.uint8 and rgb.shape == (msg.height, msg.width, 3):
+                return rgb
+    raise ValueError(_unknown_encoding(msg.encoding))
+
+
+@lru_cache(maxsize=1)
+def _cv_bridge() -> Any:
+    """The bridge, or None where it is not installed or does not fit the installed NumPy."""
+    try:
+        from cv_bridge import CvBridge
+    except Exception:
+        return None
+    return CvBridge()
+
+
 def _unknown_encoding(name: str) -> str:
-    near = difflib.get_close_matches(name.lower(), ENCODINGS, n=1)
+    near = difflib.get_close_matches(name[:MAX_NAME].lower(), ENCODINGS, n=1)
     hint = f" (did you mean '{near[0]}'?)" if near else ''
-    return (f"image encoding '{name}' is not supported{hint}: expected one of "
+    return (f'image encoding {quoted(name)} is not supported{hint}: expected one of '
             f'{", ".join(ENCODINGS)}')

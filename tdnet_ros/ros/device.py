@@ -12,6 +12,7 @@ import torch
 
 LOW_MEMORY = 0.05
 HOT_C = 95.0
+NO_ROOM = ('CUDA error: out of memory', 'STATUS_ALLOC_FAILED', 'DefaultCPUAllocator')
 _MIB = 1 << 20
 
 
@@ -23,8 +24,9 @@ def hardware_name(device: torch.device) -> str:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether the device had no room."""
-    return isinstance(error, torch.cuda.OutOfMemoryError)
+    """Whether the device had no room; libraries beneath PyTorch say so in words only."""
+    return isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)) or (
+        isinstance(error, RuntimeError) and any(words in str(error) for words in NO_ROOM))
 
 
 def pressure(device: torch.device) -> list[str]:

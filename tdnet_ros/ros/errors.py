@@ -5,13 +5,27 @@ import time
 from typing import Any
 
 MAX_CHARACTERS = 600
+MAX_NAME = 60
 REPEAT_S = 10.0
 PAUSE_S = 1.0
 
 
+def printable(text: str, limit: int = MAX_CHARACTERS) -> str:
+    """A text on one line, without control characters and not longer than the limit."""
+    line = ' '.join(text[:2 * limit].split())
+    line = ''.join(letter if letter.isprintable() else
+                   letter.encode('unicode_escape').decode() for letter in line)
+    return line if len(line) <= limit else f'{line[:limit - 3]}...'
+
+
+def quoted(name: str) -> str:
+    """A name that came in a message, as it may be shown."""
+    return f"'{printable(name, MAX_NAME)}'"
+
+
 def one_line(error: BaseException) -> str:
     """What an exception says, on one line; with its type unless it was written for users."""
-    text = ' '.join(str(error).split())[:MAX_CHARACTERS]
+    text = printable(str(error))
     if isinstance(error, (ValueError, OSError)) and text:
         return text
     return f'{type(error).__name__}: {text}' if text else type(error).__name__

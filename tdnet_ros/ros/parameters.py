@@ -15,6 +15,7 @@ from rclpy.parameter import Parameter
 from tdnet_ros.nets import DEFAULT_MODEL
 
 IMAGE_TRANSPORTS = ('raw', 'compressed')
+POINTS_SOURCES = ('depth', 'cloud')
 _CAMERA = re.compile(r'[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)*')
 _KINDS = {bool: 'true or false', int: 'whole number', float: 'number with a decimal point',
           str: 'text'}
@@ -51,9 +52,11 @@ class NodeParameters:
         "'front' reads 'front/image' and publishes '~/front/labels'.")
     image_transport: str = _parameter(
         'raw', "How images arrive: raw ('image') or compressed ('image/compressed').")
-    points: bool = _parameter(
-        False, "Publish '~/points' from 'depth' (16UC1 or 32FC1, registered to the camera) and "
-        "'camera_info'.")
+    points: bool = _parameter(False, "Publish '~/points': the labels in space.")
+    points_source: str = _parameter(
+        'depth', "Where points come from: depth ('depth', 16UC1 or 32FC1, registered to the "
+        "camera, and 'camera_info') or cloud ('cloud_in', organised, as many points as the image "
+        'has pixels).')
     max_gap_s: float = _parameter(
         1.0, 'A longer pause between two images empties the temporal memory.', unit='s', low=0.0,
         high=3600.0, live=True)
@@ -90,8 +93,9 @@ class NodeParameters:
                     "height and width, or [0, 0] for the model's own")
         self._check('input_size', all(_in_range(value, 'input_size') for value in self.input_size),
                     _expected(_FIELDS['input_size']))
-        self._check('image_transport', self.image_transport in IMAGE_TRANSPORTS,
-                    f'one of {", ".join(IMAGE_TRANSPORTS)}')
+        for name, known in (('image_transport', IMAGE_TRANSPORTS),
+                            ('points_source', POINTS_SOURCES)):
+            self._check(name, getattr(self, name) in known, f'one of {", ".join(known)}')
         self._check('cameras', 0 < len(self.cameras) == len(set(self.cameras)),
                     'at least one name, each once')
         self._check('cameras', self.cameras == ('',) or all(map(_CAMERA.fullmatch, self.cameras)),

@@ -1,16 +1,25 @@
-"""~/points: labels meet the depth image of the same moment."""
+"""~/points: labels meet the depth image or the cloud of the same moment."""
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+import threading
+from typing import Any, Protocol
 
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from std_msgs.msg import Header
 
-from tdnet_ros.ros.cloud import Labelled, depth_in_metres, organised_points, pinhole
+from tdnet_ros.ros.cloud import (
+    Labelled,
+    depth_in_metres,
+    organised_points,
+    painted_points,
+    pinhole,
+    xyz_of_cloud,
+)
 from tdnet_ros.ros.errors import one_line
 from tdnet_ros.ros.messages import points_to_cloud
 from tdnet_ros.ros.stamps import stamp_ns
@@ -20,43 +29,105 @@ SLOP_NS = 20_000_000
 KEPT = 16
 
 
+class PointSource(Protocol):
+    """Where the places of points come from."""
+
+    kind: Any
+    name: str
+    topic: str
+
+    def open(self, node: Node) -> list[Any]:
+        """Subscribe what is needed beside `topic`; returns the subscriptions."""
+
+    def paint(self, msg: Any, seen: Labelled) -> PointCloud2:
+        """The cloud of a message of `kind` and labels; ValueError says why there is none."""
+
+
+class DepthSource:
+    """Depth images, registered to the camera, and the camera's calibration."""
+
+    kind, name = Image, 'depth image'
+
+    def __init__(self, node: Node, base: str) -> None:
+        self.topic = node.resolve_topic_name(f'{base}depth')
+        self._info_topic = node.resolve_topic_name(f'{base}camera_info')
+        self._info: CameraInfo | None = None
+
+    def open(self, node: Node) -> list[Any]:
+        """See PointSource."""
+        def on_info(msg: CameraInfo) -> None:
+            self._info = msg
+
+        return [node.create_subscription(CameraInfo, self._info_topic, on_info, DEPTH_QOS)]
+
+    def paint(self, msg: Any, seen: Labelled) -> PointCloud2:
+        """See PointSource."""
+        if self._info is None:
+            raise ValueError(f'no camera_info on {self._info_topic}')
+        size = seen.labels.shape[0], seen.labels.shape[1]
+        camera = pinhole(self._info, size)
+        points = organised_points(depth_in_metres(msg, size), camera, seen)
+        return points_to_cloud(points, seen.header)
+
+
+class CloudSource:
+    """Organised clouds with a point for every pixel; they stay in their own frame."""
+
+    kind, name = PointCloud2, 'cloud'
+
+    def __init__(self, node: Node, base: str) -> None:
+        self.topic = node.resolve_topic_name(f'{base}cloud_in')
+
+    def open(self, node: Node) -> list[Any]:
+        """See PointSource."""
+        return []
+
+    def paint(self, msg: Any, seen: Labelled) -> PointCloud2:
+        """See PointSource."""
+        size = seen.labels.shape[0], seen.labels.shape[1]
+        header = Header(stamp=seen.header.stamp, frame_id=msg.header.frame_id)
+        return points_to_cloud(painted_points(xyz_of_cloud(msg, size), seen), header)
+
+
+SOURCES: dict[str, Callable[[Node, str], PointSource]] = {
+    'depth': DepthSource, 'cloud': CloudSource}
+'''By the values of the parameter `points_source`.'''
+
+
 class PointPainter:
-    """Keeps the last depth images and labels until their stamps meet.
+    """Keeps the last messages of a source and the last labels until their stamps meet.
 
     `problem` says why there are no points, in words.
     """
 
-    def __init__(self, node: Node, base: str, publisher: Publisher) -> None:
+    def __init__(self, node: Node, source: PointSource, publisher: Publisher) -> None:
         self._node = node
+        self._source = source
         self._publisher = publisher
-        self._topics = {name: node.resolve_topic_name(f'{base}{name}')
-                        for name in ('depth', 'camera_info')}
         self._subscriptions: list[Any] = []
-        self._info: CameraInfo | None = None
-        self._depths: deque[Image] = deque(maxlen=KEPT)
+        self._lock = threading.Lock()
+        self._arrived: deque[Any] = deque(maxlen=KEPT)
         self._waiting: deque[Labelled] = deque(maxlen=KEPT)
         self.problem = ''
 
     def open(self, wake: Callable[[], None]) -> None:
-        """Subscribe; `wake` is called when a depth image came."""
-        def on_depth(msg: Image) -> None:
-            self._depths.append(msg)
-            wake()
+        """Subscribe; `wake` is called when a message of the source came."""
+        def on_message(msg: Any) -> None:
+            if self.wanted:
+                with self._lock:
+                    self._arrived.append(msg)
+                wake()
 
-        def on_info(msg: CameraInfo) -> None:
-            self._info = msg
-
-        self._subscriptions = [
-            self._node.create_subscription(Image, self._topics['depth'], on_depth, DEPTH_QOS),
-            self._node.create_subscription(
-                CameraInfo, self._topics['camera_info'], on_info, DEPTH_QOS)]
+        self._subscriptions = [*self._source.open(self._node), self._node.create_subscription(
+            self._source.kind, self._source.topic, on_message, DEPTH_QOS)]
 
     def close(self) -> None:
         """Unsubscribe and forget what waits."""
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
         self._subscriptions = []
-        self._depths.clear()
+        with self._lock:
+            self._arrived.clear()
         self._waiting.clear()
 
     @property
@@ -69,34 +140,33 @@ class PointPainter:
         self._waiting.append(seen)
 
     def publish_due(self) -> None:
-        """Publish points of all labels whose depth has come."""
+        """Publish points of all labels whose depth or cloud has come."""
         waiting = []
         for seen in self._waiting.copy():
-            depth = self._match(stamp_ns(seen.header))
-            if depth is None:
+            msg = self._match(stamp_ns(seen.header))
+            if msg is None:
                 waiting.append(seen)
             else:
-                self._publish(seen, depth)
+                self._publish(seen, msg)
         self._waiting = deque(waiting, KEPT)
         if len(waiting) == KEPT:
-            self.problem = (f'no depth image on {self._topics["depth"]} within '
+            self.problem = (f'no {self._source.name} on {self._source.topic} within '
                             f'{SLOP_NS / 1e6:.0f} ms of an image')
 
-    def _match(self, stamp: int) -> Image | None:
-        depths = list(self._depths)
-        nearest = min(depths, key=lambda msg: abs(stamp_ns(msg.header) - stamp), default=None)
-        near = nearest is not None and abs(stamp_ns(nearest.header) - stamp) <= SLOP_NS
-        return nearest if near else None
+    def _match(self, stamp: int) -> Any:
+        """The message nearest to a stamp, or None; clouds are large, so older ones are dropped."""
+        with self._lock:
+            nearest = min(self._arrived, default=None,
+                          key=lambda msg: abs(stamp_ns(msg.header) - stamp))
+            if nearest is None or abs(stamp_ns(nearest.header) - stamp) > SLOP_NS:
+                return None
+            while self._arrived[0] is not nearest:
+                self._arrived.popleft()
+            return nearest
 
-    def _publish(self, seen: Labelled, depth: Image) -> None:
-        if self._info is None:
-            self.problem = f'no camera_info on {self._topics["camera_info"]}'
-            return
+    def _publish(self, seen: Labelled, msg: Any) -> None:
         try:
-            size = seen.labels.shape[0], seen.labels.shape[1]
-            camera = pinhole(self._info, size)
-            points = organised_points(depth_in_metres(depth, size), camera, seen)
-            self._publisher.publish(points_to_cloud(points, seen.header))
+            self._publisher.publish(self._source.paint(msg, seen))
             self.problem = ''
         except Exception as error:
             self.problem = one_line(error)

@@ -21,6 +21,14 @@ def untrained(model: str) -> str:
             "'weights' or 'model' to a trained one")
 
 
+def batching(segmenter: VideoSegmenter) -> str:
+    """What was measured of running images of several cameras together, and what came of it."""
+    times = ', '.join(f'{count} together {value:.1f}' if count > 1 else f'one {value:.1f}'
+                      for count, value in segmenter.batch_ms.items())
+    chosen = f'up to {segmenter.batch} together' if segmenter.batch > 1 else 'one by one'
+    return f'{chosen} (ms an image: {times})'
+
+
 def device_status(name: str, phase: str, findings: Sequence[Finding],
                   segmenter: VideoSegmenter | None) -> DiagnosticStatus:
     """The network and the device it runs on."""
@@ -30,6 +38,7 @@ def device_status(name: str, phase: str, findings: Sequence[Finding],
     height, width = segmenter.input_size
     values |= {'model': segmenter.card.name, 'trained': segmenter.trained,
                'input size': f'{height} x {width}', 'paths': segmenter.paths,
+               **({'batches': batching(segmenter)} if segmenter.batch_ms else {}),
                **device_values(segmenter.device)}
     findings = [*findings, *(Finding(WARN, text) for text in pressure(segmenter.device))]
     if not segmenter.trained:

@@ -19,8 +19,9 @@ from tdnet_ros.ros.device import hardware_name, release_memory
 from tdnet_ros.ros.diagnostics import ERROR, WARN, DiagnosticsThread, Finding
 from tdnet_ros.ros.errors import one_line
 from tdnet_ros.ros.label_map import LabelMap
+from tdnet_ros.ros.memory_guard import MemoryGuard
 from tdnet_ros.ros.messages import LabelInfo
-from tdnet_ros.ros.report import camera_status, device_status, untrained
+from tdnet_ros.ros.report import batching, camera_status, device_status, untrained
 from tdnet_ros.ros.worker import Worker
 from tdnet_ros.stream import VideoSegmenter
 
@@ -38,6 +39,7 @@ class SegmentationNode(LifecycleNode):
         self._settings, self._problems = parameters.declare(self)
         self._unknown = parameters.unknown_names(self)
         self._segmenter: VideoSegmenter | None = None
+        self._guard: MemoryGuard | None = None
         self._streams: list[CameraStream] = []
         self._worker: Worker | None = None
         self._phase = 'unconfigured'
@@ -99,8 +101,9 @@ class SegmentationNode(LifecycleNode):
             settings.model, settings.device, (height, width) if height else None,
             settings.weights or None)
         LabelMap(segmenter.card.classes, settings.keep_classes, settings.class_remap)
-        segmenter.warm_up(segmenter.input_size)
-        self._segmenter = segmenter
+        guard = MemoryGuard(segmenter, self.get_logger())
+        guard.warm_up(len(settings.cameras))
+        self._segmenter, self._guard = segmenter, guard
         self._streams = [CameraStream(self, name, lambda: self._settings, segmenter)
                          for name in settings.cameras]
         self._phase, self._failure = 'inactive', ''
@@ -112,13 +115,17 @@ class SegmentationNode(LifecycleNode):
         logger.info(f'{card.name} with {len(card.classes)} classes ({card.classes.name}) on '
                     f'{segmenter.device} ({hardware_name(segmenter.device)}), '
                     f'input {height} x {width}, {segmenter.paths} paths')
+        if segmenter.batch_ms:
+            logger.info(f'images of several cameras: {batching(segmenter)}')
         if not segmenter.trained:
             logger.warning(untrained(card.name))
         if LabelInfo is None:
             logger.warning('vision_msgs is not installed: label_info is not published')
 
     def _activate(self) -> None:
-        self._worker = Worker(self._streams)
+        assert self._segmenter is not None
+        assert self._guard is not None
+        self._worker = Worker(self._segmenter, self._streams, self._guard, self.get_logger())
         for stream in self._streams:
             stream.open(self._worker.wake)
         self._phase, self._failure = 'active', ''
@@ -135,7 +142,8 @@ class SegmentationNode(LifecycleNode):
 
     def _release(self) -> None:
         self._deactivate()
-        streams, self._streams, self._segmenter = self._streams, [], None
+        streams, self._streams = self._streams, []
+        self._segmenter = self._guard = None
         for stream in streams:
             stream.destroy()
         self._phase = 'unconfigured'
@@ -219,6 +227,8 @@ class SegmentationNode(LifecycleNode):
         findings = [Finding(WARN, line) for line in self._unknown]
         if self._failure:
             findings.append(Finding(ERROR, self._failure))
+        if self._guard is not None and self._guard.finding:
+            findings.append(Finding(WARN, self._guard.finding))
         return [device_status(name, self._phase, findings, self._segmenter),
                 *(camera_status(self, name, self._phase, stream, self._settings)
                   for stream in self._streams)]

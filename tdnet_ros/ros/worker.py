@@ -4,14 +4,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 import threading
 
+from rclpy.impl.rcutils_logger import RcutilsLogger
+
 from tdnet_ros.ros.camera_stream import CameraStream
+from tdnet_ros.ros.errors import ErrorLog, one_line
+from tdnet_ros.ros.memory_guard import MemoryGuard
+from tdnet_ros.stream import VideoSegmenter
 
 
 class Worker:
-    """Labels the newest image of each camera in turn, so that no camera starves."""
+    """Labels the newest image of each camera in turn, so that no camera starves.
 
-    def __init__(self, streams: Sequence[CameraStream]) -> None:
+    Where batches are faster, images that are due at the same turn of the network go along with
+    the camera whose turn it is. Cameras that are out of step get into it when images wait.
+    """
+
+    def __init__(self, segmenter: VideoSegmenter, streams: Sequence[CameraStream],
+                 guard: MemoryGuard, logger: RcutilsLogger) -> None:
+        self._segmenter = segmenter
         self._streams = streams
+        self._turns = list(streams)
+        self._guard = guard
+        self._errors = ErrorLog(logger)
         self._stopping = False
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name='tdnet_worker')
@@ -22,7 +36,7 @@ class Worker:
         self._wake.set()
 
     def stop(self) -> None:
-        """Finish the image in work and end."""
+        """Finish the images in work and end."""
         self._stopping = True
         self._wake.set()
         self._thread.join()
@@ -31,7 +45,30 @@ class Worker:
         while not self._stopping:
             self._wake.wait()
             self._wake.clear()
-            for stream in self._streams:
-                if self._stopping:
-                    return
-                stream.serve()
+            try:
+                while self._serve_next() and not self._stopping:
+                    pass
+            except Exception as error:
+                self._errors.report(f'labelling failed: {one_line(error)}')
+
+    def _serve_next(self) -> bool:
+        """Label for the camera whose turn it is, if an image waits; returns whether one did."""
+        due = [stream for stream in self._turns if stream.is_due]
+        if due:
+            together = [stream for stream in due if stream.memory.turn == due[0].memory.turn]
+            self._label(together[:self._segmenter.batch])
+        for stream in self._streams:
+            stream.publish_points()
+        return bool(due)
+
+    def _label(self, streams: Sequence[CameraStream]) -> None:
+        self._turns = [*(stream for stream in self._turns if stream not in streams), *streams]
+        jobs = [(stream, job) for stream in streams if (job := stream.take()) is not None]
+        outcomes = self._segmenter.step_batch(
+            [job.frame for _, job in jobs], [stream.memory for stream, _ in jobs],
+            confidence=any(stream.wants_confidence for stream, _ in jobs))
+        for index, outcome in outcomes:
+            stream, job = jobs[index]
+            stream.finish(job, outcome)
+            if isinstance(outcome, Exception):
+                self._guard.failed(outcome)

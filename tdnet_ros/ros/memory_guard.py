@@ -1,0 +1,77 @@
+"""What to do when the device has no room: free what can be, then take a smaller input."""
+from __future__ import annotations
+
+import math
+import time
+
+from rclpy.impl.rcutils_logger import RcutilsLogger
+
+from tdnet_ros.ros.device import hardware_name, is_out_of_memory, release_memory
+from tdnet_ros.stream import VideoSegmenter
+
+SHRINK = 0.75
+'''Factor on height and width: the smaller input takes about half the memory.'''
+SMALLEST_PX = 64
+AGAIN_S = 10.0
+'''Running out twice within so much time is no accident of another program.'''
+
+
+class MemoryGuard:
+    """Watches one segmenter; `finding` is what an operator should know, or empty.
+
+    The full size comes back with the next configure, which makes another segmenter.
+    """
+
+    def __init__(self, segmenter: VideoSegmenter, logger: RcutilsLogger) -> None:
+        self._segmenter = segmenter
+        self._logger = logger
+        self._full_size = segmenter.input_size
+        self._last_s = -math.inf
+        self.finding = ''
+
+    def warm_up(self, cameras: int) -> None:
+        """Run the network on every path, and batches if there are several cameras.
+
+        An input that does not fit is made smaller until it does; raises if none does.
+        """
+        segmenter = self._segmenter
+        while True:
+            try:
+                segmenter.warm_up(segmenter.input_size)
+                break
+            except Exception as error:
+                if not is_out_of_memory(error) or not self._can_shrink():
+                    raise
+            release_memory()
+            self._shrink()
+        if cameras > 1:
+            segmenter.measure_batches(segmenter.input_size, cameras)
+
+    def failed(self, error: Exception) -> None:
+        """An image failed: free memory if that was why, and shrink the input the second time."""
+        if not is_out_of_memory(error):
+            return
+        error.__traceback__ = None  # it holds the tensors of the image
+        release_memory()
+        now_s = time.monotonic()
+        if now_s - self._last_s > AGAIN_S:
+            self._last_s = now_s
+        elif self._can_shrink():
+            self._last_s = -math.inf
+            self._shrink()
+
+    def _can_shrink(self) -> bool:
+        return self._segmenter.is_resizable and min(self._smaller()) >= SMALLEST_PX
+
+    def _smaller(self) -> tuple[int, int]:
+        height, width = self._segmenter.input_size
+        return round(height * SHRINK), round(width * SHRINK)
+
+    def _shrink(self) -> None:
+        self._segmenter.resize(self._smaller())
+        sizes = [f'{height} x {width}' for height, width in
+                 (self._full_size, self._segmenter.input_size)]
+        self.finding = (f'out of memory on {hardware_name(self._segmenter.device)}: the '
+                        f"network's input is {sizes[1]} instead of {sizes[0]}, so labels are "
+                        'coarser; free memory and configure the node again')
+        self._logger.warning(self.finding)
