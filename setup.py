@@ -16,7 +16,7 @@ setup(
     python_requires='>=3.10',
     packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*']),
     package_data={PACKAGE: ['py.typed', 'models/*.yaml', 'models/*.safetensors',
-                            'learn/recipes/*.yaml']},
+                            'learn/recipes/*.yaml', 'bags/report/*.jinja']},
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{PACKAGE}']),
         (f'share/{PACKAGE}', ['package.xml']),
@@ -33,7 +33,7 @@ setup(
         'pyyaml>=5.4',
     ],
     extras_require={
-        'bags': ['rosbags>=0.11.9', 'rich>=12'],
+        'bags': ['rosbags>=0.11.9', 'rich>=12', 'matplotlib>=3.7', 'jinja2>=3'],
         'demo': ['matplotlib>=3.7', 'rich>=12'],
         'train': ['lightning-fabric>=2.2', 'torchmetrics>=1.2', 'tensorboard>=2.12', 'rich>=12',
                   'matplotlib>=3.7'],

@@ -15,7 +15,14 @@ from typing import Any
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.label.cli import LABEL_EXAMPLES, add_label_options, run_label
 from tdnet_ros.bags.options import positive
-from tdnet_ros.bags.review import COMPARE_EXAMPLES, add_compare_options, run_compare
+from tdnet_ros.bags.review import (
+    COMPARE_EXAMPLES,
+    REPORT_EXAMPLES,
+    add_compare_options,
+    add_report_options,
+    run_compare,
+    run_report,
+)
 
 EXAMPLES = {
     'tdnet_bag': '''examples:
@@ -40,6 +47,7 @@ Topics need not exist yet. Ctrl-C ends the recording and leaves a complete bag, 
     'label': LABEL_EXAMPLES,
     'info': '''examples:
   tdnet_bag info run1''',
+    'report': REPORT_EXAMPLES,
     'compare': COMPARE_EXAMPLES,
 }
 
@@ -72,6 +80,8 @@ def _parser() -> argparse.ArgumentParser:
     add_label_options(_command(commands, 'label', 'label bags offline', run_label))
     info = _command(commands, 'info', 'list what a bag holds', _info)
     info.add_argument('bag', type=Path, help='rosbag2 directory or storage file')
+    add_report_options(_command(
+        commands, 'report', 'show what labelled bags look like, as one HTML page', run_report))
     add_compare_options(_command(
         commands, 'compare', 'say where two labelled bags of the same images differ', run_compare))
     return parser

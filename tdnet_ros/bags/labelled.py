@@ -40,7 +40,7 @@ class LabelCamera:
     overlay: str = ''
     label_info: str = ''
     image: str = ''
-    '''The camera's images, as the record of labelling says.'''
+    '''The camera's images, in the record of labelling; the bag need not have them.'''
     record: TopicRecord | None = None
 
 
@@ -61,10 +61,11 @@ class LabelledBag:
             self.cameras = self._cameras()
             self.classes = self._classes(reader)
 
-    def messages(self, topics: Collection[str]) -> Iterator[Message]:
-        """Messages of some topics in bag order."""
+    def messages(self, topics: Collection[str], start_ns: int | None = None,
+                 stop_ns: int | None = None) -> Iterator[Message]:
+        """Messages of some topics, logged from `start_ns` to before `stop_ns`, in bag order."""
         with closing(open_bag(self.path)) as reader:
-            yield from read_messages(reader, topics)
+            yield from read_messages(reader, topics, start_ns, stop_ns)
 
     def decode(self, message: Message) -> Any:
         """The message of a standard type as an object with its fields."""
@@ -105,7 +106,7 @@ class LabelledBag:
                     continue
                 image, record = records.get(topic, ('', None))
                 cameras[name] = LabelCamera(
-                    name=name, labels=topic, image=image if image in self.topics else '',
+                    name=name, labels=topic, image=image,
                     label_info=self._first(f'{name}/label_info'), record=record,
                     confidence=self._first(f'{name}/confidence', f'{name}/confidence/compressed'),
                     overlay=self._first(f'{name}/overlay/compressed', f'{name}/overlay'))

@@ -1,6 +1,8 @@
 """Two label images of the same scene, pixel by pixel: how far they agree."""
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -63,6 +65,11 @@ class PairCounts:
         row = self.matrix[label].copy()
         row[label] = 0
         return int(row.argmax()) if row.any() else None
+
+
+def number(share: float) -> float | None:
+    """A share as JSON can hold it: None for NaN."""
+    return None if math.isnan(share) else float(share)
 
 
 def size_text(labels: Labels) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+import sys
 
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.options import positive
@@ -17,6 +18,50 @@ COMPARE_EXAMPLES = '''examples:
   tdnet_bag compare truth run1 --topics /camera/ground_truth /tdnet/labels/compressed
 
 Frames are matched by stamp, cameras by name. The exit status is 0, however much they differ.'''
+
+REPORT_EXAMPLES = '''examples:
+  tdnet_bag report labelled                       every bag that `tdnet_bag label` left there
+  tdnet_bag report out/bag --out live.html        what `tdnet_bag record` recorded of a node
+  tdnet_bag report run1 --truth /camera/labels_by_hand
+
+Writes one HTML file that needs nothing else, and the same figures as JSON beside it.'''
+
+
+def add_report_options(parser: argparse.ArgumentParser) -> None:
+    """Declare what `tdnet_bag report` takes."""
+    add = parser.add_argument
+    add('bags', nargs='+', type=Path, metavar='DIR', help='labelled bag, or a folder of them')
+    add('--truth', action='append', default=[], metavar='TOPIC',
+        help='topic with a ground truth; may be repeated (default: topics called ground_truth)')
+    add('--out', type=Path, metavar='FILE',
+        help='page to write (default: report.html in the first DIR)')
+
+
+def run_report(options: argparse.Namespace) -> int:
+    """Write the report; name the bags that cannot be read."""
+    from tdnet_ros.bags.progress import progress
+    from tdnet_ros.bags.report import write_report
+    bags = [bag for path in options.bags for bag in labelled_bags(path)]
+    first = options.bags[0]
+    out = options.out or (first if first.is_dir() else first.parent) / 'report.html'
+    with progress(f'reading {len(bags)} bags' if len(bags) > 1 else f'reading {bags[0]}',
+                  None) as update:
+        problems = write_report(bags, out, options.truth, update)
+    for problem in problems:
+        print(f'tdnet_bag: {problem}', file=sys.stderr)
+    print(f'{out} and {out.with_suffix(".json")}: {len(bags) - len(problems)} bags')
+    return 1 if problems else 0
+
+
+def labelled_bags(path: Path) -> list[Path]:
+    """The bag itself, or those in a folder."""
+    from tdnet_ros.bags.sources import natural_key
+    if not path.is_dir() or (path / 'metadata.yaml').exists():
+        return [path]
+    found = sorted((file.parent for file in path.glob('*/metadata.yaml')), key=natural_key)
+    if not found:
+        raise BagError(f'{path} is no rosbag2 directory and holds none')
+    return found
 
 
 def add_compare_options(parser: argparse.ArgumentParser) -> None:

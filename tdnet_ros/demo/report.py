@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
+from tdnet_ros.bags.report.series import pick
 from tdnet_ros.demo import latency
 from tdnet_ros.demo.plan import Plan
 from tdnet_ros.demo.processes import DemoError
 from tdnet_ros.demo.results import Picture, Results, image_of, read_results
-from tdnet_ros.demo.sheet import Pair, pick, write_sheet
+from tdnet_ros.demo.sheet import Pair, write_sheet
 from tdnet_ros.demo.video import write_video
 from tdnet_ros.nets.card import find_model
 

@@ -29,13 +29,6 @@ class Pair:
     overlay: Picture
 
 
-def pick(count: int, wanted: int) -> list[int]:
-    """Indices of up to `wanted` of `count` things, evenly spread."""
-    if count <= wanted:
-        return list(range(count))
-    return [int((index + 0.5) * count / wanted) for index in range(wanted)]
-
-
 def write_sheet(path: Path, pairs: Sequence[Pair], classes: ClassSet, title: str,
                 subtitle: str) -> None:
     """Draw the sheet."""

@@ -1,18 +1,12 @@
-"""The contact sheet: evenly spread pictures and the colours of the classes."""
+"""The contact sheet: pairs of pictures and the colours of the classes."""
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from tdnet_ros.demo.sheet import Pair, pick, write_sheet
+from tdnet_ros.demo.sheet import Pair, write_sheet
 from tdnet_ros.nets.classes import CITYSCAPES
-
-
-@pytest.mark.parametrize(('count', 'expected'), [
-    (0, []), (3, [0, 1, 2]), (8, list(range(8))), (80, [5, 15, 25, 35, 45, 55, 65, 75])])
-def test_pictures_are_spread_over_the_clip(count: int, expected: list[int]) -> None:
-    assert pick(count, 8) == expected
 
 
 @pytest.mark.parametrize('count', [1, 3, 8])

@@ -4,24 +4,23 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tdnet_ros.bags.bag_classes import BagClasses
-from tdnet_ros.bags.compare.matching import (
+from tdnet_ros.bags.compare.worst import ComparedFrame, WorstFrames
+from tdnet_ros.bags.errors import BagError
+from tdnet_ros.bags.labelled import LabelCamera, LabelledBag
+from tdnet_ros.bags.matching import (
     Key,
     Topics,
     frame_keys,
     match_cameras,
     matched_frames,
 )
-from tdnet_ros.bags.compare.worst import ComparedFrame, WorstFrames
-from tdnet_ros.bags.errors import BagError
-from tdnet_ros.bags.labelled import LabelCamera, LabelledBag
-from tdnet_ros.bags.pair_counts import PairCounts
+from tdnet_ros.bags.pair_counts import PairCounts, number
 
 LISTED_STAMPS = 100  # of the frames that only one bag has
 
@@ -89,11 +88,6 @@ def class_rows(counts: PairCounts, classes: BagClasses) -> list[dict[str, Any]]:
             'iou': number(iou[label]),
             'mostly_instead': None if instead is None else classes.name(instead)})
     return rows
-
-
-def number(value: float) -> float | None:
-    """A number that JSON can hold; None for NaN."""
-    return None if math.isnan(value) else float(value)
 
 
 def compare(first: Path, second: Path, topics: Topics | None = None, worst: int = 0,

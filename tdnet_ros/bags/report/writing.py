@@ -1,0 +1,83 @@
+"""One HTML page and one JSON file about the labelled bags of a run."""
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timezone
+import json
+from pathlib import Path
+from typing import Any, TextIO
+
+from tdnet_ros.bags.errors import BagError
+from tdnet_ros.bags.labelled import LabelledBag
+from tdnet_ros.bags.report.collect import Update, summarize_bag
+from tdnet_ros.bags.report.page import Detail, data_uri, write_page
+from tdnet_ros.bags.report.plots import THEMES, timeline
+from tdnet_ros.bags.report.strip import strip
+
+VERSION = 1
+MAX_DETAILED = 24
+'''Cameras that the page shows with pictures; each is some 500 kB.'''
+
+
+def write_report(bag_dirs: Sequence[Path], out: Path, truth: Sequence[str] = (),
+                 update: Update = lambda frames, text: None) -> list[str]:
+    """Write `out` (HTML) and the same as JSON beside it.
+
+    `truth` names topics with a ground truth; without, those called ground_truth are taken.
+    Returns one line for each bag that cannot be read; the report names it and has the others.
+    """
+    bags = [_summary(path, truth, update) for path in bag_dirs]
+    cameras = [(bag, camera) for bag in bags for camera in bag.get('cameras', ())]
+    detailed = _most_interesting(cameras)
+    for index, (_, camera) in enumerate(detailed, 1):
+        camera['anchor'] = f'camera-{index}'
+    report = {'version': VERSION, 'cameras': len(cameras), 'detailed': len(detailed),
+              'created': datetime.now(timezone.utc).strftime('%Y-%m-%d %H:%M UTC'), 'bags': bags}
+    with _replacing(out.with_suffix('.json')) as file:
+        json.dump(report, file, indent=1)
+        file.write('\n')
+    with _replacing(out) as file:
+        write_page(file, report, (_detail(bag, camera) for bag, camera in detailed))
+    return [f'{bag["path"]}: {bag["error"]}' for bag in bags if 'error' in bag]
+
+
+def _summary(path: Path, truth: Sequence[str], update: Update) -> dict[str, Any]:
+    try:
+        return summarize_bag(path, truth, update)
+    except BagError as error:
+        return {'path': str(path), 'name': path.resolve().name, 'error': str(error)}
+
+
+def _most_interesting(cameras: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
+    """The cameras with failed frames and those that flip most, in the order given."""
+    def interest(item: tuple[Any, Any]) -> tuple[int, float]:
+        camera = item[1]
+        return camera['unlabelled'].get('failed', 0), (camera['flip_rate'] or {'mean': 0})['mean']
+
+    chosen = sorted(range(len(cameras)), key=lambda index: interest(cameras[index]), reverse=True)
+    return [cameras[index] for index in sorted(chosen[:MAX_DETAILED])]
+
+
+def _detail(bag: dict[str, Any], camera: dict[str, Any]) -> Detail:
+    plots = {name: data_uri(timeline(camera, theme), 'image/svg+xml')
+             for name, theme in THEMES.items()}
+    pictures = strip(LabelledBag(Path(bag['path'])), camera)
+    return Detail(bag, camera, plots, [
+        {'uri': data_uri(picture.jpeg, 'image/jpeg'), 'time_s': picture.time_s}
+        for picture in pictures])
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[TextIO]:
+    """A text file that takes the place of `path` once it is whole."""
+    partial = path.with_name(f'.{path.name}.partial')
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open('w', encoding='utf-8') as file:
+            yield file
+        partial.replace(path)
+    except OSError as error:
+        raise BagError(f'cannot write {path}: {error.strerror or error}') from error
+    finally:
+        partial.unlink(missing_ok=True)
