@@ -2,28 +2,21 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from tdnet_ros.bags.bag_classes import BagClasses
 from tdnet_ros.bags.errors import BagError
+from tdnet_ros.bags.files.bag import PACKED, Bag
+from tdnet_ros.bags.files.storage import NEVER
 from tdnet_ros.bags.label_record import FILE, LabelRecord, TopicRecord
 from tdnet_ros.bags.pair_counts import Labels
-from tdnet_ros.bags.reading import (
-    COMPRESSED_IMAGE,
-    IMAGE_TYPES,
-    RAW_IMAGE,
-    Message,
-    open_bag,
-    read_messages,
-)
+from tdnet_ros.bags.reading import COMPRESSED_IMAGE, IMAGE_TYPES, RAW_IMAGE, Message
 
 PNG = b'\x89PNG'
 LABEL_ENCODINGS = ('mono8', '8UC1')
@@ -45,27 +38,45 @@ class LabelCamera:
 
 
 class LabelledBag:
-    """A bag that has label topics; only its index, class names and record are read here."""
+    """A bag that has label topics, whole or damaged; close it after use.
+
+    Only its index, its class names and its record are read here. `problems` grows with what
+    turns out to be damaged.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.record = LabelRecord.read(path) if (path / FILE).exists() else None
+        self._bag = Bag(path)
         self._store = get_typestore(Stores.LATEST)
-        with closing(open_bag(path)) as reader:
-            self.topics: Mapping[str, str] = {item.topic: item.msgtype
-                                              for item in reader.connections}
-            self.counts: Mapping[str, int] = {item.topic: item.msgcount
-                                              for item in reader.connections}
-            self.start_ns = reader.start_time if reader.message_count else 0
-            self.duration_s = max(reader.duration - 1, 0) * 1e-9
-            self.cameras = self._cameras()
-            self.classes = self._classes(reader)
+        self.problems = self._bag.problems
+        self.topics: Mapping[str, str] = {name: topic.msgtype
+                                          for name, topic in self._bag.topics.items()}
+        self.start_ns = self._bag.start_ns
+        self.duration_s = max(self._bag.end_ns - 1 - self.start_ns, 0) * 1e-9
+        self.cameras = self._cameras()
+        self.classes = self._classes()
 
-    def messages(self, topics: Collection[str], start_ns: int | None = None,
-                 stop_ns: int | None = None) -> Iterator[Message]:
-        """Messages of some topics, logged from `start_ns` to before `stop_ns`, in bag order."""
-        with closing(open_bag(self.path)) as reader:
-            yield from read_messages(reader, topics, start_ns, stop_ns)
+    def close(self) -> None:
+        """Give the files back."""
+        self._bag.close()
+
+    def labelled_from(self) -> LabelledBag | None:
+        """The bag that these are the labels of, where it can still be opened without unpacking."""
+        if not self.record or any(Path(self.record.input).glob(f'*{PACKED}')):
+            return None
+        try:
+            return LabelledBag(Path(self.record.input))
+        except BagError:
+            return None
+
+    def messages(self, topics: Collection[str], start_ns: int = 0,
+                 stop_ns: int = NEVER) -> Iterator[Message]:
+        """Messages of some topics, logged from `start_ns` to before `stop_ns`, in bag order.
+
+        One such iterator can be read at a time.
+        """
+        return self._bag.messages(topics, start_ns, stop_ns)
 
     def decode(self, message: Message) -> Any:
         """The message of a standard type as an object with its fields."""
@@ -115,21 +126,19 @@ class LabelledBag:
     def _first(self, *names: str) -> str:
         return next((name for name in names if name in self.topics), '')
 
-    def _classes(self, reader: Reader) -> BagClasses:
+    def _classes(self) -> BagClasses:
         """Names by the record, else by the bag's vision_msgs/LabelInfo."""
         if self.record:
             return BagClasses(dict(enumerate(self.record.classes)),
                               dict(enumerate(self.record.palette)))
         names: dict[int, str] = {}
         wanted = {camera.label_info for camera in self.cameras} - {''}
-        for connection in reader.connections:
-            if connection.topic in wanted:
-                if connection.msgtype not in self._store.types:
-                    self._store.register(get_types_from_msg(
-                        connection.msgdef.data, connection.msgtype))
-                for message in read_messages(reader, {connection.topic}):
-                    names |= {item.class_id: item.class_name
-                              for item in self.decode(message).class_map}
+        for topic in wanted:
+            if self.topics[topic] not in self._store.types:
+                self._store.register(get_types_from_msg(
+                    self._bag.topics[topic].definition, self.topics[topic]))
+        for message in self.messages(wanted) if wanted else ():
+            names |= {item.class_id: item.class_name for item in self.decode(message).class_map}
         return BagClasses.of(names)
 
 

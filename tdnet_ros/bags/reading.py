@@ -80,14 +80,10 @@ def open_bag(path: Path) -> Reader:
     return reader
 
 
-def read_messages(reader: Reader, topics: Collection[str], start_ns: int | None = None,
-                  stop_ns: int | None = None) -> Iterator[Message]:
-    """Messages of some topics as topic, time of recording in ns and CDR bytes, in bag order.
-
-    `start_ns` is the first time of recording that is read, `stop_ns` the first that is not.
-    """
+def read_messages(reader: Reader, topics: Collection[str]) -> Iterator[Message]:
+    """Messages of some topics as topic, time of recording in ns and CDR bytes, in bag order."""
     chosen = [connection for connection in reader.connections if connection.topic in topics]
-    messages = iter(reader.messages(chosen, start_ns, stop_ns)) if chosen else iter(())
+    messages = iter(reader.messages(chosen)) if chosen else iter(())
     while True:
         with _readable(reader.path):
             message = next(messages, None)

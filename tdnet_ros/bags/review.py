@@ -17,7 +17,8 @@ COMPARE_EXAMPLES = '''examples:
   tdnet_bag compare run1 run2 --json diff.json --out worst
   tdnet_bag compare truth run1 --topics /camera/ground_truth /tdnet/labels/compressed
 
-Frames are matched by stamp, cameras by name. The exit status is 0, however much they differ.'''
+Frames are matched by stamp, cameras by name. The exit status is 0, however much they
+differ, and 1 where a bag is damaged or cannot be compared.'''
 
 REPORT_EXAMPLES = '''examples:
   tdnet_bag report labelled                       every bag that `tdnet_bag label` left there
@@ -55,10 +56,10 @@ def run_report(options: argparse.Namespace) -> int:
 
 def labelled_bags(path: Path) -> list[Path]:
     """The bag itself, or those in a folder."""
-    from tdnet_ros.bags.sources import natural_key
-    if not path.is_dir() or (path / 'metadata.yaml').exists():
+    from tdnet_ros.bags.sources import is_bag, natural_key
+    if not path.is_dir() or is_bag(path):
         return [path]
-    found = sorted((file.parent for file in path.glob('*/metadata.yaml')), key=natural_key)
+    found = sorted((item for item in path.iterdir() if is_bag(item)), key=natural_key)
     if not found:
         raise BagError(f'{path} is no rosbag2 directory and holds none')
     return found
@@ -103,4 +104,6 @@ def run_compare(options: argparse.Namespace) -> int:
             options.json.write_text(json.dumps(content, indent=1) + '\n', encoding='utf-8')
     except OSError as error:
         raise BagError(f'cannot write {error.filename}: {error.strerror}') from error
-    return 0
+    for problem in comparison.problems:
+        print(f'tdnet_bag: {problem}', file=sys.stderr)
+    return 1 if comparison.problems else 0

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,11 +68,14 @@ class Comparison:
     cameras: list[CameraComparison]
     unmatched: tuple[list[str], list[str]]
     '''Label topics that only one bag has.'''
+    problems: list[str]
+    '''What of the bags cannot be read, each in one line.'''
 
     def as_dict(self) -> dict[str, Any]:
         """Plain types for JSON, as docs/bags.md has them."""
         return {'a': str(self.paths[0]), 'b': str(self.paths[1]),
                 'topics_only_a': self.unmatched[0], 'topics_only_b': self.unmatched[1],
+                'problems': self.problems,
                 'cameras': [camera.as_dict(self.classes) for camera in self.cameras]}
 
 
@@ -94,17 +98,17 @@ def compare(first: Path, second: Path, topics: Topics | None = None, worst: int 
             on_frame: Callable[[int, int, str], None] = lambda done, total, camera: None,
             ) -> Comparison:
     """Compare the frames with the same stamp of the cameras that both bags have."""
-    bags = LabelledBag(first), LabelledBag(second)
-    conflict = bags[0].classes.conflict(bags[1].classes)
-    if conflict:
-        raise BagError(f'{first} and {second} differ in their classes: {conflict}')
-    pairs = match_cameras(*bags, topics)
-    cameras = [_compare_camera(bags, pair, worst, on_frame) for pair in pairs]
-    unmatched = [[camera.labels for camera in bag.cameras
-                  if camera not in [pair[side] for pair in pairs]]
-                 for side, bag in enumerate(bags)]
-    return Comparison((first, second), bags[0].classes.merged(bags[1].classes), cameras,
-                      (unmatched[0], unmatched[1]))
+    with closing(LabelledBag(first)) as bag, closing(LabelledBag(second)) as other:
+        conflict = bag.classes.conflict(other.classes)
+        if conflict:
+            raise BagError(f'{first} and {second} differ in their classes: {conflict}')
+        pairs = match_cameras(bag, other, topics)
+        cameras = [_compare_camera((bag, other), pair, worst, on_frame) for pair in pairs]
+        unmatched = [[camera.labels for camera in every.cameras
+                      if camera not in [pair[side] for pair in pairs]]
+                     for side, every in enumerate((bag, other))]
+        return Comparison((first, second), bag.classes.merged(other.classes), cameras,
+                          (unmatched[0], unmatched[1]), [*bag.problems, *other.problems])
 
 
 def _compare_camera(bags: tuple[LabelledBag, LabelledBag], pair: tuple[LabelCamera, LabelCamera],

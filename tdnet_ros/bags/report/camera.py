@@ -9,7 +9,7 @@ from tdnet_ros.bags.pair_counts import number
 from tdnet_ros.bags.report.live import LiveCamera
 from tdnet_ros.bags.report.series import pick
 from tdnet_ros.bags.report.tally import CameraTally
-from tdnet_ros.bags.report.truth import against_truth
+from tdnet_ros.bags.report.truth import Score
 from tdnet_ros.ros.meter import LATENCY
 
 LISTED = 500  # resets and failures that are listed one by one
@@ -17,18 +17,17 @@ PICTURES = 8
 
 
 def camera_summary(bag: LabelledBag, tally: CameraTally, live: LiveCamera | None,
-                   truth: tuple[LabelledBag, str] | None) -> dict[str, Any]:
+                   score: Score | None) -> dict[str, Any]:
     """Everything about one camera, as docs/bags.md has it."""
     camera, record = tally.camera, tally.camera.record
-    scores, counts = against_truth(bag, camera, *truth) if truth else (None, None)
-    iou = None if counts is None else counts.iou()
+    iou = score.counts.iou() if score else None
     shares = tally.class_shares(bag.classes)
     return {
         'name': camera.name, 'labels': camera.labels,
         'image': camera.image or (live.image_topic if live else ''),
         **tally.figures(),
         **(_recorded(record, tally) if record else _observed(live or LiveCamera())),
-        'truth': scores,
+        'truth': score.as_dict() if score else None,
         'pictures_ns': [tally.logged_ns[index] for index in pick(tally.frames, PICTURES)],
         'classes': [{'id': label, 'name': bag.classes.name(label),
                      'color': list(bag.classes.color(label)), 'share': share,

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from tdnet_ros.bags.reading import Message, header_stamp_ns
 from tdnet_ros.bags.report.camera import camera_summary
 from tdnet_ros.bags.report.live import DIAGNOSTICS, LiveRun
 from tdnet_ros.bags.report.tally import CameraTally
-from tdnet_ros.bags.report.truth import find_truth, is_truth
+from tdnet_ros.bags.report.truth import is_truth, score
 
 DIAGNOSTIC_TYPE = 'diagnostic_msgs/msg/DiagnosticArray'
 Update = Callable[[int, str], None]
@@ -24,22 +25,27 @@ def summarize_bag(path: Path, truth: Sequence[str] = (),
 
     `update` is called with the number of frames so far. BagError says why a bag cannot be read.
     """
-    bag = LabelledBag(path)
+    with closing(LabelledBag(path)) as bag:
+        return _summary(bag, truth, update)
+
+
+def _summary(bag: LabelledBag, truth: Sequence[str], update: Update) -> dict[str, Any]:
     cameras = [camera for camera in bag.cameras
                if camera.labels not in truth and not is_truth(camera.labels)]
     if not cameras:
-        raise BagError(f'{path} has no label topic (a name that ends with /labels or '
+        raise BagError(f'{bag.path} has no label topic (a name that ends with /labels or '
                        f'/labels/compressed); its topics: {", ".join(sorted(bag.topics))}')
-    truths = find_truth(bag, cameras, truth)
     tallies = [CameraTally(bag, camera) for camera in cameras]
     live = _read(bag, tallies, update)
+    scores = score(bag, cameras, truth)
     return {
-        'path': str(path), 'name': path.resolve().name,
+        'path': str(bag.path), 'name': bag.path.resolve().name,
         'start': datetime.fromtimestamp(bag.start_ns * 1e-9, timezone.utc).isoformat(
             timespec='seconds'),
         'duration_s': bag.duration_s, **_origin(bag, live),
         'cameras': [camera_summary(bag, tally, live.cameras.get(tally.camera.name),
-                                   truths.get(tally.camera.name)) for tally in tallies]}
+                                   scores.get(tally.camera.name)) for tally in tallies],
+        'damage': bag.problems}
 
 
 def _origin(bag: LabelledBag, live: LiveRun) -> dict[str, Any]:

@@ -1,6 +1,9 @@
 """A few pictures of a camera's labels, evenly spread over its frames."""
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
@@ -8,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tdnet_ros.bags.labelled import LabelledBag
-from tdnet_ros.bags.reading import COMPRESSED_IMAGE, IMAGE_TYPES, Message, header_stamp_ns
+from tdnet_ros.bags.reading import COMPRESSED_IMAGE, Message, header_stamp_ns
 from tdnet_ros.ros.compressed import compressed_to_rgb, encode_jpeg
 from tdnet_ros.ros.decoding import image_to_rgb
 from tdnet_ros.stream.labels import Painter
@@ -27,47 +30,64 @@ class Picture(NamedTuple):
     jpeg: bytes
 
 
-def strip(bag: LabelledBag, camera: dict[str, Any]) -> list[Picture]:
+def strip(path: Path, camera: dict[str, Any]) -> list[Picture]:
     """Pictures of the frames that `camera_summary` chose, each found by its log time.
 
-    From the overlay topic, else painted over the camera's images, else the labels' colours.
+    From the overlay topic, else painted over the camera's images in the bag or in the one that
+    was labelled, else the labels' colours.
     """
-    topics = next(item for item in bag.cameras if item.name == camera['name'])
-    drawing = _Drawing(bag, camera['image'])
-    pictures = []
-    for logged_ns in camera['pictures_ns']:
-        message = next(bag.messages({topics.overlay or topics.labels}, logged_ns), None)
-        if message:
-            rgb = _rgb(bag, message) if topics.overlay else drawing.labels(message)
-            pictures.append(Picture(bag.time_s(logged_ns), _jpeg(rgb)))
-    return pictures
+    with closing(LabelledBag(path)) as bag:
+        topics = next(item for item in bag.cameras if item.name == camera['name'])
+        topic = topics.overlay or topics.labels
+        messages = [next(bag.messages({topic}, logged_ns), None)
+                    for logged_ns in camera['pictures_ns']]
+        with _images(bag, camera['image']) as images:
+            painter = Painter(bag.classes.palette)
+            return [Picture(bag.time_s(message.logged_ns), _jpeg(
+                _rgb(bag, message) if topics.overlay else _painted(bag, message, painter, images)))
+                for message in messages if message]
 
 
-class _Drawing:
-    """Labels as a picture, over the camera's image where the bag has it."""
+class _Images(NamedTuple):
+    """Where a camera's images are."""
 
-    def __init__(self, bag: LabelledBag, image_topic: str) -> None:
-        self._bag = bag
-        self._painter = Painter(bag.classes.palette)
-        self._image = image_topic if bag.topics.get(image_topic) in IMAGE_TYPES else ''
+    bag: LabelledBag
+    topic: str
 
-    def labels(self, message: Message) -> NDArray[np.uint8]:
-        """RGB uint8 [H, W, 3]."""
-        labels = self._bag.pixels(message)
-        rgb = self._camera_image(message) if self._image else None
-        if rgb is None or rgb.shape[:2] != labels.shape:
-            return self._painter.colorize(labels)
-        return self._painter.blend(rgb, labels, OPACITY)
 
-    def _camera_image(self, labels: Message) -> NDArray[np.uint8] | None:
-        """The image that has the labels' stamp; offline it is logged at the same time."""
-        stamp_ns = header_stamp_ns(labels.cdr)
-        for before_ns, after_ns in ((0, 1), (BEFORE_NS, AFTER_NS)):
-            for message in self._bag.messages({self._image}, labels.logged_ns - before_ns,
-                                              labels.logged_ns + after_ns):
-                if header_stamp_ns(message.cdr) == stamp_ns:
-                    return _rgb(self._bag, message)
-        return None
+@contextmanager
+def _images(bag: LabelledBag, topic: str) -> Iterator[_Images | None]:
+    """The bag itself, or the one that was labelled, whichever has the images."""
+    if topic in bag.topics:
+        yield _Images(bag, topic)
+        return
+    source = bag.labelled_from()
+    if not source:
+        yield None
+        return
+    with closing(source):
+        yield _Images(source, topic) if topic in source.topics else None
+
+
+def _painted(bag: LabelledBag, message: Message, painter: Painter,
+             images: _Images | None) -> NDArray[np.uint8]:
+    """Labels as RGB uint8 [H, W, 3], over the camera's image where there is one."""
+    labels = bag.pixels(message)
+    rgb = _camera_image(message, images) if images else None
+    if rgb is None or rgb.shape[:2] != labels.shape:
+        return painter.colorize(labels)
+    return painter.blend(rgb, labels, OPACITY)
+
+
+def _camera_image(labels: Message, images: _Images) -> NDArray[np.uint8] | None:
+    """The image that has the labels' stamp; offline it is logged at the same time."""
+    stamp_ns = header_stamp_ns(labels.cdr)
+    for before_ns, after_ns in ((0, 1), (BEFORE_NS, AFTER_NS)):
+        for message in images.bag.messages({images.topic}, labels.logged_ns - before_ns,
+                                           labels.logged_ns + after_ns):
+            if header_stamp_ns(message.cdr) == stamp_ns:
+                return _rgb(images.bag, message)
+    return None
 
 
 def _rgb(bag: LabelledBag, message: Message) -> NDArray[np.uint8]:

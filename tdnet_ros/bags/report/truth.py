@@ -1,7 +1,9 @@
 """Labels against a ground truth that is in the bag, or in the bag that was labelled."""
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +12,26 @@ from tdnet_ros.bags.labelled import LabelCamera, LabelledBag
 from tdnet_ros.bags.matching import frame_keys, matched_frames
 from tdnet_ros.bags.pair_counts import PairCounts, number
 from tdnet_ros.bags.reading import IMAGE_TYPES
+from tdnet_ros.nets.classes import UNLABELED
 
 NAME = 'ground_truth'
 '''The part of a topic's name that tells it is one.'''
+
+
+@dataclass(frozen=True)
+class Score:
+    """How the labels of one camera compare with a truth; its pixels are the rows of `counts`."""
+
+    topic: str
+    bag: Path
+    frames: int
+    counts: PairCounts
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain types for JSON."""
+        return {'topic': self.topic, 'bag': str(self.bag), 'frames': self.frames,
+                'pixels': self.counts.pixels, 'accuracy': number(self.counts.equal_share()),
+                'miou': number(self.counts.miou())}
 
 
 def is_truth(topic: str) -> bool:
@@ -20,36 +39,36 @@ def is_truth(topic: str) -> bool:
     return NAME in topic.split('/')
 
 
-def find_truth(bag: LabelledBag, cameras: Sequence[LabelCamera],
-               wanted: Sequence[str]) -> dict[str, tuple[LabelledBag, str]]:
-    """Bag and topic of each camera's ground truth, by the camera's name.
+def score(bag: LabelledBag, cameras: Sequence[LabelCamera],
+          wanted: Sequence[str]) -> dict[str, Score]:
+    """Compare the cameras that have a ground truth with it; by the camera's name.
 
     `wanted` names topics; without, they are found by their name. The truth of one of several
-    cameras begins as the camera's images do: /front/ground_truth is that of /tdnet/front.
+    cameras begins as the camera's images do: /front/ground_truth is that of /tdnet/front. It is
+    looked for in the bag, then in the one that was labelled.
     """
-    found: dict[str, tuple[LabelledBag, str]] = {}
+    found: dict[str, Score] = {}
+    seen: set[str] = set()
     for source in _sources(bag):
-        for topic in wanted or filter(is_truth, sorted(source.topics)):
+        for topic in wanted or sorted(filter(is_truth, source.topics)):
             if source.topics.get(topic) in IMAGE_TYPES:
+                seen.add(topic)
                 for camera in cameras:
-                    if len(cameras) == 1 or _belongs(topic, camera):
-                        found.setdefault(camera.name, (source, topic))
-    missing = set(wanted) - {topic for _, topic in found.values()}
-    if missing:
-        raise BagError(f'{bag.path} has no ground truth {", ".join(sorted(missing))} of '
-                       f'{", ".join(camera.name for camera in cameras)}; its topics: '
-                       f'{", ".join(sorted(bag.topics))}')
+                    if camera.name not in found and (
+                            len(cameras) == 1 or _belongs(topic, camera)):
+                        found[camera.name] = _compare(bag, camera, source, topic)
+    if set(wanted) - seen:
+        raise BagError(f'{bag.path} has no image topic {", ".join(sorted(set(wanted) - seen))} '
+                       f'for a ground truth; its topics: {", ".join(sorted(bag.topics))}')
     return found
 
 
-def _sources(bag: LabelledBag) -> list[LabelledBag]:
-    """The bag, and the one that was labelled where that is still there."""
-    if bag.record and Path(bag.record.input).exists():
-        try:
-            return [bag, LabelledBag(Path(bag.record.input))]
-        except BagError:
-            pass
-    return [bag]
+def _sources(bag: LabelledBag) -> Iterator[LabelledBag]:
+    """The bag once more, and the one that was labelled where that is still there."""
+    for source in (LabelledBag(bag.path), bag.labelled_from()):
+        if source:
+            with closing(source):
+                yield source
 
 
 def _belongs(topic: str, camera: LabelCamera) -> bool:
@@ -57,22 +76,17 @@ def _belongs(topic: str, camera: LabelCamera) -> bool:
     return bool(space) and camera.name.endswith(space)
 
 
-def against_truth(bag: LabelledBag, camera: LabelCamera, source: LabelledBag,
-                  topic: str) -> tuple[dict[str, Any], PairCounts]:
-    """What there is to say of all frames that have a truth, and the counts by class.
-
-    A truth that is no class of the model, 255 for one, is not counted.
-    """
+def _compare(bag: LabelledBag, camera: LabelCamera, source: LabelledBag, topic: str) -> Score:
+    """A truth that is no class of the model, 255 for one, does not count."""
     labelled = frame_keys(bag, camera.labels)
     common = {key: logged_ns for key, logged_ns in frame_keys(source, topic).items()
               if key in labelled}
     counts = PairCounts()
     for _, *messages in matched_frames(source, topic, bag, camera.labels, common):
+        truth, labels = source.pixels(messages[0]), bag.pixels(messages[1])
         try:
-            counts.add(source.pixels(messages[0]), bag.pixels(messages[1]))
+            counts.add(truth, labels)
         except ValueError as error:
             raise BagError(f'{bag.path}: {topic} and {camera.labels}: {error}') from error
-    counts.ignore_from(max(bag.classes.names, default=254) + 1)
-    return {'topic': topic, 'bag': str(source.path), 'frames': len(common),
-            'pixels': counts.pixels, 'accuracy': number(counts.equal_share()),
-            'miou': number(counts.miou())}, counts
+    counts.ignore_from(max(bag.classes.names, default=UNLABELED - 1) + 1)
+    return Score(topic, source.path, len(common), counts)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from tdnet_ros.bags.errors import BagError
-from tdnet_ros.bags.labelled import LabelledBag
 from tdnet_ros.bags.report.collect import Update, summarize_bag
 from tdnet_ros.bags.report.page import Detail, data_uri, write_page
 from tdnet_ros.bags.report.plots import THEMES, timeline
@@ -25,7 +24,8 @@ def write_report(bag_dirs: Sequence[Path], out: Path, truth: Sequence[str] = (),
     """Write `out` (HTML) and the same as JSON beside it.
 
     `truth` names topics with a ground truth; without, those called ground_truth are taken.
-    Returns one line for each bag that cannot be read; the report names it and has the others.
+    Returns one line for each bag that cannot be read, which the report names, and for all that
+    is damaged in the others.
     """
     bags = [_summary(path, truth, update) for path in bag_dirs]
     cameras = [(bag, camera) for bag in bags for camera in bag.get('cameras', ())]
@@ -39,7 +39,7 @@ def write_report(bag_dirs: Sequence[Path], out: Path, truth: Sequence[str] = (),
         file.write('\n')
     with _replacing(out) as file:
         write_page(file, report, (_detail(bag, camera) for bag, camera in detailed))
-    return [f'{bag["path"]}: {bag["error"]}' for bag in bags if 'error' in bag]
+    return [line for bag in bags for line in bag.get('damage', [bag.get('error')])]
 
 
 def _summary(path: Path, truth: Sequence[str], update: Update) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def _most_interesting(cameras: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
 def _detail(bag: dict[str, Any], camera: dict[str, Any]) -> Detail:
     plots = {name: data_uri(timeline(camera, theme), 'image/svg+xml')
              for name, theme in THEMES.items()}
-    pictures = strip(LabelledBag(Path(bag['path'])), camera)
+    pictures = strip(Path(bag['path']), camera)
     return Detail(bag, camera, plots, [
         {'uri': data_uri(picture.jpeg, 'image/jpeg'), 'time_s': picture.time_s}
         for picture in pictures])

@@ -153,7 +153,7 @@ def bad_pairs(folder: Path) -> dict[str, tuple[Path, Path]]:
         "encoding 'bgr8': expected mono8 or 8UC1": (
             good, write_bag(folder / 'bgr', {
                 '/labels': [raw(0, np.zeros((2, 4, 3), np.uint8))]})),
-        'no metadata.yaml': (good, folder),
+        'is no rosbag': (good, folder),
     }
 
 
