@@ -3,24 +3,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import cv2
 import numpy as np
 
+from tdnet_ros.learn.records import Amount, Range
 from tdnet_ros.nets.classes import UNLABELED
+
+Scale = Annotated[float, Range(0.05, 20)]
 
 
 @dataclass(frozen=True)
 class Augmentation:
     """How far a training view may differ from the frame on disk."""
 
-    scale: tuple[float, float] = (0.6, 1.8)
-    rotation_deg: float = 4.0
+    scale: tuple[Scale, Scale] = (0.6, 1.8)
+    rotation_deg: Amount = 4.0
     flip: bool = True
-    brightness: float = 0.3
-    contrast: float = 0.3
-    saturation: float = 0.4
-    tint: float = 0.08
+    brightness: Amount = 0.3
+    contrast: Amount = 0.3
+    saturation: Amount = 0.4
+    tint: Amount = 0.08
     """Largest change of one colour channel against the others."""
 
 
@@ -28,13 +32,13 @@ class Augmentation:
 class Motion:
     """Largest change from one synthetic frame to the next."""
 
-    pan: float = 0.02
+    pan: Amount = 0.02
     """Share of the crop's size."""
-    zoom: float = 0.03
-    roll_deg: float = 0.7
-    parallax: float = 0.02
+    zoom: Amount = 0.03
+    roll_deg: Amount = 0.7
+    parallax: Amount = 0.02
     """Change of depth across the crop's height, as of a plane that tilts."""
-    exposure: float = 0.04
+    exposure: Amount = 0.04
 
 
 def random_view(rng: np.random.Generator, augmentation: Augmentation,

@@ -125,13 +125,13 @@ def open_folder(root: Path, split: str) -> Dataset:
     description = root / 'classes.yaml'
     if not description.is_file():
         raise ValueError(f'there is no {description}: expected a mapping of class names to RGB')
-    content = yaml.safe_load(description.read_text())
     try:
+        content = yaml.safe_load(description.read_text())
         classes = ClassSet(root.name, tuple(map(str, content)),
                            tuple((int(r), int(g), int(b)) for r, g, b in content.values()))
-    except (AttributeError, TypeError, ValueError) as error:
+    except (AttributeError, TypeError, ValueError, yaml.YAMLError) as error:
         raise ValueError(f'{description}: expected a mapping of class names to RGB colours, as '
-                         f"'road: [128, 64, 128]' ({error})") from error
+                         f"'road: [128, 64, 128]' ({' '.join(str(error).split())})") from error
     ids = {i: i for i in range(len(classes))} | {UNLABELED: UNLABELED}
     return _folders(root / split, classes, id_reader(ids), 1)
 

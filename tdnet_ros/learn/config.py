@@ -2,15 +2,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Annotated, Any, Literal
 
 import yaml
 
 from tdnet_ros.learn.augment import Augmentation, Motion
+from tdnet_ros.learn.records import Amount, Count, Natural, Range, Share, read_record
 
-Record = TypeVar('Record')
+Side = Annotated[int, Range(32)]
 
 
 @dataclass(frozen=True)
@@ -18,16 +19,16 @@ class Stage:
     """A stretch of a run with one kind of sample."""
 
     name: str
-    steps: int
-    crop: tuple[int, int]
+    steps: Count
+    crop: tuple[Side, Side]
     """Height and width in pixels; 32 k + 1, so that the grids of all strides share corners."""
-    batch: int
+    batch: Count
     """Clips per optimiser step, over all processes and accumulated parts."""
-    learning_rate: tuple[float, float]
+    learning_rate: tuple[Amount, Amount]
     """At the start and at the end of the stage."""
-    accumulate: int = 1
+    accumulate: Count = 1
     """Parts that a process computes one after the other for one step."""
-    still_share: float = 1.0
+    still_share: Share = 1.0
     """Share of clips that repeat one frame; the others move."""
     solo: bool = False
     """Only the first path learns, on single frames; the stage after starts all paths from it."""
@@ -37,15 +38,15 @@ class Stage:
 class LossWeights:
     """Factors of the terms of the loss."""
 
-    sub: float = 0.5
+    sub: Amount = 0.5
     """Prediction from a path's own features, nothing propagated."""
-    agreement: float = 1.0
+    agreement: Amount = 1.0
     """Divergence between the paths' outputs for the same picture."""
-    distillation: float = 1.0
+    distillation: Amount = 1.0
     """Divergence from the teacher; applies only with one."""
-    grouped: float = 0.5
+    grouped: Amount = 0.5
     """The same between the sub prediction and the teacher's channel group."""
-    auxiliary: float = 0.0
+    auxiliary: Amount = 0.0
     """Prediction from the backbone's stride 16."""
 
 
@@ -54,42 +55,48 @@ class TrainConfig:
     """All of a run but the data, the model and the place for results."""
 
     stages: tuple[Stage, ...]
-    seed: int = 0
-    optimizer: str = 'adamw'
-    """'adamw' or 'sgd' (momentum 0.9)."""
-    weight_decay: float = 0.01
-    warmup_steps: int = 200
-    power: float = 0.9
+    seed: Natural = 0
+    optimizer: Literal['adamw', 'sgd'] = 'adamw'
+    """SGD has momentum 0.9."""
+    weight_decay: Amount = 0.01
+    warmup_steps: Natural = 200
+    power: Amount = 0.9
     """Of the polynomial between a stage's learning rates."""
-    clip_gradient: float = 5.0
-    ema_decay: float = 0.998
-    class_balance: float = 0.5
+    clip_gradient: Amount = 5.0
+    ema_decay: Share = 0.998
+    class_balance: Amount = 0.5
     """Class weights are (median share / share of the pixels) to this power; 0: none."""
-    ohem_threshold: float = 0.7
-    label_stride: int = 1
+    ohem_threshold: Share = 0.7
+    label_stride: Count = 1
     """Losses look at every n-th label pixel in each direction."""
     loss: LossWeights = field(default_factory=LossWeights)
     augmentation: Augmentation = field(default_factory=Augmentation)
     motion: Motion = field(default_factory=Motion)
-    max_gap: int = 2
+    max_gap: Count = 2
     """Real video: largest step between the frames of a clip."""
-    precision: str = '32-true'
-    workers: int = 0
-    validate_every: int = 500
-    checkpoint_minutes: float = 3.0
-    log_every: int = 10
+    precision: Literal['32-true', 'bf16-mixed'] = '32-true'
+    workers: Natural = 0
+    """Processes that prepare samples, as far as the machine has cores for them; 0: none."""
+    validate_every: Count = 500
+    checkpoint_minutes: Amount = 3.0
+    log_every: Count = 10
     """Steps from one point of the curves to the next."""
 
     def __post_init__(self) -> None:
         if not self.stages:
             raise ValueError('a run needs at least one stage')
-        if self.optimizer not in ('adamw', 'sgd'):
-            raise ValueError(f"optimizer '{self.optimizer}', expected 'adamw' or 'sgd'")
 
     @property
     def steps(self) -> int:
         """Optimiser steps of the whole run."""
         return sum(stage.steps for stage in self.stages)
+
+    def end_of(self, stage: str) -> int:
+        """Return the number of steps up to the end of a stage, by its name."""
+        names = [entry.name for entry in self.stages]
+        if stage not in names:
+            raise ValueError(f"stage '{stage}', expected one of {', '.join(names)}")
+        return sum(entry.steps for entry in self.stages[:names.index(stage) + 1])
 
     def locate(self, step: int) -> tuple[int, int]:
         """Return the stage that a step lies in, and the step's number in it."""
@@ -125,13 +132,13 @@ def load_config(path: Path) -> TrainConfig:
         raise ValueError(f'config {path}: no such file')
     try:
         return parse_config(yaml.safe_load(path.read_text()))
-    except (yaml.YAMLError, ValueError, TypeError) as error:
-        raise ValueError(f'config {path}: {error}') from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise ValueError(f'config {path}: {" ".join(str(error).split())}') from error
 
 
 def parse_config(content: Any) -> TrainConfig:
     """Build a run's configuration from plain data."""
-    return _record(TrainConfig, content, 'the run')
+    return read_record(TrainConfig, content, 'the run')
 
 
 def plain(config: Any) -> dict[str, Any]:
@@ -139,32 +146,20 @@ def plain(config: Any) -> dict[str, Any]:
     return _lists(asdict(config))
 
 
-def with_seed(config: TrainConfig, seed: int | None) -> TrainConfig:
-    """Replace the seed, if one is given."""
-    return config if seed is None else replace(config, seed=seed)
-
-
-def _record(kind: type[Record], content: Any, where: str) -> Record:
-    if not isinstance(content, Mapping):
-        raise ValueError(f'{where}: expected a mapping, not {content!r}')
-    hints = get_type_hints(kind)
-    known = [entry.name for entry in fields(kind)]  # type: ignore[arg-type]
-    unknown = [str(key) for key in content if key not in known]
-    if unknown:
-        raise ValueError(f'{where}: unknown {", ".join(unknown)}; expected {", ".join(known)}')
-    return kind(**{key: _value(hints[key], value, key) for key, value in content.items()})
-
-
-def _value(hint: Any, value: Any, where: str) -> Any:
-    if hint == tuple[Stage, ...]:
-        return tuple(_record(Stage, item, f'stage {i}') for i, item in enumerate(value))
-    if is_dataclass(hint):
-        return _record(hint, value, where)  # type: ignore[arg-type]
-    if isinstance(value, list):
-        return tuple(_value(get_args(hint)[0], item, where) for item in value)
-    if hint is float:
-        return float(value)  # YAML reads 1e-3 as text
-    return value
+def override(config: TrainConfig, settings: Mapping[str, Any]) -> TrainConfig:
+    """Replace settings by their dotted names: 'seed', 'loss.grouped', 'stages.0.steps'."""
+    content = plain(config)
+    for name, value in settings.items():
+        *inner, last = (int(key) if key.isdigit() else key for key in name.split('.'))
+        place: Any = content
+        try:
+            for key in inner:
+                place = place[key]
+            place[last]  # only what is there can be replaced
+        except (KeyError, IndexError, TypeError):
+            raise ValueError(f"setting '{name}': there is no such setting") from None
+        place[last] = value
+    return parse_config(content)
 
 
 def _lists(value: Any) -> Any:

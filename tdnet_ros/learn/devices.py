@@ -2,7 +2,8 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, TypeVar
+import warnings
 
 from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
@@ -10,6 +11,8 @@ import torch
 from torch import nn
 
 from tdnet_ros.nets.zoo import Network
+
+Module = TypeVar('Module', bound=nn.Module)
 
 
 def make_fabric(accelerator: str, precision: Any) -> Fabric:
@@ -21,20 +24,36 @@ def make_fabric(accelerator: str, precision: Any) -> Fabric:
         fabric = Fabric(
             accelerator=accelerator, precision=precision, devices=here,
             num_nodes=everywhere // here, strategy=DDPStrategy(find_unused_parameters=True))
+        # Said of 1x1 filters alone: the strides of their last two dimensions differ, which
+        # index nothing, so memory is in the same order and nothing is slower.
+        warnings.filterwarnings('ignore', 'Grad strides do not match', UserWarning)
     fabric.launch()
+    # The sizes of a stage never change, so looking for the fastest kernels once pays.
+    torch.backends.cudnn.benchmark = fabric.device.type == 'cuda'
     return fabric
 
 
 def place(network: Network, fabric: Fabric) -> Network:
     """
-    Lay the filters out channels last, which convolutions like.
+    Prepare a network for where it learns.
 
     Several GPUs share the statistics of their batch norms; on CPUs torch has no such layer, and
     each process keeps to its part of the batch.
     """
     if fabric.world_size > 1 and fabric.device.type == 'cuda':
         network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
-    for parameter in network.parameters():
+    return channels_last(network)
+
+
+def channels_last(module: Module) -> Module:
+    """Lay the filters out channels last, which convolutions like."""
+    for parameter in module.parameters():
         if parameter.ndim == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
-    return network
+    return module
+
+
+def cores() -> int:
+    """Processor cores for each process of the run on this machine."""
+    usable = len(os.sched_getaffinity(0))
+    return max(1, usable // int(os.environ.get('LOCAL_WORLD_SIZE', 1)))

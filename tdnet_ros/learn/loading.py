@@ -8,16 +8,18 @@ from torch.utils.data import DataLoader
 
 from tdnet_ros.learn.config import TrainConfig
 from tdnet_ros.learn.datasets import Dataset
+from tdnet_ros.learn.devices import cores
 from tdnet_ros.learn.samples import Clip, ClipRecipe, ClipSamples
 
 
 def clips(config: TrainConfig, dataset: Dataset, paths: int, step: int,
-          rank: int, world: int) -> Iterator[Clip]:
+          rank: int, world: int, pin: bool = False) -> Iterator[Clip]:
     """
     Yield this process's parts of every step from `step` to the run's end.
 
     Part k of a step covers the same samples whether one process computes all parts or several
-    share them: accumulating n parts and running n processes see the same data.
+    share them: accumulating n parts and running n processes see the same data. pin: into memory
+    from which a GPU can copy by itself.
     """
     while step < config.steps:
         number, offset = config.locate(step)
@@ -32,8 +34,8 @@ def clips(config: TrainConfig, dataset: Dataset, paths: int, step: int,
             first = config.first_sample(later)
             for part in range(rank, stage.accumulate * world, world):
                 batches.append(list(range(first + part * size, first + (part + 1) * size)))
-        yield from DataLoader(samples, batch_sampler=batches, num_workers=config.workers,
-                              worker_init_fn=_keep_to_one_core)
+        yield from DataLoader(samples, batch_sampler=batches, worker_init_fn=_keep_to_one_core,
+                              num_workers=min(config.workers, cores()), pin_memory=pin)
         step += stage.steps - offset
 
 

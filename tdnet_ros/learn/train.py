@@ -12,9 +12,9 @@ from lightning_fabric import Fabric
 import yaml
 
 from tdnet_ros.learn.catalogue import DATASETS, open_dataset
-from tdnet_ros.learn.config import TrainConfig, load_config, plain
+from tdnet_ros.learn.config import TrainConfig, load_config, override, plain
 from tdnet_ros.learn.datasets import Dataset
-from tdnet_ros.learn.devices import make_fabric, place
+from tdnet_ros.learn.devices import channels_last, make_fabric, place
 from tdnet_ros.learn.distill import load_teacher
 from tdnet_ros.learn.export import LICENCES, export
 from tdnet_ros.learn.learner import Learner
@@ -25,9 +25,10 @@ from tdnet_ros.learn.trainer import LAST, Trainer
 from tdnet_ros.learn.validate import StreamingValidation
 from tdnet_ros.nets.architecture import aligned_size
 from tdnet_ros.nets.card import ModelCard, find_model
-from tdnet_ros.nets.checkpoint import load_network
+from tdnet_ros.nets.checkpoint import load_network, load_state
 from tdnet_ros.nets.zoo import Network, build, variant
 from tdnet_ros.stream.frame import Image
+from tdnet_ros.stream.segmenter import find_device
 
 EXAMPLES = """examples:
   tdnet_train --dataset camvid --root data/camvid --model td2-bise18-half --out runs/small
@@ -40,6 +41,7 @@ a model for every other tool. OUT/last.pt is where --resume goes on.
 """
 MORE_TO_DO = 75
 """Exit status (EX_TEMPFAIL) of a run that --max-minutes stopped before its end."""
+INTERRUPTED = 130
 DEFAULT_CONFIG = Path(__file__).parent / 'recipes' / 'default.yaml'
 
 
@@ -57,11 +59,16 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--teacher', metavar='CARD', help='per-frame network to distil')
     parser.add_argument('--init', metavar='CARD', help='model whose weights to start from')
     parser.add_argument('--seed', type=int, help="in place of the configuration's")
+    parser.add_argument('--set', action='append', default=[], metavar='NAME=VALUE',
+                        help="in place of the configuration's, such as loss.grouped=0")
     parser.add_argument('--resume', action='store_true', help='go on from OUT/last.pt if there')
+    parser.add_argument('--until', metavar='STAGE', help='end with this stage; --resume without '
+                        'it goes on')
     parser.add_argument('--max-minutes', type=float, default=float('inf'), metavar='M',
                         help=f'save and stop after this time with status {MORE_TO_DO}; '
                              '--resume goes on')
-    parser.add_argument('--accelerator', default='auto', help='cpu, cuda (default: auto)')
+    parser.add_argument('--accelerator', default='auto', choices=('auto', 'cpu', 'cuda'),
+                        help='where to compute (default: %(default)s)')
     return parser.parse_args(arguments)
 
 
@@ -71,18 +78,23 @@ def main(arguments: list[str] | None = None) -> int:
     options.command = shlex.join(['tdnet_train', *(arguments or sys.argv[1:])])
     try:
         return 0 if train(options) else MORE_TO_DO
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, FloatingPointError) as error:
         print(f'tdnet_train: {error}', file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print('tdnet_train: interrupted; --resume goes on', file=sys.stderr)
+        return INTERRUPTED
 
 
 def train(options: argparse.Namespace) -> bool:
     """Train, or go on training; return whether the run is complete."""
+    if not options.max_minutes >= 0:
+        raise ValueError(f'--max-minutes {options.max_minutes:g}: expected a time of at least 0')
     deadline = time.monotonic() + 60 * options.max_minutes
-    config = load_config(options.config)
-    if options.seed is not None:
-        config = replace(config, seed=options.seed)
+    config = read_config(options)
+    end = config.end_of(options.until) if options.until else config.steps
     variant(options.model)
+    find_device(options.accelerator)
     last = options.out / LAST
     if last.exists() and not options.resume:
         raise ValueError(f'{last} is there: add --resume to go on, or choose another --out')
@@ -99,10 +111,26 @@ def train(options: argparse.Namespace) -> bool:
     if last.exists():
         trainer.resume(last)
     data = clips(config, training, card.architecture.paths, trainer.step, fabric.global_rank,
-                 fabric.world_size)
+                 fabric.world_size, pin=fabric.device.type == 'cuda')
     validator = Validator(validation, card, options.out, fabric)
     with Progress(options.out, config, trainer.step, fabric.is_global_zero) as progress:
-        return trainer.run(data, validator, progress, deadline)
+        return trainer.run(data, validator, progress, end, deadline)
+
+
+def read_config(options: argparse.Namespace) -> TrainConfig:
+    """Read the configuration with the command line's changes to it."""
+    settings = {}
+    for setting in options.set:
+        name, equals, value = setting.partition('=')
+        if not equals:
+            raise ValueError(f'--set {setting}: expected NAME=VALUE')
+        try:
+            settings[name] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ValueError(f'--set {setting}: the value is no YAML') from error
+    if options.seed is not None:
+        settings['seed'] = options.seed
+    return override(load_config(options.config), settings)
 
 
 class Validator:
@@ -146,12 +174,12 @@ def make_learner(options: argparse.Namespace, config: TrainConfig, training: Dat
     """Build the network, from a model's weights where one is named, with its losses."""
     network = build(variant(options.model), len(training.classes))
     if options.init:
-        network.load_state_dict(load_network(find_model(options.init)).state_dict())
+        load_state(network, load_network(find_model(options.init)).state_dict(), options.init)
     weights = balance_weights(training.pixel_counts(), config.class_balance)
     teacher = None
     if options.teacher:
         teacher = load_teacher(options.teacher, network.architecture, training.classes)
-        teacher.to(fabric.device)
+        channels_last(teacher.to(fabric.device))
     return Learner(place(network, fabric), config, len(training.classes), weights, teacher)
 
 

@@ -62,15 +62,15 @@ class Trainer:
         self.learner, self.optimizer = fabric.setup(learner, make_optimizer(learner, config))
 
     def run(self, clips: Iterator[Clip], validation: Validation, watcher: Watcher,
-            deadline: float = float('inf')) -> bool:
-        """Train to the end of the run, or to the deadline (time.monotonic); True at the end."""
+            end: int, deadline: float = float('inf')) -> bool:
+        """Train up to step `end`, or to the deadline (time.monotonic); True at the end."""
         saved = time.monotonic()
-        while self.step < self.config.steps:
+        while self.step < end:
             terms = self.take_step(clips)
             if not all(math.isfinite(value) for value in terms.values()):
-                raise RuntimeError(f'the loss is not a number at step {self.step}: {terms}')
+                raise FloatingPointError(f'the loss is not a number at step {self.step}: {terms}')
             watcher.step(self.step, terms, self.config.learning_rate(self.step - 1))
-            ended = self.step == self.config.steps
+            ended = self.step == end
             stopped = time.monotonic() > deadline
             if ended or self.step % self.config.validate_every == 0:
                 self._validate(validation, watcher)
@@ -79,7 +79,7 @@ class Trainer:
                 saved = time.monotonic()
             if stopped:
                 break
-        return self.step == self.config.steps
+        return self.step >= end
 
     def take_step(self, clips: Iterator[Clip]) -> dict[str, float]:
         """Take one optimiser step; return the terms of its loss."""
@@ -125,12 +125,21 @@ class Trainer:
         self.fabric.barrier()
 
     def resume(self, path: Path) -> None:
-        """Go on from a checkpoint."""
-        state = torch.load(path, map_location='cpu', weights_only=True)
-        self.learner.module.load_state_dict(state['learner'])
-        self.average.network.load_state_dict(state['average'])
-        self.optimizer.load_state_dict(state['optimizer'])
-        self.step, self.best = state['step'], state['best']
+        """Go on from a checkpoint; ValueError if it is none, or another model's."""
+        try:
+            state = torch.load(path, map_location='cpu', weights_only=True)
+        except Exception as error:
+            raise ValueError(f'{path} cannot be read as a checkpoint of a run') from error
+        try:
+            if state['config']['optimizer'] != self.config.optimizer:
+                raise ValueError(state['config']['optimizer'])
+            self.learner.module.load_state_dict(state['learner'])
+            self.average.network.load_state_dict(state['average'])
+            self.optimizer.load_state_dict(state['optimizer'])
+            self.step, self.best = state['step'], state['best']
+        except (RuntimeError, KeyError, ValueError) as error:
+            raise ValueError(f'{path} does not fit this run: it is of another model, of other '
+                             'classes or of another optimiser') from error
 
     def _validate(self, validation: Validation, watcher: Watcher) -> None:
         if self.fabric.is_global_zero:

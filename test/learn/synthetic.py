@@ -4,7 +4,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-SIZE = 64, 96
+SIZE = 65, 97
 CLASSES = 'sky: [0, 0, 255]\nground: [0, 128, 0]\nsquare: [255, 255, 0]\n'
 
 

@@ -43,7 +43,7 @@ def test_folder_takes_classes_from_yaml_and_frames_without_labels(tmp_path):
     assert dataset.classes.palette[2] == (255, 255, 0)
     assert [len(clip) for clip in dataset.clips] == [3, 3]
     assert dataset.labelled() == [(0, 0), (0, 2), (1, 0), (1, 1), (1, 2)]
-    assert dataset.pixel_counts().sum() == 5 * 64 * 96
+    assert dataset.pixel_counts().sum() == 5 * 65 * 97
 
 
 def test_cityscapes_maps_ids_and_finds_the_video(tmp_path):

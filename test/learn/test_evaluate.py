@@ -30,7 +30,7 @@ def data(tmp_path_factory):
 def model(tmp_path_factory):
     path = tmp_path_factory.mktemp('model') / 'tiny.yaml'
     architecture = VARIANTS['td2-tiny']
-    export(build(architecture, 3), ModelCard('tiny', architecture, CLASSES, (64, 96)), path)
+    export(build(architecture, 3), ModelCard('tiny', architecture, CLASSES, (65, 97)), path)
     return path
 
 

@@ -32,7 +32,7 @@ def test_a_sample_depends_on_seed_and_number_alone(tmp_path):
 
 
 def test_each_pass_visits_every_frame_once(tmp_path):
-    drawn = samples(tmp_path / 'd', ClipRecipe(1, (64, 96), EXACT))
+    drawn = samples(tmp_path / 'd', ClipRecipe(1, (65, 97), EXACT))
     seen = {clip.images.numpy().tobytes() for clip in map(drawn.__getitem__, range(3))}
     assert len(seen) == 3
     assert seen == {clip.images.numpy().tobytes() for clip in map(drawn.__getitem__, range(3, 6))}
@@ -48,7 +48,7 @@ def test_a_still_clip_repeats_a_frame_exactly(tmp_path):
 
 
 def test_synthetic_motion_moves_image_and_label_together(tmp_path):
-    recipe = ClipRecipe(3, (64, 96), EXACT, replace(GREY, pan=0.1), still_share=0)
+    recipe = ClipRecipe(3, (65, 97), EXACT, replace(GREY, pan=0.1), still_share=0)
     drawn = samples(tmp_path / 'd', recipe)
     for number in range(3):
         clip = drawn[number]
@@ -62,7 +62,7 @@ def test_synthetic_motion_moves_image_and_label_together(tmp_path):
 
 
 def test_camera_motion_is_smooth():
-    maps = camera_motion(np.random.default_rng(0), Motion(), 5, (64, 96))
+    maps = camera_motion(np.random.default_rng(0), Motion(), 5, (65, 97))
     corner = np.array([90.0, 60.0, 1.0])
     track = np.array([(m @ corner)[:2] / (m @ corner)[2] for m in maps])
     steps = np.linalg.norm(np.diff(track, axis=0), axis=1)
@@ -71,7 +71,7 @@ def test_camera_motion_is_smooth():
 
 
 def test_a_real_history_has_random_gaps_and_only_the_last_label(tmp_path):
-    recipe = ClipRecipe(3, (64, 96), EXACT, still_share=0, max_gap=2)
+    recipe = ClipRecipe(3, (65, 97), EXACT, still_share=0, max_gap=2)
     drawn = samples(tmp_path / 'd', recipe, frames=6)
     offsets = set()
     for number in range(18):

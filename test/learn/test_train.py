@@ -8,6 +8,7 @@ import time
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+import torch
 import yaml
 
 from learn.synthetic import write_folder
@@ -29,7 +30,7 @@ def data(tmp_path_factory):
 
 
 def write_config(path, stages, **settings):
-    common = {'crop': [64, 96], 'batch': 4, 'learning_rate': [2e-3, 0]}
+    common = {'crop': [65, 97], 'batch': 4, 'learning_rate': [2e-3, 0]}
     content = {'stages': [{'name': 'one', **common, **stage} for stage in stages], 'log_every': 1,
                'warmup_steps': 2, 'augmentation': EXACT, 'validate_every': 1000, **settings}
     path.write_text(yaml.safe_dump(content))
@@ -91,10 +92,11 @@ def test_processes_see_what_one_process_accumulates(data, tmp_path):
     one = write_config(tmp_path / 'one.yaml', parts)
     two = write_config(tmp_path / 'two.yaml', stages)
     assert train(command(data, one, tmp_path / 'one')) == 0
-    subprocess.run(
+    run = subprocess.run(
         [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '2',
          '-m', 'tdnet_ros.learn.train', *command(data, two, tmp_path / 'two')],
-        check=True, capture_output=True)
+        check=True, capture_output=True, text=True)
+    assert 'UserWarning' not in run.stderr
     single, double = losses(tmp_path / 'one'), losses(tmp_path / 'two')
     assert list(single) == [1, 2, 3, 4, 5]
     assert double == pytest.approx(single, rel=1e-3)
@@ -111,8 +113,16 @@ def test_time_can_be_cut_into_chunks(data, tmp_path):
 
 @pytest.mark.parametrize(('change', 'message'), [
     ({'stages': []}, 'at least one stage'),
+    ({'stages': [{}]}, 'stages 0: steps missing'),
+    ({'stages': [{'steps': 'two'}]}, "stages 0: steps is 'two', expected a whole number of at"),
+    ({'stages': [{'steps': 1, 'crop': 64}]}, 'stages 0: crop is 64, expected a list of 2'),
+    ({'stages': [{'steps': 1, 'crop': [64, 9]}]}, 'stages 0: crop 1 is 9, expected a whole'),
+    ({'stages': [{'steps': 1, 'batch': 0}]}, 'stages 0: batch is 0, expected a whole number of'),
     ({'speed': 3}, 'the run: unknown speed; expected stages'),
-    ({'optimizer': 'adam'}, "optimizer 'adam', expected 'adamw' or 'sgd'"),
+    ({'optimizer': 'adam'}, "the run: optimizer is 'adam', expected 'adamw' or 'sgd'"),
+    ({'precision': 'int4'}, "the run: precision is 'int4', expected '32-true' or 'bf16-mixed'"),
+    ({'ema_decay': 1.5}, 'the run: ema_decay is 1.5, expected a number from 0 to 1'),
+    ({'loss': {'sub': True}}, 'loss: sub is True, expected a number of at least 0'),
     ({'stages': [{'steps': 1, 'batch': 3, 'accumulate': 2}]},
      "stage 'one': a batch of 3 can't be cut into 2"),
 ])
@@ -123,6 +133,56 @@ def test_a_bad_configuration_is_one_clear_line(data, tmp_path, capsys, change, m
     assert message in error
     assert error.startswith('tdnet_train: ')
     assert len(error.splitlines()) == 1
+
+
+@pytest.mark.parametrize(('more', 'message'), [
+    (['--max-minutes', '-1'], '--max-minutes -1: expected a time of at least 0'),
+    (['--max-minutes', 'nan'], '--max-minutes nan: expected'),
+    (['--seed', '-3'], 'seed is -3, expected a whole number of at least 0'),
+    (['--set', 'loss.speed=1'], "setting 'loss.speed': there is no such setting"),
+    (['--set', 'seed'], '--set seed: expected NAME=VALUE'),
+    (['--set', 'seed=['], 'the value is no YAML'),
+    (['--until', 'never'], "stage 'never', expected one of one"),
+    (['--model', 'td5'], "model 'td5'"),
+    (['--init', 'td4-tiny'], 'weights td4-tiny do not fit the network'),
+    pytest.param(['--accelerator', 'cuda'], "device 'cuda': CUDA is not available",
+                 marks=pytest.mark.skipif(torch.cuda.is_available(), reason='there is CUDA')),
+])
+def test_a_bad_request_is_one_clear_line(data, tmp_path, capsys, more, message):
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 1}])
+    assert train(command(data, config, tmp_path / 'run', *more)) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.startswith('tdnet_train: ')
+    assert len(error.splitlines()) == 1
+    assert not (tmp_path / 'run/last.pt').exists()
+
+
+def test_a_checkpoint_of_another_run_is_refused(data, tmp_path, capsys):
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 1}])
+    resume = command(data, config, tmp_path / 'run', '--resume')
+    assert train(resume) == 0
+    for change in (['--model', 'td4-tiny'], ['--set', 'optimizer=sgd']):
+        capsys.readouterr()
+        assert train([*resume, *change]) == 1
+        assert 'last.pt does not fit this run' in capsys.readouterr().err
+    (tmp_path / 'run/last.pt').write_bytes(b'cut off')
+    assert train(resume) == 1
+    assert 'last.pt cannot be read as a checkpoint' in capsys.readouterr().err
+
+
+def test_a_run_ends_with_a_stage_and_goes_on_with_other_losses(data, tmp_path, recwarn):
+    stages = [{'name': 'alone', 'steps': 2, 'solo': True}, {'name': 'all', 'steps': 2}]
+    config = write_config(tmp_path / 'c.yaml', stages, workers=64)
+    first = command(data, config, tmp_path / 'run', '--resume', '--set', 'loss.agreement=0')
+    assert train([*first, '--until', 'alone']) == 0
+    assert list(losses(tmp_path / 'run')) == [1, 2]
+    assert train(first) == 0
+    assert list(losses(tmp_path / 'run')) == [1, 2, 3, 4]
+    written = yaml.safe_load((tmp_path / 'run/best.yaml').read_text())['training']
+    assert written['step'] == 4
+    assert written['config']['loss']['agreement'] == 0
+    assert not [w for w in recwarn if 'worker' in str(w.message)]
 
 
 def test_a_teacher_is_trained_and_distilled(data, tmp_path):
