@@ -72,9 +72,14 @@ class _Scan:
         raw = _UNPACK[compression](packed)
         if not record.missing and (len(raw) != size or (crc and crc32(raw) != crc)):
             raise ValueError('checksum of the chunk does not match')
-        found = [message for inner in _records(raw, 0) if not inner.missing
-                 if (message := self.message(inner)) is not None]
+        found, cut = [], False
+        for inner in _records(raw, 0):
+            cut = bool(inner.missing)
+            if not cut and (message := self.message(inner)) is not None:
+                found.append(message)
         yield from sorted(found, key=lambda message: message[3])
+        if cut and not record.missing:
+            raise ValueError('a record inside of the chunk is longer than the chunk')
 
 
 def scan_mcap(data: Any, report: Callable[[str], None]) -> Iterator[Found]:

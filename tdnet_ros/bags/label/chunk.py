@@ -19,7 +19,7 @@ from tdnet_ros.bags.label.encoder import Encoder
 from tdnet_ros.bags.label.frames import Frames
 from tdnet_ros.bags.label.job import ChunkEnd, ChunkJob, ChunkResult, Place
 from tdnet_ros.bags.label.options import LabelOptions
-from tdnet_ros.bags.label.reader import FrameReader, Span
+from tdnet_ros.bags.label.reader import FrameReader
 from tdnet_ros.stream import VideoSegmenter
 
 THREADS = max(2, min(8, (os.cpu_count() or 2) // 2))
@@ -110,10 +110,8 @@ class Labeller:
             return course
         self._leave()
         bag = Bag(job.bag)
-        span = Span(job.cameras, job.place.states, job.place.start_ns, job.stop_ns,
-                    job.options.every, job.copied)
         tracks = [CameraTrack(self.segmenter.new_memory(), state) for state in job.place.states]
-        self._course = _Course(bag, job, job.place, FrameReader(bag, span, self._pool), tracks)
+        self._course = _Course(bag, job, job.place, FrameReader(bag, job.span, self._pool), tracks)
         return self._course
 
     def _leave(self) -> None:

@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 import signal
 import sys
@@ -62,13 +64,12 @@ def run_label(options: argparse.Namespace) -> int:
     from tdnet_ros.bags.label.chunk import Labeller
     from tdnet_ros.bags.label.run import check_inputs, label_bag
     check_inputs(options.bags)
-    stop = _stop_on_signals()
     try:
         labeller = Labeller(_label_options(options))
     except (ValueError, OSError) as error:
         raise BagError(str(error)) from error
     status = 0
-    with labeller:
+    with labeller, _stop_on_signals() as stop:
         for bag in options.bags:
             outcome = label_bag(bag, options.out, labeller, stop)
             if outcome.summary:
@@ -94,14 +95,19 @@ def _label_options(options: argparse.Namespace) -> LabelOptions:
         depth=tuple(options.depth), copy_input=options.copy_input, chunk_frames=options.chunk)
 
 
-def _stop_on_signals() -> threading.Event:
+@contextmanager
+def _stop_on_signals() -> Iterator[threading.Event]:
     """An event that SIGINT and SIGTERM set; a second one ends the program at once."""
     stop = threading.Event()
 
     def on_signal(number: int, _: object) -> None:
         stop.set()
-        signal.signal(number, signal.SIG_DFL)
+        signal.signal(number, before[number])
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, on_signal)
-    return stop
+    before = {number: signal.signal(number, on_signal)
+              for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -11,6 +11,7 @@ from tdnet_ros.bags.label.camera import CameraState
 from tdnet_ros.bags.label.channels import Channel
 from tdnet_ros.bags.label.options import LabelOptions
 from tdnet_ros.bags.label.plan import Camera
+from tdnet_ros.bags.label.reader import Span
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,12 @@ class ChunkJob:
     place: Place
     stop_ns: int
     '''Log time at which to stop, the chunk full or not.'''
+
+    @property
+    def span(self) -> Span:
+        """What of the bag it reads."""
+        return Span(self.cameras, self.place.states, self.place.start_ns, self.stop_ns,
+                    self.options.every, self.copied)
 
 
 @dataclass

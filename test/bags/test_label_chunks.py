@@ -1,0 +1,81 @@
+"""Chunks in any order and by any worker are the bag labelled in one go."""
+from __future__ import annotations
+
+from pathlib import Path
+import pickle
+import random
+import threading
+
+import pytest
+
+from bags.label_material import assert_same, eventful, expected, read_labels, save_model, write_bag
+from tdnet_ros.bags.label.bag_job import prepare
+from tdnet_ros.bags.label.chunk import Labeller
+from tdnet_ros.bags.label.job import ChunkResult
+from tdnet_ros.bags.label.options import LabelOptions
+from tdnet_ros.bags.label.output import Output
+from tdnet_ros.bags.label.run import label_bag
+from tdnet_ros.bags.label.survey import survey
+
+TOPICS = {'/front/image_raw': '/tdnet/front/labels/compressed',
+          '/rear/image_raw/compressed': '/tdnet/rear/labels/compressed'}
+
+
+@pytest.fixture(scope='module')
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_model(tmp_path_factory.mktemp('model'))
+
+
+@pytest.mark.parametrize('every', [1, 2])
+def test_chunks_in_any_order_are_the_whole(tmp_path: Path, model: Path, every: int) -> None:
+    bag = write_bag(tmp_path / 'drive', eventful())
+    options = LabelOptions(model=str(model), device='cpu', every=every, copy_input=True)
+    with Labeller(options) as labeller:
+        label_bag(bag, tmp_path / 'whole', labeller, threading.Event())
+    whole = {topic: read_labels(tmp_path / 'whole' / 'drive', topic) for topic in TOPICS.values()}
+
+    small = LabelOptions(**{**vars(options), 'chunk_frames': 5})
+    job = prepare(bag, small)
+    with Output(tmp_path / 'chunks', 'drive') as output:
+        output.open(job.identity)
+        chunks = list(survey(job, output, 0, job.first_place()))
+        assert len(chunks) == {1: 11, 2: 6}[every]
+        random.Random(1).shuffle(chunks)
+        with Labeller(small) as labeller:
+            results = [labeller.label(pickle.loads(pickle.dumps(chunk))) for chunk in chunks]
+        results.sort(key=lambda result: result.number)
+        output.publish(results, job.record(results, 1.0))
+        output.finish()
+    for topic, labels in whole.items():
+        assert_same(read_labels(tmp_path / 'chunks' / 'drive', topic), labels)
+    resets = [[(entry['stamp_ns'], entry['reason']) for result in results
+               for entry in result.topics[topic].resets] for topic in TOPICS]
+    with Labeller(options) as labeller:
+        again = label_bag(bag, tmp_path / 'whole', labeller, threading.Event())
+    assert again.skipped and again.record is not None
+    assert resets == [[(entry['stamp_ns'], entry['reason']) for entry in
+                       again.record.topics[topic].resets] for topic in TOPICS]
+
+
+def test_places_of_labelling_are_those_of_the_survey(tmp_path: Path, model: Path) -> None:
+    bag = write_bag(tmp_path / 'drive', eventful())
+    options = LabelOptions(model=str(model), device='cpu', chunk_frames=4)
+    job = prepare(bag, options)
+    with Output(tmp_path / 'out', 'drive') as output, Labeller(options) as labeller:
+        output.open(job.identity)
+        planned = list(survey(job, output, 0, job.first_place()))
+        results: list[ChunkResult] = []
+        for chunk in planned:
+            assert chunk.place == (results[-1].next if results else job.first_place())
+            results.append(labeller.label(chunk))
+        assert results[-1].next is None
+        assert ChunkResult.read(output.part / 'drive_1.json') == results[1]
+
+
+def test_labels_of_chunks_are_those_of_the_node(tmp_path: Path, model: Path) -> None:
+    bag = write_bag(tmp_path / 'drive', eventful())
+    with Labeller(LabelOptions(model=str(model), device='cpu', chunk_frames=3)) as labeller:
+        label_bag(bag, tmp_path / 'out', labeller, threading.Event())
+    assert len(list((tmp_path / 'out' / 'drive').glob('*.mcap'))) == 18
+    for image, labels in TOPICS.items():
+        assert_same(read_labels(tmp_path / 'out' / 'drive', labels), expected(bag, model)[image])
