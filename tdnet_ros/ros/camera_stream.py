@@ -67,6 +67,8 @@ class CameraStream:
         self._kind = CompressedImage if compressed else Image
         self.type_name = f'sensor_msgs/msg/{self._kind.__name__}'
         self.memory: FrameMemory = segmenter.new_memory()
+        self.latency_ms = 0.0
+        '''Capture to publication of the last image; without comparable stamps from arrival on.'''
         self._last_stamp_ns = 0
         self._lock = threading.Lock()
         self._waiting: Arrival | None = None
@@ -123,6 +125,11 @@ class CameraStream:
         """Whether somebody needs the confidence of the labels."""
         return self.outputs.wants_confidence or (
             self.points is not None and self.points.wanted)
+
+    @property
+    def latency_budget_ms(self) -> float:
+        """What the latency should not exceed."""
+        return self._parameters().latency_budget_ms
 
     def take(self) -> Job | None:
         """Decode the image that waits and ready the memory for it (in the worker's thread).
@@ -204,6 +211,7 @@ class CameraStream:
         if is_comparable(arrival.age_s):
             times_ms['transport'] = arrival.age_s * 1e3
             times_ms[LATENCY] = self._age_s(arrival.msg) * 1e3
+        self.latency_ms = times_ms.get(LATENCY, (published - arrival.time_s) * 1e3)
         if self.points is not None and self.points.wanted and result.confidence is not None:
             self.points.add(Labelled(header, rgb, labels, result.confidence))
         if self.outputs.wants_pictures:

@@ -13,6 +13,8 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from tdnet_ros.nets import DEFAULT_MODEL
+from tdnet_ros.stream.engines import ENGINES, PRECISIONS
+from tdnet_ros.stream.segmenter import RESIZABLE
 
 IMAGE_TRANSPORTS = ('raw', 'compressed')
 POINTS_SOURCES = ('depth', 'cloud')
@@ -44,6 +46,11 @@ class NodeParameters:
     input_size: tuple[int, ...] = _parameter(
         (0, 0), 'Height and width that images are resized to for the network; 0, 0 is the '
         "model's own. Labels always have the camera's size.", unit='px', low=0, high=8192)
+    engine: str = _parameter(
+        'torch', 'What computes the network: torch, onnxruntime, tensorrt (CUDA only) or, to '
+        'compare with, reference.')
+    precision: str = _parameter(
+        'float32', 'Precision of the network: float32, bfloat16 or, on CUDA, float16.')
     autostart: bool = _parameter(
         True, 'Configure and activate at start. Set it to false where a lifecycle manager does '
         'that.')
@@ -77,6 +84,9 @@ class NodeParameters:
     latency_budget_ms: float = _parameter(
         200.0, 'Capture-to-publish latency above which diagnostics warn (and report an error '
         'when every image is late).', unit='ms', low=1.0, high=60000.0, live=True)
+    adaptive: bool = _parameter(
+        False, 'Hold latency_budget_ms: run the network at a smaller input size while images are '
+        'late, at the full one again when there is room.')
     no_image_timeout_s: float = _parameter(
         3.0, 'Diagnostics report an error when no image came for so long.', unit='s', low=0.1,
         high=3600.0, live=True)
@@ -93,9 +103,12 @@ class NodeParameters:
                     "height and width, or [0, 0] for the model's own")
         self._check('input_size', all(_in_range(value, 'input_size') for value in self.input_size),
                     _expected(_FIELDS['input_size']))
-        for name, known in (('image_transport', IMAGE_TRANSPORTS),
+        for name, known in (('image_transport', IMAGE_TRANSPORTS), ('engine', ENGINES),
+                            ('precision', PRECISIONS),
                             ('points_source', POINTS_SOURCES)):
             self._check(name, getattr(self, name) in known, f'one of {", ".join(known)}')
+        self._check('adaptive', not self.adaptive or self.engine in RESIZABLE,
+                    f'false with engine {self.engine}, which is bound to one input size')
         self._check('cameras', 0 < len(self.cameras) == len(set(self.cameras)),
                     'at least one name, each once')
         self._check('cameras', self.cameras == ('',) or all(map(_CAMERA.fullmatch, self.cameras)),

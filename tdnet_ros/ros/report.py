@@ -8,6 +8,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
 
 from tdnet_ros.ros import graph
+from tdnet_ros.ros.adaptation import Adaptation
 from tdnet_ros.ros.camera_stream import CameraStream
 from tdnet_ros.ros.device import device_values, hardware_name, pressure
 from tdnet_ros.ros.diagnostics import WARN, Finding, camera_values, status, stream_findings
@@ -30,7 +31,8 @@ def batching(segmenter: VideoSegmenter) -> str:
 
 
 def device_status(name: str, phase: str, findings: Sequence[Finding],
-                  segmenter: VideoSegmenter | None) -> DiagnosticStatus:
+                  segmenter: VideoSegmenter | None,
+                  adaptation: Adaptation | None) -> DiagnosticStatus:
     """The network and the device it runs on."""
     values: dict[str, Any] = {'state': phase}
     if segmenter is None:
@@ -38,6 +40,8 @@ def device_status(name: str, phase: str, findings: Sequence[Finding],
     height, width = segmenter.input_size
     values |= {'model': segmenter.card.name, 'trained': segmenter.trained,
                'input size': f'{height} x {width}', 'paths': segmenter.paths,
+               'engine': f'{segmenter.engine} {segmenter.precision}',
+               **({'adaptive': adaptation.last_change or 'full size'} if adaptation else {}),
                **({'batches': batching(segmenter)} if segmenter.batch_ms else {}),
                **device_values(segmenter.device)}
     findings = [*findings, *(Finding(WARN, text) for text in pressure(segmenter.device))]

@@ -14,6 +14,7 @@ from rclpy.parameter import Parameter
 from std_srvs.srv import SetBool, Trigger
 
 from tdnet_ros.ros import parameters
+from tdnet_ros.ros.adaptation import Adaptation
 from tdnet_ros.ros.camera_stream import CameraStream
 from tdnet_ros.ros.device import hardware_name, release_memory
 from tdnet_ros.ros.diagnostics import ERROR, WARN, DiagnosticsThread, Finding
@@ -40,6 +41,7 @@ class SegmentationNode(LifecycleNode):
         self._unknown = parameters.unknown_names(self)
         self._segmenter: VideoSegmenter | None = None
         self._guard: MemoryGuard | None = None
+        self._adaptation: Adaptation | None = None
         self._streams: list[CameraStream] = []
         self._worker: Worker | None = None
         self._phase = 'unconfigured'
@@ -99,10 +101,12 @@ class SegmentationNode(LifecycleNode):
         height, width = settings.input_size
         segmenter = self._load(
             settings.model, settings.device, (height, width) if height else None,
-            settings.weights or None)
+            settings.weights or None, engine=settings.engine, precision=settings.precision)
         LabelMap(segmenter.card.classes, settings.keep_classes, settings.class_remap)
         guard = MemoryGuard(segmenter, self.get_logger())
         guard.warm_up(len(settings.cameras))
+        self._adaptation = (Adaptation(segmenter, self.get_logger())
+                            if settings.adaptive else None)
         self._segmenter, self._guard = segmenter, guard
         self._streams = [CameraStream(self, name, lambda: self._settings, segmenter)
                          for name in settings.cameras]
@@ -125,7 +129,8 @@ class SegmentationNode(LifecycleNode):
     def _activate(self) -> None:
         assert self._segmenter is not None
         assert self._guard is not None
-        self._worker = Worker(self._segmenter, self._streams, self._guard, self.get_logger())
+        self._worker = Worker(self._segmenter, self._streams, self._guard, self._adaptation,
+                              self.get_logger())
         for stream in self._streams:
             stream.open(self._worker.wake)
         self._phase, self._failure = 'active', ''
@@ -143,7 +148,7 @@ class SegmentationNode(LifecycleNode):
     def _release(self) -> None:
         self._deactivate()
         streams, self._streams = self._streams, []
-        self._segmenter = self._guard = None
+        self._segmenter = self._guard = self._adaptation = None
         for stream in streams:
             stream.destroy()
         self._phase = 'unconfigured'
@@ -229,6 +234,6 @@ class SegmentationNode(LifecycleNode):
             findings.append(Finding(ERROR, self._failure))
         if self._guard is not None and self._guard.finding:
             findings.append(Finding(WARN, self._guard.finding))
-        return [device_status(name, self._phase, findings, self._segmenter),
+        return [device_status(name, self._phase, findings, self._segmenter, self._adaptation),
                 *(camera_status(self, name, self._phase, stream, self._settings)
                   for stream in self._streams)]

@@ -6,6 +6,7 @@ import threading
 
 from rclpy.impl.rcutils_logger import RcutilsLogger
 
+from tdnet_ros.ros.adaptation import Adaptation
 from tdnet_ros.ros.camera_stream import CameraStream
 from tdnet_ros.ros.errors import ErrorLog, one_line
 from tdnet_ros.ros.memory_guard import MemoryGuard
@@ -20,11 +21,13 @@ class Worker:
     """
 
     def __init__(self, segmenter: VideoSegmenter, streams: Sequence[CameraStream],
-                 guard: MemoryGuard, logger: RcutilsLogger) -> None:
+                 guard: MemoryGuard, adaptation: Adaptation | None,
+                 logger: RcutilsLogger) -> None:
         self._segmenter = segmenter
         self._streams = streams
         self._turns = list(streams)
         self._guard = guard
+        self._adaptation = adaptation
         self._errors = ErrorLog(logger)
         self._stopping = False
         self._wake = threading.Event()
@@ -72,3 +75,5 @@ class Worker:
             stream.finish(job, outcome)
             if isinstance(outcome, Exception):
                 self._guard.failed(outcome)
+            elif self._adaptation is not None:
+                self._adaptation.observe(stream.latency_ms, stream.latency_budget_ms)

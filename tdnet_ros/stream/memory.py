@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,7 +30,6 @@ class _Seen(NamedTuple):
 
     stamp_ns: int
     size: tuple[int, int]
-    input_size: tuple[int, int] | None
     encoding: str
     frame_id: str
     thumbnail: NDArray[np.float32] | None
@@ -51,6 +51,7 @@ class FrameMemory:
         self.scene_cut = scene_cut
         self.next_path = 0
         self._entries: deque[Any] = deque(maxlen=paths - 1)
+        self._input_size: tuple[int, int] | None = None
         self._last: _Seen | None = None
         self._pending_reason: str | None = None
 
@@ -76,14 +77,13 @@ class FrameMemory:
         self.next_path = 0
         self._pending_reason = reason
 
-    def prepare(self, frame: Frame, input_size: tuple[int, int] | None = None) -> str | None:
+    def prepare(self, frame: Frame) -> str | None:
         """Reset if the memory is stale for this frame; return why, or None.
 
         The first reason that holds: the one given to `reset`, the stamp went backwards, the
-        gap is too long, the size, encoding or frame_id of the images or the size of the
-        network's input changed, the scene was cut.
+        gap is too long, the size, encoding or frame_id changed, the scene was cut.
         """
-        seen = _Seen(frame.stamp_ns, frame.size, input_size, frame.encoding, frame.frame_id,
+        seen = _Seen(frame.stamp_ns, frame.size, frame.encoding, frame.frame_id,
                      _thumbnail(frame.rgb) if self.scene_cut else None)
         reason = self._stale_reason(seen)
         if reason is not None:
@@ -91,6 +91,17 @@ class FrameMemory:
         reason, self._pending_reason = self._pending_reason, None
         self._last = seen
         return reason
+
+    def fit(self, input_size: tuple[int, int],
+            resample: Callable[[Any, tuple[int, int], tuple[int, int]], Any]) -> None:
+        """Carry the features over if the network's input, (height, width), has another size.
+
+        resample: takes features, their input size and the new one; returns the new features.
+        """
+        old, self._input_size = self._input_size, input_size
+        if old is not None and old != input_size:
+            self._entries = deque((resample(entry, old, input_size) for entry in self._entries),
+                                  self._entries.maxlen)
 
     def push(self, features: Any) -> None:
         """Keep the features of a frame that was processed (a per-frame network has none)."""
@@ -109,8 +120,7 @@ class FrameMemory:
             return f'gap of {gap_s:.3f} s exceeds max_gap_s {self.max_gap_s:g}'
         for what, old, new in (('image size', last.size, seen.size),
                                ('encoding', last.encoding, seen.encoding),
-                               ('frame_id', last.frame_id, seen.frame_id),
-                               ('input size', last.input_size, seen.input_size)):
+                               ('frame_id', last.frame_id, seen.frame_id)):
             if old != new:
                 return f'{what} changed from {old} to {new}'
         if seen.thumbnail is not None and last.thumbnail is not None:

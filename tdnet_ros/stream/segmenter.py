@@ -45,7 +45,7 @@ class VideoSegmenter:
         self.input_size = _checked_size(input_size or card.input_size)
         self.max_gap_s = max_gap_s
         self.scene_cut = scene_cut
-        self.engine = engine
+        self.engine, self.precision = engine, precision
         self._engine = load_engine(engine, card, device, self.input_size, precision)
         self._preprocessor = self._new_preprocessor()
         self.batch_ms: dict[int, float] = {}
@@ -125,7 +125,9 @@ class VideoSegmenter:
     def resize(self, input_size: tuple[int, int]) -> None:
         """Give the network another input size, (height, width), from the next frame on.
 
-        Memories reset themselves then. ValueError if the engine is bound to its size.
+        Memories are carried over by resampling: right after a change labels are nearly those
+        of a stream that always had the new size, unlike those with an empty memory. ValueError
+        if the engine is bound to its size.
         """
         if not self.is_resizable:
             raise ValueError(f'engine {self.engine} is bound to the input size it was made for: '
@@ -135,19 +137,36 @@ class VideoSegmenter:
 
     def warm_up(self, size: tuple[int, int]) -> None:
         """Run every path on a black frame of a camera's (height, width) with a full memory."""
-        self._frame_ms(size, 1)
+        self.frame_ms(size)
+
+    def frame_ms(self, size: tuple[int, int], count: int = 1) -> float:
+        """Time a frame of (height, width) in a batch of `count`, in ms.
+
+        Every path runs on black frames, first to fill the memory, then to be timed.
+        """
+        memories = [FrameMemory(self.paths, scene_cut=False, owner=self._engine)
+                    for _ in range(count)]
+        rgb = np.zeros((*size, 3), np.uint8)
+        starts = []
+        for number in range(2 * self.paths):
+            starts.append(time.perf_counter())
+            self._run([self._turn(Frame(rgb, number), memory) for memory in memories],
+                      confidence=False)
+        return (time.perf_counter() - starts[self.paths]) * 1e3 / (self.paths * count)
 
     def measure_batches(self, size: tuple[int, int], limit: int) -> None:
         """Find out up to how many frames, `limit` at most, are faster together than alone.
 
         size: (height, width) of the cameras' images. Fills `batch_ms`.
         """
-        self.batch_ms = measured(lambda count: self._frame_ms(size, count), limit)
+        self.batch_ms = measured(lambda count: self.frame_ms(size, count), limit)
 
+    @torch.inference_mode()
     def _turn(self, frame: Frame, memory: FrameMemory) -> _Turn:
         if memory.owner is not self._engine:
             raise ValueError('this memory was made by another segmenter: take one of new_memory()')
-        reason = memory.prepare(frame, self.input_size)
+        reason = memory.prepare(frame)
+        memory.fit(self.input_size, self._engine.resample)
         return _Turn(frame, memory, reason, *memory.turn)
 
     def _attempt(self, turns: list[_Turn], confidence: bool) -> list[Segmentation | Exception]:
@@ -193,18 +212,6 @@ class VideoSegmenter:
             reset_reason=turn.reset_reason, stage_ms=stage_ms, batch=len(turns),
             logits=upsample(one, self.input_size)[0].cpu().numpy() if keep_logits else None)
             for turn, one, (array, score) in zip(turns, logits.split(1), arrays, strict=True)]
-
-    def _frame_ms(self, size: tuple[int, int], count: int) -> float:
-        """Milliseconds of a frame in a batch, over all paths with a full memory."""
-        memories = [FrameMemory(self.paths, scene_cut=False, owner=self._engine)
-                    for _ in range(count)]
-        rgb = np.zeros((*size, 3), np.uint8)
-        starts = []
-        for number in range(2 * self.paths):
-            starts.append(time.perf_counter())
-            self._run([self._turn(Frame(rgb, number), memory) for memory in memories],
-                      confidence=False)
-        return (time.perf_counter() - starts[self.paths]) * 1e3 / (self.paths * count)
 
     def _new_preprocessor(self) -> Preprocessor:
         return Preprocessor(self.input_size, self.card.mean, self.card.std, self.device)

@@ -72,6 +72,8 @@ def test_given_values_arrive(make_node: Callable[..., Node]) -> None:
     ('input_size', [360], r"'input_size' is \[360\]: expected height and width"),
     ('input_size', [0, 480], 'expected height and width'),
     ('input_size', [-8, 480], 'whole number from 0 to 8192 px'),
+    ('engine', 'fast', "'fast': expected one of torch"),
+    ('precision', 'int8', "'int8': expected one of float32"),
     ('image_transport', 'theora', "'theora': expected one of raw, compressed"),
     ('cameras', ['a', 'a'], 'at least one name, each once'),
     ('cameras', ['front camera'], 'letters, digits'),
@@ -82,6 +84,12 @@ def test_a_value_that_does_not_fit_is_reported(
     assert len(problems) == 1
     assert re.search(words, problems[0])
     assert getattr(values, name) == getattr(NodeParameters(), name)
+
+
+def test_only_an_engine_of_any_size_is_adaptive() -> None:
+    assert NodeParameters(adaptive=True).adaptive
+    with pytest.raises(ValueError, match="'adaptive' is True: expected false with engine onnx"):
+        NodeParameters(adaptive=True, engine='onnxruntime')
 
 
 def test_an_unknown_name_is_reported(make_node: Callable[..., Node]) -> None:

@@ -140,20 +140,23 @@ def test_a_failure_costs_one_frame(segmenter: VideoSegmenter, make_frame: MakeFr
     assert result.path == 0
 
 
-def test_another_input_size_is_another_network_input(make_frame: MakeFrame) -> None:
-    """After `resize` it labels as if it had been loaded so, with an empty memory."""
-    segmenter, small = (VideoSegmenter.load('td2-tiny', 'cpu', size)
-                        for size in ((65, 97), (48, 64)))
+@pytest.mark.parametrize('engine', ['torch', 'reference'])
+def test_memory_survives_another_input_size(engine: str, make_frame: MakeFrame) -> None:
+    """After `resize` it soon labels as if it had been loaded so, and nothing is forgotten."""
+    segmenter, small = (VideoSegmenter.load('td4-tiny', 'cpu', size, engine=engine)
+                        for size in ((129, 193), (97, 129)))
     memory, expected = segmenter.new_memory(), small.new_memory()
-    for number in range(3):
+    for number in range(4):
         segmenter.step(make_frame(number), memory)
-    segmenter.resize((48, 64))
-    for number in range(3, 6):
+        small.step(make_frame(number), expected)
+    segmenter.resize((97, 129))
+    for number in range(4, 9):
         result = segmenter.step(make_frame(number), memory)
         same = small.step(make_frame(number), expected)
-        np.testing.assert_array_equal(result.labels, same.labels)
-        assert (result.path, result.memory_fill) == (same.path, same.memory_fill)
-        assert result.reset_reason == (
-            None if number > 3 else 'input size changed from (65, 97) to (48, 64)')
+        assert result.memory_fill == 3
+        assert result.reset_reason is None
+        assert result.path == same.path
+        equal = (result.labels == same.labels).mean()
+        assert equal > (0.9 if number < 7 else 0.9999)
     with pytest.raises(ValueError, match='at least 32x32'):
         segmenter.resize((8, 8))

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from tdnet_ros.nets.zoo import Network
+from tdnet_ros.stream.engines.resample import resample_path
 
 
 class Engine(Protocol):
@@ -20,6 +21,9 @@ class Engine(Protocol):
         the memory (None in a per-frame network).
         """
 
+    def resample(self, features: Any, old: tuple[int, int], new: tuple[int, int]) -> Any:
+        """Carry what `run` returned over from one input size, (height, width), to another."""
+
 
 class ReferenceEngine:
     """The network as it is written; what others are measured against."""
@@ -31,3 +35,7 @@ class ReferenceEngine:
         """See Engine."""
         result: tuple[Tensor, Any] = self.network(image, path, memory)
         return result
+
+    def resample(self, features: Any, old: tuple[int, int], new: tuple[int, int]) -> Any:
+        """See Engine."""
+        return resample_path(features, new, self.network.architecture.memory_stride)

@@ -71,6 +71,11 @@ class OnnxEngine:
             outputs['key'], outputs['value'], outputs.get('affinity'))
         return outputs['logits'], features
 
+    def resample(self, features: StepFeatures, old: tuple[int, int],
+                 new: tuple[int, int]) -> StepFeatures:
+        """See Engine; graphs are bound to one size."""
+        raise ValueError(f'graphs for an input of {old[0]}x{old[1]} take no {new[0]}x{new[1]}')
+
     def _memory(self, step: dict[str, Any], memory: Sequence[StepFeatures]) -> list[Tensor]:
         """List `share` and N-1 frames; zeros take the place of frames that are missing."""
         described = step['outputs']

@@ -15,6 +15,7 @@ from tdnet_ros.stream.engines.backbone import FusedBackbone
 from tdnet_ros.stream.engines.contexts import features_conv, fused_context
 from tdnet_ros.stream.engines.cpu import use_cpu_kernels
 from tdnet_ros.stream.engines.layers import Conv, fuse
+from tdnet_ros.stream.engines.resample import resample_step
 from tdnet_ros.stream.engines.step import FusedHead, PathStep, PerFrameStep, StepFeatures
 
 
@@ -24,6 +25,7 @@ class TorchEngine:
     def __init__(self, network: Network, device: torch.device,
                  precision: str = 'float32') -> None:
         self.dtype: torch.dtype = getattr(torch, precision)
+        self._stride = network.architecture.memory_stride
         self.steps = build_steps(network)
         every = nn.ModuleList(self.steps)
         lower(self.steps, self.dtype)
@@ -43,6 +45,11 @@ class TorchEngine:
         image = image.to(self.dtype, memory_format=torch.channels_last)
         result: tuple[Tensor, StepFeatures | None] = self.steps[path](image, memory)
         return result
+
+    def resample(self, features: StepFeatures, old: tuple[int, int],
+                 new: tuple[int, int]) -> StepFeatures:
+        """See Engine."""
+        return resample_step(features, old, new, self._stride)
 
 
 def lower(steps: Sequence[PathStep | PerFrameStep], dtype: torch.dtype) -> None:

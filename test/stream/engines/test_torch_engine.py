@@ -78,6 +78,27 @@ def test_size_may_change(make_network: Make, run: Run) -> None:
             assert torch.allclose(ours, reference, atol=1e-4)
 
 
+@pytest.mark.parametrize('name', [name for name in VARIANTS if variant(name).paths > 1])
+def test_features_fit_another_size(name: str, make_network: Make) -> None:
+    """What a memory holds is carried over; affinities stay averages."""
+    network = make_network(replace(variant(name), width=0.125, key_channels=8))
+    paths = network.architecture.paths
+    for engine in (TorchEngine(network, CPU), ReferenceEngine(network)):
+        old, new = (97, 161), (72, 120)
+        memory: list = []
+        with torch.inference_mode():
+            for path in range(paths - 1):
+                memory.append(engine.run(torch.randn(1, 3, *old), path, memory)[1])
+            memory = [engine.resample(entry, old, new) for entry in memory]
+            logits, entry = engine.run(torch.randn(1, 3, *new), paths - 1, memory)
+        assert logits.isfinite().all()
+        for part, same in zip(memory[-1], entry, strict=True):
+            assert part is None or same is None or part.shape == same.shape
+        affinity = getattr(memory[-1], 'affinity', None)
+        if affinity is not None:
+            assert torch.allclose(affinity.sum(-1), torch.ones(affinity.shape[:2]), atol=1e-5)
+
+
 @pytest.mark.parametrize('precision', ['float32', 'bfloat16'])
 def test_network_stays_as_it_was(precision: str, make_network: Make) -> None:
     network = make_network(variant('td2-bise18-half'))

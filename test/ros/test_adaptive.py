@@ -1,0 +1,45 @@
+"""A node that holds its latency budget, in a process of its own."""
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+pytest.importorskip('rclpy', reason='rclpy is missing')
+
+from diagnostic_msgs.msg import DiagnosticArray
+from sensor_msgs.msg import Image
+
+from ros.harness import (
+    NodeProcess,
+    Peer,
+    image_message,
+    latest_status,
+    moving_square,
+    pixels,
+    wait_for,
+)
+
+Start = Callable[..., NodeProcess]
+
+
+def test_falls_to_a_smaller_size_and_says_so(peer: Peer, start: Start) -> None:
+    node = start('-p', 'model:=td2-tiny', '-p', 'adaptive:=true', '-p', 'latency_budget_ms:=1.0',
+                 '-p', 'input_size:=[129, 193]', '-r', '__node:=late', '-r', 'image:=/late/image')
+    node.wait_for_log('active: labels')
+    assert 'adaptive: prepared 129 x 193' in node.log
+    labels = peer.collect(Image, '/late/labels')
+    diagnostics = peer.collect(DiagnosticArray, '/diagnostics')
+    send = peer.sender(topic='/late/image')
+    clip = moving_square(40)
+
+    def fallen() -> bool:
+        send.publish(image_message(clip[len(labels) % len(clip)], peer.now_ns()))
+        return 'adaptive: network input 65 x 97, smaller: ' in node.log
+
+    wait_for(fallen, 'the smallest size')
+    wait_for(lambda: 'smaller' in latest_status(diagnostics, 'late: device').get('adaptive', ''),
+             'the choice in diagnostics')
+    assert latest_status(diagnostics, 'late: device')['input size'] == '65 x 97'
+    assert pixels(labels[-1]).shape == clip[0].shape[:2]
+    assert node.end() == 0
