@@ -2,12 +2,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from tdnet_ros.bags.bag_classes import BagClasses
@@ -17,6 +19,8 @@ from tdnet_ros.bags.files.storage import NEVER
 from tdnet_ros.bags.label_record import FILE, LabelRecord, TopicRecord
 from tdnet_ros.bags.pair_counts import Labels
 from tdnet_ros.bags.reading import COMPRESSED_IMAGE, IMAGE_TYPES, RAW_IMAGE, Message
+from tdnet_ros.ros.compressed import compressed_to_rgb
+from tdnet_ros.ros.decoding import image_to_rgb
 
 PNG = b'\x89PNG'
 LABEL_ENCODINGS = ('mono8', '8UC1')
@@ -52,7 +56,7 @@ class LabelledBag:
         self.problems = self._bag.problems
         self.topics: Mapping[str, str] = {name: topic.msgtype
                                           for name, topic in self._bag.topics.items()}
-        self.start_ns = self._bag.start_ns
+        self.start_ns = min(self._bag.start_ns, self._bag.end_ns)
         self.duration_s = max(self._bag.end_ns - 1 - self.start_ns, 0) * 1e-9
         self.cameras = self._cameras()
         self.classes = self._classes()
@@ -79,18 +83,32 @@ class LabelledBag:
         return self._bag.messages(topics, start_ns, stop_ns)
 
     def decode(self, message: Message) -> Any:
-        """The message of a standard type as an object with its fields."""
-        return self._store.deserialize_cdr(message.cdr, self.topics[message.topic])
+        """The message as an object with its fields; BagError says what is wrong with it."""
+        with self._naming(message):
+            return self._store.deserialize_cdr(message.cdr, self.topics[message.topic])
+
+    def pixels(self, message: Message) -> Labels:
+        """Labels or confidence uint8 [H, W]; BagError says what is wrong with the message."""
+        image = self.decode(message)
+        with self._naming(message):
+            return one_channel(image, self.topics[message.topic] == COMPRESSED_IMAGE)
+
+    def rgb(self, message: Message) -> NDArray[np.uint8]:
+        """An image as uint8 [H, W, 3]; BagError says what is wrong with the message."""
+        image = self.decode(message)
+        with self._naming(message):
+            if self.topics[message.topic] == COMPRESSED_IMAGE:
+                return compressed_to_rgb(image)
+            return image_to_rgb(image)
 
     def time_s(self, logged_ns: int) -> float:
         """Seconds from the start of the bag."""
         return (logged_ns - self.start_ns) * 1e-9
 
-    def pixels(self, message: Message) -> Labels:
-        """Labels or confidence uint8 [H, W]; BagError says what is wrong with the message."""
+    @contextmanager
+    def _naming(self, message: Message) -> Iterator[None]:
         try:
-            return one_channel(self.decode(message),
-                               self.topics[message.topic] == COMPRESSED_IMAGE)
+            yield
         except Exception as error:  # parsers of foreign bytes raise nearly anything
             raise BagError(f'{self.path}: {message.topic} at '
                            f'{self.time_s(message.logged_ns):.3f} s: {error}') from error

@@ -18,7 +18,7 @@ class Detail(NamedTuple):
     bag: dict[str, Any]
     camera: dict[str, Any]
     plots: dict[str, str]
-    '''Data URIs by theme.'''
+    '''Data URIs by theme; empty where no frame has labels.'''
     strip: list[dict[str, Any]]
     '''`uri` and `time_s` of each picture.'''
 

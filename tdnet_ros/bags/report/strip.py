@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tdnet_ros.bags.labelled import LabelledBag
-from tdnet_ros.bags.reading import COMPRESSED_IMAGE, Message, header_stamp_ns
-from tdnet_ros.ros.compressed import compressed_to_rgb, encode_jpeg
-from tdnet_ros.ros.decoding import image_to_rgb
+from tdnet_ros.bags.reading import Message, header_stamp_ns
+from tdnet_ros.ros.compressed import encode_jpeg
 from tdnet_ros.stream.labels import Painter
 
 WIDTH = 480  # px at most
@@ -44,7 +43,7 @@ def strip(path: Path, camera: dict[str, Any]) -> list[Picture]:
         with _images(bag, camera['image']) as images:
             painter = Painter(bag.classes.palette)
             return [Picture(bag.time_s(message.logged_ns), _jpeg(
-                _rgb(bag, message) if topics.overlay else _painted(bag, message, painter, images)))
+                bag.rgb(message) if topics.overlay else _painted(bag, message, painter, images)))
                 for message in messages if message]
 
 
@@ -86,14 +85,8 @@ def _camera_image(labels: Message, images: _Images) -> NDArray[np.uint8] | None:
         for message in images.bag.messages({images.topic}, labels.logged_ns - before_ns,
                                            labels.logged_ns + after_ns):
             if header_stamp_ns(message.cdr) == stamp_ns:
-                return _rgb(images.bag, message)
+                return images.bag.rgb(message)
     return None
-
-
-def _rgb(bag: LabelledBag, message: Message) -> NDArray[np.uint8]:
-    image = bag.decode(message)
-    compressed = bag.topics[message.topic] == COMPRESSED_IMAGE
-    return compressed_to_rgb(image) if compressed else image_to_rgb(image)
 
 
 def _jpeg(rgb: NDArray[np.uint8]) -> bytes:

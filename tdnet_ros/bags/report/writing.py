@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 import json
 from pathlib import Path
@@ -61,7 +61,7 @@ def _most_interesting(cameras: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
 
 def _detail(bag: dict[str, Any], camera: dict[str, Any]) -> Detail:
     plots = {name: data_uri(timeline(camera, theme), 'image/svg+xml')
-             for name, theme in THEMES.items()}
+             for name, theme in THEMES.items() if camera['frames']}
     pictures = strip(Path(bag['path']), camera)
     return Detail(bag, camera, plots, [
         {'uri': data_uri(picture.jpeg, 'image/jpeg'), 'time_s': picture.time_s}
@@ -80,4 +80,5 @@ def _replacing(path: Path) -> Iterator[TextIO]:
     except OSError as error:
         raise BagError(f'cannot write {path}: {error.strerror or error}') from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
