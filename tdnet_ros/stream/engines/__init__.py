@@ -6,6 +6,7 @@ import torch
 from tdnet_ros.nets.card import ModelCard
 from tdnet_ros.nets.checkpoint import load_network
 from tdnet_ros.stream.engines.engine import Engine, ReferenceEngine
+from tdnet_ros.stream.engines.graphs import GraphEngine
 from tdnet_ros.stream.engines.torch_engine import TorchEngine
 
 PRECISIONS = ('float32', 'bfloat16', 'float16')
@@ -25,6 +26,8 @@ def load_engine(name: str, card: ModelCard, device: torch.device, input_size: tu
     network = load_network(card)
     if name == 'reference':
         return ReferenceEngine(network.to(device))
+    if device.type == 'cuda':
+        return GraphEngine(network, device, precision)
     return TorchEngine(network, device, precision)
 
 

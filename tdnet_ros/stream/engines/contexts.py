@@ -1,7 +1,7 @@
 """Sub-features, and 1x1 or 3x3 convolutions of them, without work that has no effect."""
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from typing import NamedTuple
 
 import torch
@@ -160,7 +160,7 @@ def _cut(conv: Conv, kept: slice) -> Conv:
     return conv
 
 
-@lru_cache(maxsize=8)
+@cache  # never dropped: recorded graphs read them
 def _pooling(size: tuple[int, int], dtype: torch.dtype, device: torch.device) -> Tensor:
     """Weights [bins of all levels, h*w] that average maps over the bins of the pyramid."""
     levels = []
@@ -170,7 +170,7 @@ def _pooling(size: tuple[int, int], dtype: torch.dtype, device: torch.device) ->
     return torch.cat(levels).to(device, dtype)
 
 
-@lru_cache(maxsize=8)
+@cache  # never dropped: recorded graphs read them
 def _interpolation(size: tuple[int, int], stride: int, kernel: int, dtype: torch.dtype,
                    device: torch.device) -> Tensor:
     """Weights [h*w, bins of all levels * kernel * kernel] that upsample the bins.

@@ -1,0 +1,136 @@
+"""Steps on tensors at fixed addresses; on CUDA each is recorded once and replayed as one graph."""
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+import warnings
+
+import torch
+from torch import Tensor
+
+from tdnet_ros.nets.zoo import Network
+from tdnet_ros.stream.engines.resample import resample_step
+from tdnet_ros.stream.engines.static import StaticStep, flatten, placeholder
+from tdnet_ros.stream.engines.step import StepFeatures
+from tdnet_ros.stream.engines.torch_engine import TorchEngine
+
+WARM_UPS = 3
+'''Runs before a step is recorded: libraries choose their algorithms and make their caches.'''
+
+Replay = Callable[[], object]
+Record = Callable[[StaticStep, Sequence[Tensor]], tuple[Replay, Sequence[Tensor]]]
+'''Takes a step and its inputs; returns what repeats it on them, and where its outputs are.'''
+
+
+class GraphEngine:
+    """TorchEngine, but a step costs one launch instead of hundreds.
+
+    Graphs are recorded for the first input of a shape, at warm-up. Every path has inputs of its
+    own for image and memory. What a frame leaves in the memory is copied out of the graph, into
+    memory that the frame N-1 before has given back; so nothing is allocated after the first
+    frames, any number of cameras can share the graphs, and a memory outlives the next replay.
+    """
+
+    def __init__(self, network: Network, device: torch.device, precision: str = 'float32',
+                 record: Record | None = None) -> None:
+        """`record` defaults to CUDA graphs; `repeat` does the same on any device, unrecorded."""
+        self._eager = TorchEngine(network, device, precision)
+        self._paths = network.architecture.paths
+        self._stride = network.architecture.memory_stride
+        self._record = record or CudaGraphs(device)
+        self._fixed: dict[tuple[int, torch.Size], FixedStep] = {}
+
+    @torch.inference_mode()
+    def run(self, image: Tensor, path: int,
+            memory: Sequence[StepFeatures]) -> tuple[Tensor, StepFeatures | None]:
+        """See Engine."""
+        key = path, image.shape
+        if key not in self._fixed:
+            self._fixed[key] = self._prepare(image, path)
+        fixed = self._fixed[key]
+        if self._paths == 1:
+            return fixed.run([image])[0], None
+        missing = self._paths - 1 - len(memory)
+        share = fixed.nothing if missing else fixed.everything
+        frames = [*[fixed.blank] * missing, *memory]
+        logits, *features = fixed.run([image, share, *flatten(frames)])
+        return logits, StepFeatures(*features, *[None] * (3 - len(features)))
+
+    def resample(self, features: StepFeatures, old: tuple[int, int],
+                 new: tuple[int, int]) -> StepFeatures:
+        """See Engine."""
+        return resample_step(features, old, new, self._stride)
+
+    def _prepare(self, image: Tensor, path: int) -> FixedStep:
+        """Make the fixed tensors for images like this one; ValueError if there is no such path."""
+        _, features = self._eager.run(image, path, [])
+        step = StaticStep(self._eager.steps[path], self._paths, self._eager.dtype)
+        return FixedStep(step, image, features, self._record)
+
+
+class FixedStep:
+    """One path for images of one shape."""
+
+    def __init__(self, step: StaticStep, image: Tensor, features: StepFeatures | None,
+                 record: Record) -> None:
+        """Take an example of an image, and of what it leaves in the memory."""
+        inputs = [torch.empty_like(image, dtype=step.dtype, memory_format=torch.channels_last)]
+        inputs[0].copy_(image)
+        if features is not None:
+            self.blank = placeholder(features)
+            self.nothing = image.new_zeros(1, dtype=step.dtype)
+            self.everything = torch.ones_like(self.nothing)
+            memory = [placeholder(features) for _ in range(step.paths - 1)]
+            inputs += [self.nothing.clone(), *flatten(memory)]
+        self._inputs = inputs
+        self._replay, self._outputs = record(step, inputs)
+
+    def run(self, inputs: Sequence[Tensor]) -> list[Tensor]:
+        """Copy inputs in, repeat the step and copy its outputs out."""
+        image, *memory = inputs
+        self._inputs[0].copy_(image)
+        if memory:
+            torch._foreach_copy_(self._inputs[1:], memory)
+        self._replay()
+        outputs = [torch.empty_like(output) for output in self._outputs]
+        torch._foreach_copy_(outputs, list(self._outputs))
+        return outputs
+
+
+class CudaGraphs:
+    """Records steps as CUDA graphs that share one pool of memory: they never run at once."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._pool: Any = None
+        torch.backends.cudnn.benchmark = True  # shapes are fixed
+
+    def __call__(self, step: StaticStep,
+                 inputs: Sequence[Tensor]) -> tuple[Replay, Sequence[Tensor]]:
+        """Record a step; one that cannot be is launched kernel by kernel, with a warning."""
+        stream = torch.cuda.Stream(self._device)
+        stream.wait_stream(torch.cuda.current_stream(self._device))
+        with torch.cuda.stream(stream):
+            for _ in range(WARM_UPS):
+                step(*inputs)
+        torch.cuda.current_stream(self._device).wait_stream(stream)
+        graph = torch.cuda.CUDAGraph()
+        try:
+            with torch.cuda.graph(graph, pool=self._pool, stream=stream):
+                outputs = step(*inputs)
+        except RuntimeError as error:
+            torch.cuda.synchronize(self._device)
+            warnings.warn(f'no CUDA graph, so frames take longer: {error}', stacklevel=2)
+            return repeat(step, inputs)
+        self._pool = graph.pool()
+        return graph.replay, outputs
+
+
+def repeat(step: StaticStep, inputs: Sequence[Tensor]) -> tuple[Replay, Sequence[Tensor]]:
+    """Do what a recorded graph does, by running the step again."""
+    outputs = step(*inputs)
+
+    def replay() -> None:
+        torch._foreach_copy_(list(outputs), list(step(*inputs)))
+
+    return replay, outputs
