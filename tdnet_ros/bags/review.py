@@ -40,9 +40,9 @@ def add_report_options(parser: argparse.ArgumentParser) -> None:
 
 def run_report(options: argparse.Namespace) -> int:
     """Write the report; name the bags that cannot be read."""
+    bags = [bag for path in options.bags for bag in labelled_bags(path)]
     from tdnet_ros.bags.progress import progress
     from tdnet_ros.bags.report import write_report
-    bags = [bag for path in options.bags for bag in labelled_bags(path)]
     first = options.bags[0]
     out = options.out or (first if first.is_dir() else first.parent) / 'report.html'
     with progress(f'reading {len(bags)} bags' if len(bags) > 1 else f'reading {bags[0]}',
