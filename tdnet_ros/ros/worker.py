@@ -1,16 +1,24 @@
 """The one thread that runs the network for all cameras."""
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 import threading
+from typing import NamedTuple
 
 from rclpy.impl.rcutils_logger import RcutilsLogger
 
 from tdnet_ros.ros.adaptation import Adaptation
-from tdnet_ros.ros.camera_stream import CameraStream
+from tdnet_ros.ros.camera_stream import CameraStream, Job
 from tdnet_ros.ros.errors import ErrorLog, one_line
 from tdnet_ros.ros.memory_guard import MemoryGuard
-from tdnet_ros.stream import VideoSegmenter
+from tdnet_ros.stream import Segmentation, VideoSegmenter
+
+
+class _Flight(NamedTuple):
+    """Images that the device works on."""
+
+    jobs: list[tuple[CameraStream, Job]]
+    outcomes: Iterator[tuple[int, Segmentation | Exception]]
 
 
 class Worker:
@@ -26,6 +34,7 @@ class Worker:
         self._segmenter = segmenter
         self._streams = streams
         self._turns = list(streams)
+        self._in_flight: _Flight | None = None
         self._guard = guard
         self._adaptation = adaptation
         self._errors = ErrorLog(logger)
@@ -51,27 +60,40 @@ class Worker:
             try:
                 while self._serve_next() and not self._stopping:
                     pass
+                self._land()
             except Exception as error:
                 self._errors.report(f'labelling failed: {one_line(error)}')
+                self._wake.set()
 
     def _serve_next(self) -> bool:
         """Label for the camera whose turn it is, if an image waits; returns whether one did."""
         due = [stream for stream in self._turns if stream.is_due]
         if due:
             together = [stream for stream in due if stream.memory.turn == due[0].memory.turn]
-            self._label(together[:self._segmenter.batch])
+            self._launch(together[:self._segmenter.batch])
         for stream in self._streams:
             stream.publish_points()
         return bool(due)
 
-    def _label(self, streams: Sequence[CameraStream]) -> None:
+    def _launch(self, streams: Sequence[CameraStream]) -> None:
+        """Label images; where the device works by itself, those launched before land meanwhile."""
         self._turns = [*(stream for stream in self._turns if stream not in streams), *streams]
         jobs = [(stream, job) for stream in streams if (job := stream.take()) is not None]
         outcomes = self._segmenter.step_batch(
             [job.frame for _, job in jobs], [stream.memory for stream, _ in jobs],
             confidence=any(stream.wants_confidence for stream, _ in jobs))
-        for index, outcome in outcomes:
-            stream, job = jobs[index]
+        self._land()
+        self._in_flight = _Flight(jobs, outcomes)
+        if not self._segmenter.is_asynchronous:
+            self._land()
+
+    def _land(self) -> None:
+        """Publish what was launched."""
+        flight, self._in_flight = self._in_flight, None
+        if flight is None:
+            return
+        for index, outcome in flight.outcomes:
+            stream, job = flight.jobs[index]
             stream.finish(job, outcome)
             if isinstance(outcome, Exception):
                 self._guard.failed(outcome)

@@ -2,10 +2,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+import multiprocessing
 import os
 from pathlib import Path
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -20,6 +20,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.time import Time
 from sensor_msgs.msg import Image
+from std_srvs.srv import Trigger
 
 from tdnet_ros.ros.messages import array_to_image
 
@@ -41,17 +42,35 @@ def wait_for(condition: Callable[[], Any], what: str, timeout_s: float = PATIENC
     raise AssertionError(f'no {what} within {timeout_s} s')
 
 
+FORKS = multiprocessing.get_context('forkserver')
+FORKS.set_forkserver_preload(['tdnet_ros.ros.segmentation_node', 'tdnet_ros.ros.spinning', NODE])
+
+
+def _run(log: Path, arguments: tuple[str, ...], program: str, environment: dict[str, str]) -> None:
+    """Be tdnet_node, or a program around it; in a process of its own."""
+    with log.open('a') as output:
+        os.dup2(output.fileno(), 1)
+        os.dup2(output.fileno(), 2)
+    sys.stdout.reconfigure(line_buffering=True)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = ['tdnet_node', '--ros-args', *arguments]
+    exec(program or f'import sys; from {NODE} import main; sys.exit(main())',
+         {'__name__': '__main__'})
+
+
 class NodeProcess:
-    """tdnet_node, or a program around it, with ROS arguments; its output goes to a file."""
+    """tdnet_node, or a program around it, with ROS arguments; its output goes to a file.
+
+    It is forked from a process that has PyTorch imported, which saves seconds for each.
+    """
 
     def __init__(self, log: Path, *arguments: str, program: str = '') -> None:
+        log.touch()
         self._log = log
-        environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONUNBUFFERED': '1'}
-        environment.pop('_ROS_WHEELS_BOOTSTRAP_COMPLETE', None)
-        with log.open('w') as output:
-            self._process = subprocess.Popen(
-                [sys.executable, *(('-c', program) if program else ('-m', NODE)), '--ros-args',
-                 *arguments], stdout=output, stderr=subprocess.STDOUT, env=environment)
+        self._process = FORKS.Process(
+            target=_run, args=(log, arguments, program, dict(os.environ)), daemon=True)
+        self._process.start()
 
     @property
     def log(self) -> str:
@@ -59,10 +78,11 @@ class NodeProcess:
 
     @property
     def alive(self) -> bool:
-        return self._process.poll() is None
+        return self._process.is_alive()
 
     @property
     def pid(self) -> int:
+        assert self._process.pid is not None
         return self._process.pid
 
     def wait_for_log(self, text: str) -> None:
@@ -72,15 +92,15 @@ class NodeProcess:
     def end(self, number: int = signal.SIGINT) -> int:
         """Send a signal and return the exit code."""
         if self.alive:
-            self._process.send_signal(number)
+            os.kill(self.pid, number)
         return self.wait()
 
     def wait(self, timeout_s: float = 20.0) -> int:
-        try:
-            return self._process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
+        self._process.join(timeout_s)
+        if self._process.exitcode is None:
             self._process.kill()
-            raise
+            raise AssertionError(f'it did not end within {timeout_s} s: {self.log}')
+        return int(self._process.exitcode)
 
 
 class Peer:
@@ -140,6 +160,69 @@ class Peer:
                 return
 
 
+class Camera:
+    """Sends images to a node, and knows which came back labelled and what diagnostics say."""
+
+    def __init__(self, peer: Peer, node: str = '/tdnet', topic: str = '/image',
+                 labels: str = 'labels') -> None:
+        self.peer = peer
+        self._topic = topic
+        self.name = f'{node.lstrip("/")}: image'
+        self.labels = peer.collect(Image, f'{node}/{labels}')
+        self.diagnostics = peer.collect(DiagnosticArray, '/diagnostics')
+        self.sender = peer.sender(topic=topic)
+        self.stamp_ns = 0
+        self._say_hello()
+        peer.call(Trigger, f'{node}/reset')
+
+    def send(self, rgb: np.ndarray, stamp_ns: int = 0, frame_id: str = 'camera_optical') -> Image:
+        """Send an image, stamped now unless told otherwise."""
+        self.stamp_ns = stamp_ns or self.peer.now_ns()
+        msg = image_message(rgb, self.stamp_ns, frame_id)
+        self.sender.publish(msg)
+        return msg
+
+    def step(self, rgb: np.ndarray, stamp_ns: int = 0, frame_id: str = 'camera_optical') -> Image:
+        """Send an image and wait for its labels, whatever else still waits."""
+        count = len(self.labels)
+        stamp_ns = stamp_of(self.send(rgb, stamp_ns, frame_id))
+        return wait_for(lambda: next((msg for msg in self.labels[count:]
+                                      if stamp_of(msg) == stamp_ns), None), 'label image')
+
+    def vanish_and_return(self) -> None:
+        """Take the topic off the graph for a while."""
+        self.peer.node.destroy_publisher(self.sender)
+        wait_for(lambda: not self.peer.node.count_publishers(self._topic), 'end of the topic')
+        self.sender = self.peer.sender(topic=self._topic)
+        self._say_hello()
+
+    def _say_hello(self) -> None:
+        """Send images until one comes back: both sides have to discover both topics first."""
+        rgb = moving_square(1)[0]
+        before = len(self.labels)
+
+        def heard() -> bool:
+            time.sleep(0.1)
+            return len(self.labels) > before or not self.send(rgb)
+
+        wait_for(heard, 'labels of any image')
+        wait_for(lambda: stamp_of(self.labels[-1]) == self.stamp_ns, 'labels of the last image')
+        del self.labels[before:]
+
+    def status(self) -> dict[str, str]:
+        """What diagnostics said last of this camera."""
+        return latest_status(self.diagnostics, self.name)
+
+    def count(self, what: str) -> int:
+        """How many frames were processed, failed, ... as far as diagnostics have told."""
+        return int(self.status().get(f'frames {what}', 0))
+
+    def wait_for_value(self, key: str, words: str) -> dict[str, str]:
+        """Wait until diagnostics have such words under a key (or in the message)."""
+        return wait_for(lambda: (status := self.status()) and words in status[key] and status,
+                        f"'{words}' under {key}")
+
+
 def image_message(rgb: np.ndarray, stamp_ns: int, frame_id: str = 'camera_optical') -> Image:
     msg = array_to_image(rgb, 'rgb8', Image().header)
     msg.header.stamp = Time(nanoseconds=stamp_ns).to_msg()
@@ -175,3 +258,8 @@ def latest_status(diagnostics: list[DiagnosticArray], name: str) -> dict[str, st
                 return {'level': status.level, 'message': status.message,
                         **{item.key: item.value for item in status.values}}
     return {}
+
+
+def resident_mib(pid: int) -> float:
+    """The memory of a process."""
+    return int(Path(f'/proc/{pid}/statm').read_text().split()[1]) * 4096 / 2**20

@@ -13,15 +13,21 @@ from lifecycle_msgs.msg import Transition
 import pytest
 from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
+import torch
 
-from ros.harness import NodeProcess, Peer, image_message, latest_status, moving_square, wait_for
+from ros.harness import (
+    NODE,
+    NodeProcess,
+    Peer,
+    image_message,
+    latest_status,
+    moving_square,
+    resident_mib,
+    wait_for,
+)
 from tdnet_ros.nets.card import find_model, save_card
 
 TINY = ('-p', 'model:=td2-tiny')
-
-
-def resident_mib(pid: int) -> float:
-    return int(Path(f'/proc/{pid}/statm').read_text().split()[1]) * 4096 / 2**20
 
 
 @pytest.fixture(scope='module')
@@ -73,17 +79,72 @@ def test_shut_down_by_a_manager_then_ended(managed: NodeProcess, peer: Peer) -> 
     assert 'Traceback' not in managed.log
 
 
-@pytest.mark.parametrize(('number', 'ready'), [
-    (signal.SIGINT, 'active: labels'), (signal.SIGTERM, 'active: labels'), (signal.SIGINT, None)])
-def test_signals_end_it_with_exit_code_0(
-        start: Callable[..., NodeProcess], number: int, ready: str | None) -> None:
-    process = start(*TINY)
-    if ready:
-        process.wait_for_log(ready)
-    else:
-        time.sleep(1.0)
-    assert process.end(number) == 0
+def test_a_signal_while_it_still_imports() -> None:
+    process = subprocess.Popen(
+        [sys.executable, '-m', NODE, '--ros-args', *TINY], stderr=subprocess.PIPE, text=True)
+    time.sleep(1.0)
+    process.send_signal(signal.SIGINT)
+    assert 'Traceback' not in process.communicate(timeout=20)[1]
+    assert process.returncode == 0
+
+
+UP = (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE)
+STATES = {
+    'unconfigured': (), 'inactive': UP[:1], 'active': UP,
+    'deactivated': (*UP, Transition.TRANSITION_DEACTIVATE),
+    'shut_down_inactive': (*UP[:1], Transition.TRANSITION_INACTIVE_SHUTDOWN),
+    'shut_down_active': (*UP, Transition.TRANSITION_ACTIVE_SHUTDOWN)}
+
+
+def test_signals_end_it_with_exit_code_0_from_every_state(
+        start: Callable[..., NodeProcess], peer: Peer) -> None:
+    processes = {name: start(*TINY, '-p', 'autostart:=false', '-r', f'__node:={name}')
+                 for name in STATES}
+    for name, transitions in STATES.items():
+        for transition in transitions:
+            assert peer.change_state(transition, f'/{name}'), name
+        if name.startswith('shut_down'):
+            assert peer.state(f'/{name}') == 'finalized'
+    codes = {name: process.end(signal.SIGTERM if name == 'deactivated' else signal.SIGINT)
+             for name, process in processes.items()}
+    assert codes == dict.fromkeys(STATES, 0)
+    assert not [name for name, process in processes.items() if 'Traceback' in process.log]
+
+
+SLOW_TO_CONFIGURE = '''
+import sys, time
+from tdnet_ros.stream import VideoSegmenter
+def warm_up(self, size):
+    print('warming up', flush=True)
+    time.sleep(30)
+VideoSegmenter.warm_up = warm_up
+from tdnet_ros.ros.program import main
+sys.exit(main())
+'''
+
+
+def test_a_signal_while_it_configures(start: Callable[..., NodeProcess]) -> None:
+    process = start(*TINY, program=SLOW_TO_CONFIGURE)
+    process.wait_for_log('warming up')
+    assert process.end(signal.SIGINT) == 0
     assert 'Traceback' not in process.log
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a CUDA device')
+def test_cleanup_gives_the_memory_of_the_device_back(
+        start: Callable[..., NodeProcess], peer: Peer) -> None:
+    """To within 5 % of what the network took, from the second cycle on."""
+    start(*TINY, '-p', 'autostart:=false', '-p', 'device:=cuda', '-r', '__node:=on_gpu')
+    free = []
+    for transition in (*UP, Transition.TRANSITION_DEACTIVATE,
+                       Transition.TRANSITION_CLEANUP) * 3:
+        assert peer.change_state(transition, '/on_gpu')
+        if transition in (Transition.TRANSITION_ACTIVATE, Transition.TRANSITION_CLEANUP):
+            free.append(torch.cuda.mem_get_info()[0])
+    # The first cycle also creates the context, which a process keeps.
+    taken = free[1] - free[2]
+    assert abs(free[3] - free[1]) <= 0.05 * taken
+    assert abs(free[5] - free[1]) <= 0.05 * taken
 
 
 @pytest.fixture
@@ -95,28 +156,44 @@ def garbage(tmp_path: Path) -> str:
     return str(path)
 
 
-@pytest.mark.parametrize(('arguments', 'words'), [
-    (('-p', 'model:=td9-resnext'), "model 'td9-resnext': expected"),
-    ((*TINY, '-p', 'weights:=/nowhere/w.safetensors'), '/nowhere/w.safetensors: no such file'),
-    ((*TINY, '-p', 'weights:={garbage}'), 'weights.safetensors'),
-    ((*TINY, '-p', 'device:=cuda:7'), "device 'cuda:7': "),
-    ((*TINY, '-p', 'overlay_opacity:=7.0', '-p', 'zoom:=2'), "'overlay_opacity' is 7.0: expected"),
-])
+FAILING = {
+    'model': (('-p', 'model:=td9-resnext'), "model 'td9-resnext': expected"),
+    'file': ((*TINY, '-p', 'weights:=/nowhere/w.safetensors'),
+             '/nowhere/w.safetensors: no such file'),
+    'garbage': ((*TINY, '-p', 'weights:={garbage}'), 'weights.safetensors'),
+    'device': ((*TINY, '-p', 'device:=cuda:7'), "device 'cuda:7': "),
+    'value': ((*TINY, '--params-file', '{parameters}'), "'overlay_opacity' is 7.0: expected")}
+
+
+@pytest.fixture
+def parameters(tmp_path: Path) -> str:
+    """A parameter file with a value out of range and a name that there is not."""
+    path = tmp_path / 'wrong.yaml'
+    path.write_text('/**: {ros__parameters: {overlay_opacity: 7.0, overlay_opaqueness: 0.2}}')
+    return str(path)
+
+
 def test_a_failing_load_leaves_it_unconfigured_with_the_reason(
-        start: Callable[..., NodeProcess], peer: Peer, garbage: str, arguments: tuple[str, ...],
-        words: str) -> None:
+        start: Callable[..., NodeProcess], peer: Peer, garbage: str, parameters: str) -> None:
     diagnostics = peer.collect(DiagnosticArray, '/diagnostics')
-    process = start(*(argument.format(garbage=garbage) for argument in arguments))
-    process.wait_for_log('cannot configure: ')
-    line = next(line for line in process.log.splitlines() if 'cannot configure: ' in line)
-    assert words in line
-    assert 'Traceback' not in process.log
-    assert peer.state() == 'unconfigured'
-    status = wait_for(lambda: latest_status(diagnostics, 'tdnet: device'), 'device status')
-    assert status['level'] == DiagnosticStatus.ERROR
-    assert words in status['message']
-    assert process.end(signal.SIGTERM) == 0
-    wait_for(lambda: 'tdnet' not in peer.node.get_node_names(), 'end of the node')
+    processes = {name: start(
+        *(argument.format(garbage=garbage, parameters=parameters) for argument in arguments),
+        '-r', f'__node:=no_{name}') for name, (arguments, _) in FAILING.items()}
+    for name, process in processes.items():
+        words = FAILING[name][1]
+        process.wait_for_log('cannot configure: ')
+        line = next(line for line in process.log.splitlines() if 'cannot configure: ' in line)
+        assert words in line
+        assert 'Traceback' not in process.log
+        assert peer.state(f'/no_{name}') == 'unconfigured'
+        status = wait_for(
+            lambda node=name: (found := latest_status(diagnostics, f'no_{node}: device'))
+            and found['level'] == DiagnosticStatus.ERROR and found, 'device status')
+        assert words in status['message']
+    hint = "no parameter 'overlay_opaqueness', did you mean 'overlay_opacity'?"
+    assert hint in processes['value'].log
+    assert hint in status['message']
+    assert [process.end(signal.SIGTERM) for process in processes.values()] == [0] * len(FAILING)
 
 
 @pytest.mark.parametrize(('arguments', 'message'), [
@@ -124,7 +201,7 @@ def test_a_failing_load_leaves_it_unconfigured_with_the_reason(
     (('--ros-args', '--params-file', 'nope.yaml'), 'nope.yaml'),
 ])
 def test_wrong_arguments_are_one_clear_line(arguments: tuple[str, ...], message: str) -> None:
-    ended = subprocess.run([sys.executable, '-m', 'tdnet_ros.ros.program', *arguments],
+    ended = subprocess.run([sys.executable, '-m', NODE, *arguments],
                            capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 2
     assert message in ended.stderr

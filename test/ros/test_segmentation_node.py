@@ -2,9 +2,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+import time
+from typing import Any
 
 import cv2
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticStatus
 import numpy as np
 import pytest
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue, SetParametersResult
@@ -15,10 +17,9 @@ from std_srvs.srv import SetBool, Trigger
 
 from ros.harness import (
     LATCHED,
+    Camera,
     NodeProcess,
     Peer,
-    image_message,
-    latest_status,
     moving_square,
     pixels,
     stamp_of,
@@ -28,40 +29,10 @@ from tdnet_ros.ros.meter import STAGES
 from tdnet_ros.stream import Frame, VideoSegmenter
 
 
-class Camera:
-    """Sends one image after the other and waits for the labels of each."""
-
-    def __init__(self, peer: Peer) -> None:
-        self._peer = peer
-        self.labels = peer.collect(Image, '/tdnet/labels')
-        self._send = peer.sender()
-        wait_for(lambda: peer.node.count_publishers('/tdnet/labels'), 'labels topic')
-        self.stamp_ns = peer.now_ns()
-
-    def wait_until_heard(self) -> None:
-        wait_for(self._send.get_subscription_count, 'subscriber')
-
-    def repeat(self, rgb: np.ndarray) -> None:
-        """Send an image with the stamp of the last one."""
-        self._send.publish(image_message(rgb, self.stamp_ns))
-
-    def vanish_and_return(self) -> None:
-        """Take the topic off the graph for a while."""
-        self._peer.node.destroy_publisher(self._send)
-        wait_for(lambda: not self._peer.node.count_publishers('/image'), 'end of the topic')
-        self._send = self._peer.sender()
-
-    def step(self, rgb: np.ndarray, stamp_ns: int = 0) -> Image:
-        count = len(self.labels)
-        self.stamp_ns = stamp_ns or self._peer.now_ns()
-        self._send.publish(image_message(rgb, self.stamp_ns))
-        wait_for(lambda: len(self.labels) > count, 'label image')
-        return self.labels[-1]
-
-
 @pytest.fixture(scope='module')
 def node(start: Callable[..., NodeProcess]) -> NodeProcess:
-    process = start('-p', 'model:=td2-tiny', '-p', 'scene_cut:=false', '-p', 'max_gap_s:=60.0')
+    process = start('-p', 'model:=td2-tiny', '-p', 'scene_cut:=false', '-p', 'max_gap_s:=60.0',
+                    '-p', 'diagnostics_period_s:=0.2', '-p', 'no_image_timeout_s:=1.0')
     process.wait_for_log('active: labels /image')
     return process
 
@@ -69,11 +40,6 @@ def node(start: Callable[..., NodeProcess]) -> NodeProcess:
 @pytest.fixture(scope='module')
 def camera(node: NodeProcess, peer: Peer) -> Camera:
     return Camera(peer)
-
-
-@pytest.fixture(scope='module')
-def diagnostics(node: NodeProcess, peer: Peer) -> list[DiagnosticArray]:
-    return peer.collect(DiagnosticArray, '/diagnostics')
 
 
 def test_k_frames_in_k_labelled_frames_out(camera: Camera, peer: Peer) -> None:
@@ -89,20 +55,17 @@ def test_k_frames_in_k_labelled_frames_out(camera: Camera, peer: Peer) -> None:
     assert len(camera.labels) == 7
 
 
-def test_reset_starts_with_an_empty_memory(
-        camera: Camera, diagnostics: list[DiagnosticArray], peer: Peer) -> None:
+def test_reset_starts_with_an_empty_memory(camera: Camera, peer: Peer) -> None:
     clip = moving_square(4)
     first = [pixels(camera.step(rgb)) for rgb in clip if peer.call(Trigger, '/tdnet/reset')]
     assert peer.call(Trigger, '/tdnet/reset').success
     again = pixels(camera.step(clip[-1]))
     np.testing.assert_array_equal(again, first[-1])
     assert not np.array_equal(pixels(camera.step(clip[-1])), again)
-    wait_for(lambda: latest_status(diagnostics, 'tdnet: image').get('last reset')
-             == 'reset was called', 'reason of the reset')
+    camera.wait_for_value('last reset', 'reset was called')
 
 
-def test_a_bag_that_loops_gives_the_same_labels_in_every_loop(
-        camera: Camera, diagnostics: list[DiagnosticArray]) -> None:
+def test_a_bag_that_loops_gives_the_same_labels_in_every_loop(camera: Camera) -> None:
     clip = moving_square(5)
     start_ns = camera.stamp_ns - 3_600_000_000_000
     loops = []
@@ -111,8 +74,37 @@ def test_a_bag_that_loops_gives_the_same_labels_in_every_loop(
                       for index, rgb in enumerate(clip)])
     for loop in loops[1:]:
         np.testing.assert_array_equal(loop, loops[0])
-    wait_for(lambda: 'went backwards' in latest_status(diagnostics, 'tdnet: image').get(
-        'last reset', ''), 'reason of the reset')
+    camera.wait_for_value('last reset', 'went backwards')
+
+
+@pytest.mark.parametrize(('change', 'reason'), [
+    ({'frame_id': 'other'}, 'frame_id changed from camera_optical to other'),
+    ({'rgb': np.zeros((24, 32, 3), np.uint8)}, 'image size changed from (48, 64) to (24, 32)'),
+    ({'later_s': 61}, 'gap of 61.000 s exceeds max_gap_s 60'),
+    ({'later_s': -1}, 'stamp went backwards by 1.000 s')],
+    ids=['frame_id', 'size', 'gap', 'backwards'])
+def test_a_memory_of_something_else_is_emptied_with_the_reason(
+        camera: Camera, node: NodeProcess, change: dict[str, Any], reason: str) -> None:
+    rgb = moving_square(1)[0]
+    fresh = pixels(camera.step(rgb, frame_id='somebody'))
+    camera.step(rgb)
+    time.sleep(1.0)  # the log says one thing a second
+    stamp_ns = camera.stamp_ns + int(change.get('later_s', 0.1) * 1e9)
+    labels = camera.step(change.get('rgb', rgb), stamp_ns,
+                         change.get('frame_id', 'camera_optical'))
+    status = camera.wait_for_value('last reset', reason)
+    assert status['memory fill'] == '0'
+    assert node.log.count(f'memory emptied: {reason}') == 1
+    if 'rgb' not in change:
+        np.testing.assert_array_equal(pixels(labels), fresh)
+
+
+def test_a_scene_cut_empties_the_memory_where_asked_for(camera: Camera, peer: Peer) -> None:
+    assert set_parameter(peer, 'scene_cut', True).successful
+    camera.step(moving_square(1)[0])
+    camera.step(moving_square(1)[0][::-1, ::-1].copy())
+    camera.wait_for_value('last reset', 'scene cut')
+    assert set_parameter(peer, 'scene_cut', False).successful
 
 
 def test_a_camera_that_vanishes_and_returns(camera: Camera) -> None:
@@ -157,14 +149,14 @@ def test_debug_topics_carry_the_time_of_every_stage(camera: Camera, peer: Peer) 
     assert all(0 <= message.data < 10_000 for message in times['latency'])
 
 
-def test_diagnostics_count_and_time_every_image(
-        camera: Camera, diagnostics: list[DiagnosticArray], peer: Peer) -> None:
-    camera.step(moving_square(1)[0])
-    sent = len(camera.labels)
-    values = wait_for(
-        lambda: (status := latest_status(diagnostics, 'tdnet: image')).get(
-            'frames processed') == str(sent) and status, 'count of all images')
-    assert values['frames received'] == str(sent)
+def test_diagnostics_count_and_time_every_image(camera: Camera) -> None:
+    time.sleep(0.3)  # until all that was sent before is counted
+    sent = camera.count('received')
+    for _ in range(3):
+        camera.step(moving_square(1)[0])
+    wait_for(lambda: camera.count('received') == sent + 3, 'count of all images')
+    values = camera.status()
+    assert values['frames processed'] == values['frames received']
     assert (values['frames overwritten'], values['frames failed']) == ('0', '0')
     assert float(values['output rate (Hz)']) > 0
     assert values['topic'] == '/image'
@@ -174,10 +166,10 @@ def test_diagnostics_count_and_time_every_image(
     assert latency >= float(values['network p50 (ms)'])
 
 
-def test_diagnostics_warn_of_an_untrained_model(
-        node: NodeProcess, diagnostics: list[DiagnosticArray]) -> None:
-    status = wait_for(lambda: diagnostics and next(
-        item for item in diagnostics[-1].status if item.name == 'tdnet: device'), 'device status')
+def test_diagnostics_warn_of_an_untrained_model(node: NodeProcess, camera: Camera) -> None:
+    status = wait_for(lambda: camera.diagnostics and next(
+        item for item in camera.diagnostics[-1].status if item.name == 'tdnet: device'),
+        'device status')
     assert status.level == DiagnosticStatus.WARN
     assert 'HAS NO TRAINED WEIGHTS' in status.message
     assert 'HAS NO TRAINED WEIGHTS' in node.log
@@ -189,15 +181,11 @@ def test_diagnostics_warn_of_an_untrained_model(
     assert float(values['process memory (MiB)']) > 50
 
 
-def test_diagnostics_say_that_images_stopped(
-        camera: Camera, diagnostics: list[DiagnosticArray]) -> None:
+def test_diagnostics_say_that_images_stopped(camera: Camera) -> None:
     camera.step(moving_square(1)[0])
-    status = wait_for(lambda: next(
-        (item for array in diagnostics[-1:] for item in array.status
-         if item.name == 'tdnet: image' and 'no image on /image' in item.message), None),
-        'finding about silence')
-    assert status.level == DiagnosticStatus.ERROR
-    assert 'although /peer publishes it' in status.message
+    status = camera.wait_for_value('message', 'no image on /image')
+    assert status['level'] == DiagnosticStatus.ERROR
+    assert 'although /peer publishes it' in status['message']
 
 
 def test_confidence_has_the_header_and_size_of_the_labels(camera: Camera, peer: Peer) -> None:
@@ -225,6 +213,7 @@ def test_labels_as_png_equal_the_labels(camera: Camera, peer: Peer) -> None:
 
 def set_parameter(peer: Peer, name: str, value: object) -> SetParametersResult:
     typed = {
+        bool: lambda: ParameterValue(type=ParameterType.PARAMETER_BOOL, bool_value=value),
         str: lambda: ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=value),
         float: lambda: ParameterValue(type=ParameterType.PARAMETER_DOUBLE, double_value=value),
         list: lambda: ParameterValue(type=ParameterType.PARAMETER_STRING_ARRAY,
@@ -257,18 +246,18 @@ def test_disabled_it_neither_listens_nor_labels(camera: Camera, peer: Peer) -> N
     wait_for(lambda: peer.node.count_subscribers('/image') == 0, 'end of the subscription')
     assert peer.call(SetBool, '/tdnet/enable', SetBool.Request(data=True)).success
     wait_for(lambda: peer.node.count_subscribers('/image') == 1, 'subscription')
-    camera.wait_until_heard()
+    wait_for(camera.sender.get_subscription_count, 'subscriber')
     camera.step(moving_square(1)[0])
 
 
-def test_copies_of_an_image_are_skipped(
-        camera: Camera, diagnostics: list[DiagnosticArray]) -> None:
+def test_copies_and_latecomers_are_skipped(camera: Camera) -> None:
     camera.step(moving_square(1)[0])
-    count = len(camera.labels)
-    camera.repeat(moving_square(1)[0])
-    values = wait_for(lambda: (status := latest_status(diagnostics, 'tdnet: image')).get(
-        'frames skipped') == '1' and status, 'count of the copy')
-    assert values['last skip'] == 'same stamp as the image before'
+    count, stamp_ns = len(camera.labels), camera.stamp_ns
+    for number, (early_ns, reason) in enumerate((
+            (0, 'same stamp as the image before'), (30_000_000, 'older than the image before'))):
+        camera.send(moving_square(1)[0], stamp_ns - early_ns)
+        wait_for(lambda skipped=number + 1: camera.count('skipped') == skipped, 'count')
+        assert camera.status()['last skip'] == reason
     assert len(camera.labels) == count
 
 

@@ -1,0 +1,28 @@
+"""Errors as one line, whatever a message brought with it."""
+from __future__ import annotations
+
+from tdnet_ros.ros.errors import MAX_CHARACTERS, one_line, printable, quoted
+
+
+def test_what_was_written_for_users_stays_as_it_is() -> None:
+    assert one_line(ValueError('no such file')) == 'no such file'
+    assert one_line(KeyError('x')) == "KeyError: 'x'"
+    assert one_line(RuntimeError()) == 'RuntimeError'
+
+
+def test_one_line_of_bounded_length() -> None:
+    text = one_line(ValueError('first\n second\t' + 9999 * 'x'))
+    assert text.startswith('first second xxx')
+    assert len(text) == MAX_CHARACTERS
+    assert text.endswith('...')
+
+
+def test_nothing_that_a_terminal_or_a_log_would_obey() -> None:
+    name = '\x1b[2Jrgb8\x00\u202e\ud800'
+    assert printable(name) == r'\x1b[2Jrgb8\x00\u202e\ud800'
+    assert printable('Straße 5 µm') == 'Straße 5 µm'
+
+
+def test_names_are_short() -> None:
+    assert quoted('rgb8') == "'rgb8'"
+    assert len(quoted(1_000_000 * 'A')) < 100
