@@ -51,11 +51,12 @@ class BagJob:
 
     def record(self, results: Sequence[ChunkResult], seconds: float) -> LabelRecord:
         """The record after these chunks, which are in order; `seconds` of work."""
+        first = continued(results)
         card = find_model(self.options.model, self.options.weights or None)
         topics = {camera.topic: _topic_record(
             camera, [result.topics[camera.topic] for result in results])
             for camera in self.cameras}
-        done = bool(results) and results[-1].next is None
+        done = bool(first) and first[-1].next is None
         problems = list(dict.fromkeys(line for result in results for line in result.problems))
         frames = sum(topic.frames for topic in topics.values())
         return LabelRecord(
@@ -64,7 +65,7 @@ class BagJob:
             input_size=self.options.input_size or card.input_size, classes=card.classes.names,
             palette=card.classes.palette, options=self.identity, topics=topics,
             complete=done and not problems,
-            until_ns=max((result.until_ns for result in results
+            until_ns=max((result.until_ns for result in first
                           if result.until_ns is not None), default=None),
             seconds=round(seconds, 3),
             frames_per_second=round(frames / seconds, 3) if seconds else 0.0, problems=problems)

@@ -2,17 +2,21 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 import signal
 import sys
 import threading
+from typing import TYPE_CHECKING
 
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.label.options import LabelOptions
 from tdnet_ros.bags.options import positive
 from tdnet_ros.nets import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from tdnet_ros.bags.label.run import Outcome
 
 LABEL_EXAMPLES = '''examples:
   tdnet_bag label drive1 --out labelled              every camera of a bag, into labelled/drive1
@@ -54,6 +58,11 @@ def add_label_options(parser: argparse.ArgumentParser) -> None:
     add('--depth', action='append', default=[], metavar='TOPIC',
         help='depth of an image topic, in their order (default: the only one there is)')
     add('--copy-input', action='store_true', help='copy the rest of the bag too')
+    add('--ray', nargs='?', const='', metavar='ADDRESS',
+        help='label on a Ray cluster: the one at ADDRESS, else the one that RAY_ADDRESS names or '
+             'that runs here, else one on this machine')
+    add('--workers', type=positive(int), metavar='N',
+        help='of --ray (default: one for each GPU, or without GPUs for each CPU)')
     add('--chunk', type=positive(int), default=LabelOptions.chunk_frames, metavar='FRAMES',
         help='images in a file of the output, which interrupted work can lose (default: '
              f'{LabelOptions.chunk_frames})')
@@ -64,21 +73,29 @@ def run_label(options: argparse.Namespace) -> int:
     from tdnet_ros.bags.label.chunk import Labeller
     from tdnet_ros.bags.label.run import check_inputs, label_bag
     check_inputs(options.bags)
+    settings = _label_options(options)
+    if options.ray is not None:
+        from tdnet_ros.bags.label.cluster import Cluster, label_on_cluster
+        return _told(label_on_cluster(options.bags, options.out, settings, Cluster(
+            options.ray or None, options.workers)))
     try:
-        labeller = Labeller(_label_options(options))
+        labeller = Labeller(settings)
     except (ValueError, OSError) as error:
         raise BagError(str(error)) from error
-    status = 0
     with labeller, _stop_on_signals() as stop:
-        for bag in options.bags:
-            outcome = label_bag(bag, options.out, labeller, stop)
-            if outcome.summary:
-                print(outcome.summary, flush=True)
-            for problem in outcome.problems:
-                print(f'tdnet_bag: {problem}', file=sys.stderr, flush=True)
-                status = 1
-            if stop.is_set():
-                return 1
+        return _told(label_bag(bag, options.out, labeller, stop) for bag in options.bags
+                     if not stop.is_set())
+
+
+def _told(outcomes: Iterable[Outcome]) -> int:
+    """Print what became of each bag; 1 if anything went wrong."""
+    status = 0
+    for outcome in outcomes:
+        if outcome.summary:
+            print(outcome.summary, flush=True)
+        for problem in outcome.problems:
+            print(f'tdnet_bag: {problem}', file=sys.stderr, flush=True)
+            status = 1
     return status
 
 
@@ -102,7 +119,7 @@ def _stop_on_signals() -> Iterator[threading.Event]:
 
     def on_signal(number: int, _: object) -> None:
         stop.set()
-        signal.signal(number, before[number])
+        signal.signal(number, before[signal.Signals(number)])
 
     before = {number: signal.signal(number, on_signal)
               for number in (signal.SIGINT, signal.SIGTERM)}

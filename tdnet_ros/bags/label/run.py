@@ -11,7 +11,7 @@ import time
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.label.bag_job import BagJob, bag_name, continued, prepare
 from tdnet_ros.bags.label.chunk import Labeller
-from tdnet_ros.bags.label.job import ChunkResult
+from tdnet_ros.bags.label.job import ChunkResult, Place
 from tdnet_ros.bags.label.output import Output
 from tdnet_ros.bags.label_record import LabelRecord
 from tdnet_ros.bags.progress import Update, progress
@@ -77,6 +77,53 @@ def check_inputs(bags: Sequence[Path]) -> None:
         seen[name] = bag
 
 
+class BagRun:
+    """One bag while it is labelled: its output, and the chunks that are done."""
+
+    def __init__(self, job: BagJob, output: Output) -> None:
+        self.job = job
+        self.output = output
+        self.results = output.open(job.identity)
+        self._before_s = sum(result.seconds for result in continued(self.results))
+        self._started = time.perf_counter()
+        self.record = self._publish()
+
+    @property
+    def frames(self) -> int:
+        """Frames that are labelled."""
+        return sum(topic.frames for topic in self.record.topics.values())
+
+    @property
+    def next(self) -> tuple[int, Place] | None:
+        """Number and place of the first chunk that is not done; None: all are."""
+        done = continued(self.results)
+        place = done[-1].next if done else self.job.first_place()
+        return None if place is None else (len(done), place)
+
+    def add(self, result: ChunkResult) -> None:
+        """Take a chunk that is done."""
+        others = [item for item in self.results if item.number != result.number]
+        self.results = sorted([*others, result], key=lambda item: item.number)
+        self.record = self._publish()
+
+    def finish(self) -> Outcome:
+        """What has become of the bag; its directory gets its final name if all is done."""
+        bag = self.job.bag
+        if self.next is not None:
+            return Outcome(bag, self.output.part, self.record,
+                           error=f'{bag}: stopped; the same command goes on')
+        if not any(topic.frames or topic.failed for topic in self.record.topics.values()):
+            raise BagError(f'{bag}: there is no image between --start and --duration')
+        self.output.finish()
+        return Outcome(bag, self.output.final, self.record)
+
+    def _publish(self) -> LabelRecord:
+        seconds = self._before_s + time.perf_counter() - self._started
+        record = self.job.record(self.results, seconds)
+        self.output.publish(self.results, record)
+        return record
+
+
 def label_bag(bag: Path, folder: Path, labeller: Labeller, stop: threading.Event,
               bar: Bar = progress) -> Outcome:
     """Label one bag into `folder`, from where an earlier run was interrupted."""
@@ -86,43 +133,22 @@ def label_bag(bag: Path, folder: Path, labeller: Labeller, stop: threading.Event
         record = output.finished(job.identity)
         if record is not None:
             return Outcome(bag, output.final, record, skipped=True)
-        with output:
-            results = continued(output.open(job.identity))
-            with bar(bag.name, job.frames) as update:
-                return _label(job, output, results, labeller, stop, update)
+        with output, bar(bag.name, job.frames) as update:
+            return _label(BagRun(job, output), labeller, stop, update)
     except BagError as error:
         return Outcome(bag, output.part, error=str(error))
     except Exception as error:  # the other bags go on
         return Outcome(bag, output.part, error=f'{bag}: {one_line(error)}')
 
 
-def _label(job: BagJob, output: Output, results: list[ChunkResult], labeller: Labeller,
-           stop: threading.Event, update: Update) -> Outcome:
-    before_s = sum(result.seconds for result in results)
-    started, count = time.perf_counter(), 0
-    before = sum(tally.frames for result in results for tally in result.topics.values())
+def _label(run: BagRun, labeller: Labeller, stop: threading.Event, update: Update) -> Outcome:
+    started, before, count = time.perf_counter(), run.frames, 0
 
     def on_frame() -> None:
         nonlocal count
         count += 1
         update(before + count, f'{count / (time.perf_counter() - started):.1f} frames/s')
 
-    def publish() -> LabelRecord:
-        record = job.record(results, before_s + time.perf_counter() - started)
-        output.publish(results, record)
-        return record
-
-    record = publish()
-    place = results[-1].next if results else job.first_place()
-    while place is not None and not stop.is_set():
-        results.append(labeller.label(
-            job.chunk(output, len(results), place), on_frame, stop))
-        place = results[-1].next
-        record = publish()
-    if place is not None:
-        return Outcome(job.bag, output.part, record,
-                       error=f'{job.bag}: stopped; the same command goes on')
-    if not any(topic.frames or topic.failed for topic in record.topics.values()):
-        raise BagError(f'{job.bag}: there is no image between --start and --duration')
-    output.finish()
-    return Outcome(job.bag, output.final, record)
+    while (chunk := run.next) is not None and not stop.is_set():
+        run.add(labeller.label(run.job.chunk(run.output, *chunk), on_frame, stop))
+    return run.finish()

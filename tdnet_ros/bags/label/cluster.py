@@ -1,0 +1,204 @@
+"""Labelling on a Ray cluster: every worker has a bag, or a chunk of one, at a time."""
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+import threading
+import time
+from typing import Any
+
+from tdnet_ros.bags.errors import BagError
+from tdnet_ros.bags.label.bag_job import bag_name, prepare
+from tdnet_ros.bags.label.chunk import Labeller
+from tdnet_ros.bags.label.job import ChunkJob, ChunkResult
+from tdnet_ros.bags.label.options import LabelOptions
+from tdnet_ros.bags.label.output import Output
+from tdnet_ros.bags.label.run import BagRun, Outcome, label_bag
+from tdnet_ros.bags.label.survey import survey
+from tdnet_ros.bags.progress import progress
+
+ATTEMPTS = 4
+'''How often a task is given to a worker before it is given up.'''
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Where to label: a Ray address (None: the one at hand, or this machine) and its workers."""
+
+    address: str | None = None
+    workers: int | None = None  # None: as many as there are GPUs, or else CPUs for
+    cpus: float = 1.0  # of each worker
+
+
+@dataclass
+class _Task:
+    """Something for a worker: one of its methods and what to call it with."""
+
+    name: str
+    method: str
+    arguments: tuple[Any, ...]
+    attempts: int = 0
+
+    def start(self, worker: Any) -> Any:
+        """Give it to a worker; return what Ray waits for."""
+        return getattr(worker, self.method).remote(*self.arguments)
+
+
+class _Worker:
+    """The actor: a network, and the work that is given to it."""
+
+    def __init__(self, options: LabelOptions) -> None:
+        self._labeller = Labeller(options)
+
+    def label_bag(self, bag: Path, folder: Path) -> Outcome:
+        """Label a whole bag, from where a lost worker left it."""
+        return label_bag(bag, folder, self._labeller, threading.Event(),
+                         bar=lambda title, total: nullcontext(_no_update))
+
+    def label_chunk(self, job: ChunkJob) -> ChunkResult | str:
+        """Label one chunk; text says why it cannot be."""
+        try:
+            return self._labeller.label(job)
+        except BagError as error:
+            return str(error)
+
+
+class _Pool:
+    """Workers that are replaced when they are lost."""
+
+    def __init__(self, options: LabelOptions, cluster: Cluster) -> None:
+        self._ray = _connected(cluster)
+        have = self._ray.cluster_resources()
+        gpu = options.device != 'cpu' and have.get('GPU', 0) >= 1
+        room = have.get('GPU', 0) if gpu else have.get('CPU', 1) // cluster.cpus
+        self.size = cluster.workers or max(1, int(room))
+        self._options = options
+        self._kind = self._ray.remote(_Worker).options(
+            num_cpus=cluster.cpus, num_gpus=1 if gpu else 0)
+
+    def run(self, tasks: Iterator[_Task]) -> Iterator[tuple[_Task, Any]]:
+        """Yield each task with its result, in the order in which they end.
+
+        The result of a task whose workers were lost again and again is a BagError.
+        """
+        free = [self._new() for _ in range(self.size)]
+        running: dict[Any, tuple[Any, _Task]] = {}
+        again: list[_Task] = []
+        while True:
+            while free and (task := again.pop() if again else next(tasks, None)) is not None:
+                worker = free.pop()
+                task.attempts += 1
+                running[task.start(worker)] = worker, task
+            if not running:
+                return
+            (done, *_), _ = self._ray.wait(list(running), num_returns=1)
+            worker, task = running.pop(done)
+            try:
+                result: Any = self._ray.get(done)
+                free.append(worker)
+            except self._ray.exceptions.RayActorError as error:
+                free.append(self._new())
+                if task.attempts < ATTEMPTS:
+                    again.append(task)
+                    continue
+                result = BagError(f'{task.name}: {task.attempts} workers were lost: {error}')
+            except self._ray.exceptions.RayTaskError as error:
+                free.append(worker)
+                result = BagError(f'{task.name}: {error.cause}')
+            yield task, result
+
+    def _new(self) -> Any:
+        return self._kind.remote(self._options)
+
+
+def label_on_cluster(bags: Sequence[Path], folder: Path, options: LabelOptions,
+                     cluster: Cluster) -> Iterator[Outcome]:
+    """Label bags on a cluster; yields what became of each when it is done.
+
+    Where there are fewer bags than workers, each is divided into chunks. BagError says why
+    there is no cluster.
+    """
+    pool = _Pool(options, cluster)
+    where = [bag.resolve() for bag in bags], folder.resolve()
+    if len(bags) >= pool.size:
+        yield from _whole_bags(*where, pool)
+    else:
+        yield from _in_chunks(*where, options, pool)
+
+
+def _whole_bags(bags: Sequence[Path], folder: Path, pool: _Pool) -> Iterator[Outcome]:
+    tasks = {str(bag): _Task(str(bag), 'label_bag', (bag, folder)) for bag in bags}
+    with progress('bags', len(bags)) as update:
+        for number, (task, result) in enumerate(pool.run(iter(tasks.values())), 1):
+            update(number, '')
+            if isinstance(result, BagError):
+                result = Outcome(Path(task.name), folder, error=str(result))
+            yield result
+
+
+def _in_chunks(bags: Sequence[Path], folder: Path, options: LabelOptions,
+               pool: _Pool) -> Iterator[Outcome]:
+    with ExitStack() as outputs:
+        runs: dict[str, BagRun] = {}
+        for bag in bags:
+            output = Output(folder, bag_name(bag))
+            try:
+                job = prepare(bag, options)
+                record = output.finished(job.identity)
+                if record is not None:
+                    yield Outcome(bag, output.final, record, skipped=True)
+                    continue
+                runs[str(bag)] = BagRun(job, outputs.enter_context(output))
+            except BagError as error:
+                yield Outcome(bag, output.part, error=str(error))
+        yield from _divided(runs, pool)
+
+
+def _divided(runs: dict[str, BagRun], pool: _Pool) -> Iterator[Outcome]:
+    errors: dict[str, str] = {}
+
+    def tasks() -> Iterator[_Task]:
+        for name, run in runs.items():
+            done = {result.number for result in run.results}
+            chunks = survey(run.job, run.output, *run.next) if run.next else iter(())
+            yield from (_Task(name, 'label_chunk', (chunk,)) for chunk in chunks
+                        if chunk.number not in done and name not in errors)
+
+    started, before = time.perf_counter(), sum(run.frames for run in runs.values())
+    with progress('frames', max(1, sum(run.job.frames for run in runs.values()))) as update:
+        for task, result in pool.run(tasks()):
+            if isinstance(result, ChunkResult):
+                runs[task.name].add(result)
+                frames = sum(run.frames for run in runs.values())
+                rate = (frames - before) / (time.perf_counter() - started)
+                update(frames, f'{rate:.1f} frames/s')
+            else:
+                errors.setdefault(task.name, str(result))
+    for name, run in runs.items():
+        try:
+            outcome = run.finish() if name not in errors else Outcome(
+                run.job.bag, run.output.part, run.record, error=errors[name])
+        except BagError as error:
+            outcome = Outcome(run.job.bag, run.output.part, error=str(error))
+        yield outcome
+
+
+def _connected(cluster: Cluster) -> Any:
+    """Ray, connected to the cluster or started on this machine."""
+    try:
+        import ray
+    except ModuleNotFoundError as error:
+        raise BagError("--ray needs the Python package ray: `pip install 'tdnet_ros[ray]'`"
+                       ) from error
+    try:
+        ray.init(address=cluster.address, log_to_driver=False, logging_level='error',
+                 **({} if cluster.address else {'include_dashboard': False}))
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise BagError(f'there is no Ray cluster at {cluster.address}: {error}') from error
+    return ray
+
+
+def _no_update(completed: int, text: str) -> None:
+    """Show nothing: the driver shows how far all workers are."""

@@ -1,0 +1,131 @@
+"""A local Ray of two workers, one of them killed: every frame is labelled, once."""
+from __future__ import annotations
+
+from collections.abc import Iterator
+import os
+from pathlib import Path
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from bags.label_material import (
+    assert_same,
+    drive,
+    eventful,
+    expected,
+    read_labels,
+    save_model,
+    write_bag,
+)
+from tdnet_ros.bags.files.bag import Bag
+from tdnet_ros.bags.label_record import LabelRecord
+
+pytest.importorskip('ray', reason="ray is not installed: pip install 'tdnet_ros[ray]'")
+LABELS = '/tdnet/labels/compressed'
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return save_model(tmp_path)
+
+
+@pytest.fixture
+def start(tmp_path: Path, model: Path) -> Iterator:
+    """Start `tdnet_bag label --ray` with two workers."""
+    running: list[subprocess.Popen] = []
+
+    def start(*bags: Path) -> subprocess.Popen:
+        running.append(subprocess.Popen(
+            [sys.executable, '-m', 'tdnet_ros.bags.cli', 'label', *map(str, bags), '--out',
+             str(tmp_path / 'out'), '--model', str(model), '--device', 'cpu', '--ray', 'local',
+             '--workers', '2', '--chunk', '20'],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+        return running[-1]
+
+    yield start
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
+def kill_a_worker(driver: int) -> None:
+    """Kill an actor of the Ray that a process started, once it works."""
+    end_s = time.monotonic() + 60
+    while time.monotonic() < end_s:
+        for pid in descendants(driver):
+            try:
+                name = Path(f'/proc/{pid}/cmdline').read_bytes()
+            except OSError:
+                continue
+            if name.startswith(b'ray::_Worker.label'):
+                os.kill(pid, signal.SIGKILL)
+                return
+        time.sleep(0.02)
+    raise AssertionError('no worker is at work')
+
+
+def descendants(parent: int) -> list[int]:
+    children: dict[int, list[int]] = {}
+    for stat in Path('/proc').glob('[0-9]*/stat'):
+        try:
+            fields = stat.read_text().rpartition(')')[2].split()
+        except OSError:
+            continue
+        children.setdefault(int(fields[1]), []).append(int(stat.parent.name))
+    found, waiting = [], [parent]
+    while waiting:
+        below = children.get(waiting.pop(), [])
+        found += below
+        waiting += below
+    return found
+
+
+def wait_for_chunk(part: Path) -> None:
+    end_s = time.monotonic() + 90
+    while not any(part.glob('*_1.json')):
+        assert time.monotonic() < end_s, 'no chunk is done'
+        time.sleep(0.02)
+
+
+def assert_once(path: Path, wanted: int) -> None:
+    bag = Bag(path)
+    logged = [message.logged_ns for message in bag.messages([LABELS])]
+    bag.close()
+    assert len(logged) == len(set(logged)) == wanted
+
+
+def test_chunks_of_one_bag_survive_a_lost_worker(tmp_path: Path, model: Path, start) -> None:
+    bag = write_bag(tmp_path / 'drive', drive(400))
+    process = start(bag)
+    wait_for_chunk(tmp_path / 'out' / 'drive.part')
+    kill_a_worker(process.pid)
+    out, err = process.communicate(timeout=120)
+    assert (process.returncode, err) == (0, '')
+    assert '400 frames' in out
+    final = tmp_path / 'out' / 'drive'
+    assert_once(final, 400)
+    assert_same(read_labels(final, LABELS), expected(bag, model)['/front/image_raw'])
+    assert LabelRecord.read(final).complete
+    assert [path.name for path in final.glob('*.json')] == ['tdnet_label.json']
+
+
+def test_whole_bags_survive_a_lost_worker(tmp_path: Path, model: Path, start) -> None:
+    bags = [write_bag(tmp_path / 'first', drive(300)), write_bag(tmp_path / 'second', drive(200)),
+            write_bag(tmp_path / 'third', eventful())]
+    (tmp_path / 'none').mkdir()
+    process = start(*bags, tmp_path / 'none')
+    wait_for_chunk(tmp_path / 'out' / 'first.part')
+    kill_a_worker(process.pid)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 1
+    lines = err.splitlines()
+    assert len(lines) == 2 and any('/none is no rosbag' in line for line in lines)
+    assert any('/front/image_raw: 1 of 32 frames failed' in line for line in lines)
+    for bag, count in zip(bags[:2], (300, 200)):
+        assert_once(tmp_path / 'out' / bag.name, count)
+        assert_same(read_labels(tmp_path / 'out' / bag.name, LABELS),
+                    expected(bag, model)['/front/image_raw'])
+    assert out.count(' a second) in ') == 3
