@@ -21,6 +21,10 @@ class FreeEngine:
         """See Engine."""
         return self._logits, None
 
+    def resample(self, features: Any, old: tuple[int, int], new: tuple[int, int]) -> Any:
+        """See Engine."""
+        return features
+
 
 class FreeSegmenter(VideoSegmenter):
     """Uploads, resizes, normalises, classifies and downloads as ever, but computes no network."""

@@ -154,6 +154,7 @@ class CameraStream:
             self.memory.reset(reason)
         self.memory.max_gap_s = parameters.max_gap_s
         self.memory.scene_cut = parameters.scene_cut
+        self._last_stamp_ns = frame.stamp_ns
         return Job(arrival, frame, taken_s, time.perf_counter())
 
     def finish(self, job: Job, outcome: Segmentation | Exception) -> None:
@@ -161,7 +162,6 @@ class CameraStream:
         if isinstance(outcome, Exception):
             self._fail(outcome)
             return
-        self._last_stamp_ns = job.frame.stamp_ns
         try:
             self._publish(job, outcome)
         except Exception as error:

@@ -8,6 +8,7 @@ from torch import Tensor
 import torch.nn.functional as F
 
 from tdnet_ros.stream.frame import Image
+from tdnet_ros.stream.transfer import Lanes
 
 
 class Preprocessor:
@@ -17,6 +18,7 @@ class Preprocessor:
                  device: torch.device) -> None:
         self.input_size = input_size
         self.device = device
+        self.lanes = Lanes(device)
         # (x / 255 - mean) / std as one multiplication and one addition.
         self._scale = torch.tensor([1 / (255 * s) for s in std], device=device).view(1, 3, 1, 1)
         self._shift = torch.tensor([-m / s for m, s in zip(mean, std, strict=True)],
@@ -24,10 +26,7 @@ class Preprocessor:
 
     def upload(self, rgb: Image) -> Tensor:
         """Copy uint8 [H, W, 3] to the device as uint8 [1, 3, H, W] (channels last)."""
-        if not rgb.flags.writeable or min(rgb.strides) < 0:
-            rgb = rgb.copy()
-        pixels = torch.from_numpy(rgb)
-        return pixels.to(self.device, non_blocking=True).permute(2, 0, 1).unsqueeze(0)
+        return self.lanes.upload(rgb)
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """Map uint8 [1, 3, H, W] to float32 [1, 3, h, w] at the network's input size.

@@ -2,35 +2,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 import time
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from tdnet_ros.nets.card import ModelCard, find_model
-from tdnet_ros.nets.pyramid import upsample
-from tdnet_ros.stream.batch import largest_worthwhile, measured, runs, stacked, unstacked
-from tdnet_ros.stream.classify import classify, confidence_of
+from tdnet_ros.stream.batch import largest_worthwhile, measured, runs
 from tdnet_ros.stream.engines import load_engine
+from tdnet_ros.stream.flight import Flight, Turn, launch
 from tdnet_ros.stream.frame import Frame, Segmentation
 from tdnet_ros.stream.memory import FrameMemory
 from tdnet_ros.stream.preprocess import Preprocessor
 
+FAILED = 'the frame before failed'
 RESIZABLE = ('torch', 'reference')
 '''Engines that take any input size.'''
-
-
-class _Turn(NamedTuple):
-    """A frame whose memory is ready for it."""
-
-    frame: Frame
-    memory: FrameMemory
-    reset_reason: str | None
-    path: int
-    fill: int
 
 
 class VideoSegmenter:
@@ -93,6 +83,11 @@ class VideoSegmenter:
         """Frames that `step_batch` runs together at most: 1 until batches proved faster."""
         return largest_worthwhile(self.batch_ms)
 
+    @property
+    def is_asynchronous(self) -> bool:
+        """Whether `step_batch` returns before the work is done: on CUDA."""
+        return self.device.type == 'cuda'
+
     def step(self, frame: Frame, memory: FrameMemory, keep_logits: bool = False,
              confidence: bool = False) -> Segmentation:
         """Label one frame with the next path and put its features into the memory.
@@ -102,9 +97,10 @@ class VideoSegmenter:
         """
         turn = self._turn(frame, memory)
         try:
-            return self._run([turn], confidence, keep_logits)[0]
+            return self._launch([turn], confidence).land(
+                self.input_size if keep_logits else None)[0]
         except Exception:
-            memory.reset('the frame before failed')
+            memory.reset(FAILED)
             raise
 
     def step_batch(self, frames: Sequence[Frame], memories: Sequence[FrameMemory],
@@ -112,15 +108,18 @@ class VideoSegmenter:
         """Label frames of as many cameras, each as `step` would, in as few runs as pay.
 
         Frames share a run if the same path is next in their memories and these are equally
-        full. Yields the index of a frame and its labels as soon as its run is over. When a run
-        fails its frames are tried one by one: one that fails yields what it raised, its memory
-        is reset, and the others are not affected.
+        full. On CUDA the work is under way when this returns. Yields the index of a frame and
+        its labels as soon as its run is over. When a run fails its frames are tried one by one:
+        one that fails yields what it raised, its memory is reset, and the others are not
+        affected.
         """
         turns = [self._turn(frame, memory)
                  for frame, memory in zip(frames, memories, strict=True)]
-        for indices in runs([(turn.path, turn.fill) for turn in turns], self.batch):
-            yield from zip(indices, self._attempt([turns[index] for index in indices],
-                                                  confidence), strict=True)
+        flights = ((indices, self._attempt([turns[index] for index in indices], confidence))
+                   for indices in runs([(turn.path, turn.fill) for turn in turns], self.batch))
+        under_way = list(flights) if self.is_asynchronous else flights
+        return (labelled for indices, parts in under_way for labelled in zip(
+            indices, chain.from_iterable(map(_land, parts)), strict=True))
 
     def resize(self, input_size: tuple[int, int]) -> None:
         """Give the network another input size, (height, width), from the next frame on.
@@ -150,8 +149,8 @@ class VideoSegmenter:
         starts = []
         for number in range(2 * self.paths):
             starts.append(time.perf_counter())
-            self._run([self._turn(Frame(rgb, number), memory) for memory in memories],
-                      confidence=False)
+            self._launch([self._turn(Frame(rgb, number), memory)
+                          for memory in memories]).land()
         return (time.perf_counter() - starts[self.paths]) * 1e3 / (self.paths * count)
 
     def measure_batches(self, size: tuple[int, int], limit: int) -> None:
@@ -162,68 +161,50 @@ class VideoSegmenter:
         self.batch_ms = measured(lambda count: self.frame_ms(size, count), limit)
 
     @torch.inference_mode()
-    def _turn(self, frame: Frame, memory: FrameMemory) -> _Turn:
+    def _turn(self, frame: Frame, memory: FrameMemory) -> Turn:
         if memory.owner is not self._engine:
             raise ValueError('this memory was made by another segmenter: take one of new_memory()')
         reason = memory.prepare(frame)
         memory.fit(self.input_size, self._engine.resample)
-        return _Turn(frame, memory, reason, *memory.turn)
+        return Turn(frame, memory, reason, *memory.turn)
 
-    def _attempt(self, turns: list[_Turn], confidence: bool) -> list[Segmentation | Exception]:
-        """Run frames together or, if that fails, one by one."""
+    def _attempt(self, turns: list[Turn], confidence: bool) -> list[Flight | _Failure]:
+        """Launch frames together or, if that fails, one by one."""
         try:
-            return list(self._run(turns, confidence))
+            return [self._launch(turns, confidence)]
         except Exception as error:
             if len(turns) == 1:
-                turns[0].memory.reset('the frame before failed')
-                return [error]
-        outcomes = [outcome for turn in turns for outcome in self._attempt([turn], confidence)]
-        if not any(isinstance(outcome, Exception) for outcome in outcomes):
+                turns[0].memory.reset(FAILED)
+                return [_Failure(error)]
+        parts = [part for turn in turns for part in self._attempt([turn], confidence)]
+        if not any(isinstance(part, _Failure) for part in parts):
             # No frame was to blame but their number: do not try so many again.
             self.batch_ms.pop(len(turns), None)
-        return outcomes
+        return parts
 
-    @torch.inference_mode()
-    def _run(self, turns: Sequence[_Turn], confidence: bool,
-             keep_logits: bool = False) -> list[Segmentation]:
-        """Label frames that run the same path with equally full memories; push on success."""
-        start = time.perf_counter()
-        pixels = [self._preprocessor.upload(turn.frame.rgb) for turn in turns]
-        uploaded = self._time()
-        image = _joined([self._preprocessor.normalise(frame) for frame in pixels])
-        memory = (turns[0].memory.entries if len(turns) == 1 else
-                  [stacked(entries) for entries in zip(*(turn.memory.entries for turn in turns),
-                                                       strict=True)])
-        logits, features = self._engine.run(image, turns[0].path, memory)
-        maps = [(turn.frame.size, one) for turn, one in zip(turns, logits.split(1), strict=True)]
-        labels = [classify(one, size) for size, one in maps]
-        scores = [confidence_of(one, size) if confidence else None for size, one in maps]
-        computed = self._time()
-        arrays = [(one.cpu().numpy(), None if score is None else score.cpu().numpy())
-                  for one, score in zip(labels, scores, strict=True)]
-        downloaded = time.perf_counter()
-        for turn, entry in zip(turns, unstacked(features, len(turns)), strict=True):
-            turn.memory.push(entry)
-        stage_ms = {'upload': (uploaded - start) * 1e3, 'network': (computed - uploaded) * 1e3,
-                    'download': (downloaded - computed) * 1e3}
-        return [Segmentation(
-            labels=array, confidence=score, path=turn.path,
-            memory_fill=turn.fill if turn.fill == self.paths - 1 else 0,
-            reset_reason=turn.reset_reason, stage_ms=stage_ms, batch=len(turns),
-            logits=upsample(one, self.input_size)[0].cpu().numpy() if keep_logits else None)
-            for turn, one, (array, score) in zip(turns, logits.split(1), arrays, strict=True)]
+    def _launch(self, turns: Sequence[Turn], confidence: bool = False) -> Flight:
+        return launch(self._engine, self._preprocessor, turns, confidence)
 
     def _new_preprocessor(self) -> Preprocessor:
         return Preprocessor(self.input_size, self.card.mean, self.card.std, self.device)
 
-    def _time(self) -> float:
-        if self.device.type == 'cuda':
-            torch.cuda.synchronize(self.device)
-        return time.perf_counter()
+
+class _Failure(NamedTuple):
+    """In the place of a flight: why a frame was not launched."""
+
+    error: Exception
 
 
-def _joined(images: Sequence[Tensor]) -> Tensor:
-    return images[0] if len(images) == 1 else torch.cat(list(images))
+def _land(flight: Flight | _Failure) -> list[Segmentation | Exception]:
+    """Wait for the frames of a flight; if they fail on the way their memories are reset."""
+    if isinstance(flight, _Failure):
+        return [flight.error]
+    try:
+        return list(flight.land())
+    except Exception as error:
+        for turn in flight.turns:
+            turn.memory.reset(FAILED)
+        return [error] * len(flight.turns)
 
 
 def find_device(device: str) -> torch.device:

@@ -132,7 +132,7 @@ def test_a_failure_costs_one_frame(segmenter: VideoSegmenter, make_frame: MakeFr
     for number in range(4):
         segmenter.step(make_frame(number), memory)
     with monkeypatch.context() as patch:
-        patch.setattr('tdnet_ros.stream.segmenter.classify', lambda *_: 1 / 0)
+        patch.setattr('tdnet_ros.stream.flight.classify', lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             segmenter.step(make_frame(4), memory)
     result = segmenter.step(make_frame(5), memory)

@@ -1,0 +1,84 @@
+"""Frames on their way through the device: launched first, landed later."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from tdnet_ros.nets.pyramid import upsample
+from tdnet_ros.stream.batch import stacked, unstacked
+from tdnet_ros.stream.classify import classify, confidence_of
+from tdnet_ros.stream.engines.engine import Engine
+from tdnet_ros.stream.frame import Frame, Segmentation
+from tdnet_ros.stream.memory import FrameMemory
+from tdnet_ros.stream.preprocess import Preprocessor
+from tdnet_ros.stream.transfer import Download, Stopwatch
+
+
+class Turn(NamedTuple):
+    """A frame whose memory is ready for it."""
+
+    frame: Frame
+    memory: FrameMemory
+    reset_reason: str | None
+    path: int
+    fill: int
+
+
+@dataclass(frozen=True)
+class Flight:
+    """Frames that run together. On CUDA they are under way, on the CPU they are done."""
+
+    turns: Sequence[Turn]
+    logits: Tensor
+    labels: Download
+    scores: Download
+    watch: Stopwatch
+
+    def land(self, logits_size: tuple[int, int] | None = None) -> list[Segmentation]:
+        """Wait for the labels of each frame.
+
+        logits_size: (height, width) that logits are upsampled to and returned at, if given.
+        """
+        labels = self.labels.wait()
+        scores = self.scores.wait()
+        stage_ms = {'upload': self.watch.ms('start', 'uploaded'),
+                    'network': self.watch.ms('begun', 'computed'),
+                    'download': self.watch.ms('computed', 'downloaded')}
+        logits = [None if logits_size is None else upsample(one, logits_size)[0].cpu().numpy()
+                  for one in self.logits.split(1)]
+        return [Segmentation(
+            labels=labels[index], confidence=scores[index] if scores else None, path=turn.path,
+            memory_fill=turn.fill if turn.fill == turn.memory.paths - 1 else 0,
+            reset_reason=turn.reset_reason, stage_ms=stage_ms, batch=len(labels),
+            logits=logits[index]) for index, turn in enumerate(self.turns)]
+
+
+@torch.inference_mode()
+def launch(engine: Engine, preprocessor: Preprocessor, turns: Sequence[Turn],
+           confidence: bool) -> Flight:
+    """Run frames of the same path with equally full memories; put their features there."""
+    lanes = preprocessor.lanes
+    watch = Stopwatch(lanes.device)
+    watch.mark('start', lanes.up)
+    pixels = [preprocessor.upload(turn.frame.rgb) for turn in turns]
+    watch.mark('uploaded', lanes.up)
+    watch.mark('begun')
+    images = [preprocessor.normalise(frame) for frame in pixels]
+    memory = (turns[0].memory.entries if len(turns) == 1 else
+              [stacked(entries) for entries in zip(*(turn.memory.entries for turn in turns),
+                                                   strict=True)])
+    logits, features = engine.run(images[0] if len(turns) == 1 else torch.cat(images),
+                                  turns[0].path, memory)
+    each = [(one, turn.frame.size) for one, turn in zip(logits.split(1), turns, strict=True)]
+    labels = [classify(one, size) for one, size in each]
+    scores = [confidence_of(one, size) for one, size in each if confidence]
+    watch.mark('computed')
+    downloads = lanes.download(labels), lanes.download(scores)
+    watch.mark('downloaded', lanes.down)
+    for turn, entry in zip(turns, unstacked(features, len(turns)), strict=True):
+        turn.memory.push(entry)
+    return Flight(turns, logits, *downloads, watch)
