@@ -22,6 +22,9 @@ CAMVID_VOID = 11
 CAMVID_STEP = 2
 """Frames of the validation clip are two apart (15 Hz); the 30 of the others is no clip."""
 
+STILLS = r'(?!)'
+"""As a pattern of video names: matches none."""
+
 CITYSCAPES_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
 """Label ids of the 19 classes, in the order of the class set."""
 CITYSCAPES_LAST_ID = 33
@@ -40,8 +43,7 @@ CAMVID_COLOURS = {
     'bicyclist': ((0, 128, 192), (192, 0, 192)),
 }
 """Colours of the 32-class labels that make up each of the 11 classes."""
-CAMVID_VOID_COLOURS = ((0, 0, 0), (64, 64, 192), (64, 64, 64))
-"""Void; other moving things; tunnel."""
+CAMVID_VOID_COLOUR = (0, 0, 0)
 
 
 def open_dataset(name: str, root: Path, split: str) -> Dataset:
@@ -67,7 +69,7 @@ def open_full_camvid(root: Path, split: str) -> Dataset:
     colours = {
         colour: number for number, name in enumerate(CAMVID.names)
         for colour in CAMVID_COLOURS[name]}
-    colours |= dict.fromkeys(CAMVID_VOID_COLOURS, UNLABELED)
+    colours[CAMVID_VOID_COLOUR] = UNLABELED
     source = root / '701_StillsRaw_full'
     images = [path for path in list_images(source) if segnet_split(path.stem) == split]
     if not images:
@@ -110,9 +112,23 @@ def open_cityscapes(root: Path, split: str) -> Dataset:
 
 
 def open_nyuv2(root: Path, split: str) -> Dataset:
-    """NYU depth v2, 40 classes: ROOT/SPLIT/images and ROOT/SPLIT/labels, 1 to 40, 0 = void."""
-    ids = {0: UNLABELED, UNLABELED: UNLABELED} | {i + 1: i for i in range(len(NYU))}
-    return _folders(root / split, NYU, id_reader(ids), 1)
+    """
+    NYU depth v2, 40 classes: ROOT/image/SPLIT and ROOT/seg40/SPLIT (0 to 39, 255 = void).
+
+    So the usual tools extract it. ROOT/SPLIT/images and ROOT/SPLIT/labels (1 to 40, 0 = void) do
+    as well. Published are train and test alone: test stands for val where there is no val. The
+    pictures are no video, whatever their numbers.
+    """
+    extracted = (root / 'image').is_dir()
+    places = [(root / 'image' / name, root / 'seg40' / name) if extracted else
+              (root / name / 'images', root / name / 'labels') for name in (split, 'test')]
+    images, labels = places[split == 'val' and not places[0][0].is_dir()]
+    first = 0 if extracted else 1
+    ids = {first + number: number for number in range(len(NYU))}
+    ids |= {UNLABELED: UNLABELED} | ({} if extracted else {0: UNLABELED})
+    frames = pair_frames(list_images(images), {path.stem: path for path in list_images(labels)},
+                         images, STILLS)
+    return Dataset(NYU.name, NYU, split_clips(frames, 1), id_reader(ids))
 
 
 def open_folder(root: Path, split: str) -> Dataset:

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -160,6 +160,14 @@ def override(config: TrainConfig, settings: Mapping[str, Any]) -> TrainConfig:
             raise ValueError(f"setting '{name}': there is no such setting") from None
         place[last] = value
     return parse_config(content)
+
+
+def scaled(config: TrainConfig, length: float) -> TrainConfig:
+    """Multiply the steps of all stages, and the warm-up, by a factor."""
+    stages = [replace(stage, steps=max(1, round(stage.steps * length)))
+              for stage in config.stages]
+    return replace(config, stages=tuple(stages),
+                   warmup_steps=round(config.warmup_steps * length))
 
 
 def _lists(value: Any) -> Any:

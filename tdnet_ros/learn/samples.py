@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from tdnet_ros.learn.augment import (
     warp_image,
     warp_label,
 )
-from tdnet_ros.learn.datasets import Dataset, read_image
+from tdnet_ros.learn.datasets import Dataset, read_image, size_text
 from tdnet_ros.nets.classes import UNLABELED
 
 
@@ -99,7 +100,17 @@ class ClipSamples(TorchDataset[Clip]):
         places = position - np.cumsum(gaps)[::-1]
         if not len(places) or places[0] < 0:
             return None
-        return [read_image(self._dataset.clips[clip][p].image) for p in places]
+        return [self._read_unlabelled(self._dataset.clips[clip][p].image, clip, position)
+                for p in places]
+
+    def _read_unlabelled(self, path: Path, clip: int, position: int) -> np.ndarray:
+        """Read a frame of a history; it must have the size of the labelled frame."""
+        image, (current, _) = read_image(path), self._load(clip, position)
+        if image.shape != current.shape:
+            raise ValueError(f'{path} is {size_text(image)}, but '
+                             f'{self._dataset.clips[clip][position].image} of the same video is '
+                             f'{size_text(current)}')
+        return image
 
     def _draw(self, rng: np.random.Generator, image: np.ndarray, label: np.ndarray,
               earlier: list[np.ndarray] | None, still: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -12,7 +12,7 @@ from lightning_fabric import Fabric
 import yaml
 
 from tdnet_ros.learn.catalogue import DATASETS, open_dataset
-from tdnet_ros.learn.config import TrainConfig, load_config, override, plain
+from tdnet_ros.learn.config import TrainConfig, load_config, override, plain, scaled
 from tdnet_ros.learn.datasets import Dataset
 from tdnet_ros.learn.devices import channels_last, make_fabric, place
 from tdnet_ros.learn.distill import load_teacher
@@ -61,6 +61,8 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--seed', type=int, help="in place of the configuration's")
     parser.add_argument('--set', action='append', default=[], metavar='NAME=VALUE',
                         help="in place of the configuration's, such as loss.grouped=0")
+    parser.add_argument('--length', type=float, default=1.0, metavar='FACTOR',
+                        help='factor on the steps of all stages')
     parser.add_argument('--resume', action='store_true', help='go on from OUT/last.pt if there')
     parser.add_argument('--until', metavar='STAGE', help='end with this stage; --resume without '
                         'it goes on')
@@ -79,11 +81,19 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return 0 if train(options) else MORE_TO_DO
     except (ValueError, OSError, FloatingPointError) as error:
-        print(f'tdnet_train: {error}', file=sys.stderr)
+        print(f'tdnet_train: {one_line(error)}', file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print('tdnet_train: interrupted; --resume goes on', file=sys.stderr)
         return INTERRUPTED
+
+
+def one_line(error: Exception) -> str:
+    """Return an error's message; of one in a loader's process, without its traceback."""
+    text = str(error).strip()
+    if 'DataLoader worker' in text:
+        return text.splitlines()[-1].partition(': ')[2]
+    return text
 
 
 def train(options: argparse.Namespace) -> bool:
@@ -130,7 +140,9 @@ def read_config(options: argparse.Namespace) -> TrainConfig:
             raise ValueError(f'--set {setting}: the value is no YAML') from error
     if options.seed is not None:
         settings['seed'] = options.seed
-    return override(load_config(options.config), settings)
+    if not 0 < options.length < float('inf'):
+        raise ValueError(f'--length {options.length:g}: expected a number above 0')
+    return scaled(override(load_config(options.config), settings), options.length)
 
 
 class Validator:

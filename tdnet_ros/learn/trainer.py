@@ -101,8 +101,7 @@ class Trainer:
             for name, value in terms.items():
                 sums[name] = sums.get(name, 0) + value.detach() / stage.accumulate
         if self.config.clip_gradient:
-            self.fabric.clip_gradients(self.learner, self.optimizer,
-                                       max_norm=self.config.clip_gradient)
+            self._clip_gradients()
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.average.update(self.network, self.step)
@@ -111,6 +110,14 @@ class Trainer:
         values = self.fabric.all_reduce(torch.stack([sums[name].float() for name in names]))
         assert isinstance(values, Tensor)
         return dict(zip(names, values.tolist()))
+
+    def _clip_gradients(self) -> None:
+        try:
+            self.fabric.clip_gradients(self.learner, self.optimizer,
+                                       max_norm=self.config.clip_gradient)
+        except RuntimeError as error:
+            raise FloatingPointError(f'the gradient is not a number at step {self.step}'
+                                     ) from error
 
     def save(self, name: str) -> None:
         """Write a checkpoint; a kill at any time leaves the old or the new one, whole."""

@@ -1,4 +1,5 @@
 """The commands without their extra."""
+from pathlib import Path
 import subprocess
 import sys
 
@@ -15,3 +16,15 @@ def test_a_missing_package_is_named_with_its_extra(command, package):
     assert done.stderr.startswith(f"tdnet_{command}: the package '{package}")
     assert "pip install 'tdnet_ros[train]'" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize('name', ['train-default', 'ablation'])
+@pytest.mark.parametrize(('arguments', 'message'), [
+    ([], 'CAMVID [OUT] [MINUTES] [OPTIONS]'),
+    (['camvid', 'out', 'soon'], "MINUTES is 'soon', expected a whole number"),
+])
+def test_scripts_say_how_they_are_called(name, arguments, message):
+    script = Path(__file__).parents[2] / 'script' / name
+    done = subprocess.run([script, *arguments], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert message in done.stderr

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from learn.synthetic import write_folder
-from tdnet_ros.learn.catalogue import CAMVID_COLOURS, open_dataset
+from tdnet_ros.learn.catalogue import CAMVID_COLOURS, open_dataset, segnet_split
 from tdnet_ros.learn.datasets import ranges_text
 from tdnet_ros.nets.classes import CAMVID
 
@@ -82,6 +82,53 @@ def test_nyuv2_counts_from_one(tmp_path):
     write(tmp_path / 'train/images/1.png', image((1, 3)))
     write(tmp_path / 'train/labels/1.png', np.array([[0, 1, 40]], np.uint8))
     assert open_dataset('nyuv2', tmp_path, 'train').label(0, 0).tolist() == [[255, 0, 39]]
+
+
+def test_nyuv2_as_extracted_is_stills_and_tests_on_test(tmp_path):
+    for split, stems in (('train', ('00003', '00004')), ('test', ('00001',))):
+        for stem in stems:
+            write(tmp_path / f'image/{split}/{stem}.png', image((1, 3)))
+            write(tmp_path / f'seg40/{split}/{stem}.png', np.array([[255, 0, 39]], np.uint8))
+    dataset = open_dataset('nyuv2', tmp_path, 'train')
+    dataset.check()
+    assert [len(clip) for clip in dataset.clips] == [1, 1]
+    assert dataset.label(0, 0).tolist() == [[255, 0, 39]]
+    held_back = open_dataset('nyuv2', tmp_path, 'val')
+    assert held_back.clips[0][0].image == tmp_path / 'image/test/00001.png'
+    write(tmp_path / 'seg40/test/00001.png', np.array([[40, 0, 1]], np.uint8))
+    with pytest.raises(ValueError, match=r'seg40/test/00001.png holds the label id 40; known'):
+        held_back.check()
+    with pytest.raises(ValueError, match=r'there is no folder .*image/valid'):
+        open_dataset('nyuv2', tmp_path, 'valid')
+
+
+def test_cityscapes_long_sequences_are_cut_where_frames_are_missing(tmp_path):
+    """In some cities one sequence number spans hours; in others each snippet has its own."""
+    stem = 'leftImg8bit_sequence/val/bochum/bochum_000000_{:06}_leftImg8bit.png'
+    for number in (294, 295, 296, 600, 601):
+        write(tmp_path / stem.format(number), image())
+    label = tmp_path / 'gtFine/val/bochum/bochum_000000_000296_gtFine_labelIds.png'
+    write(label, np.full((4, 6), 7, np.uint8))
+    dataset = open_dataset('cityscapes', tmp_path, 'val')
+    assert [[frame.number for frame in clip] for clip in dataset.clips] == [
+        [294, 295, 296], [600, 601]]
+    write(label, np.full((4, 6), 34, np.uint8))
+    with pytest.raises(ValueError, match=r'000296_gtFine_labelIds.png holds the label id 34'):
+        dataset.check()
+    write(label, np.full((2, 6), 7, np.uint8))
+    with pytest.raises(ValueError, match=r'labelIds.png is 6x2 but its image .* is 6x4'):
+        dataset.check()
+    (tmp_path / stem.format(296)).unlink()
+    with pytest.raises(ValueError, match=r'000296_gtFine_labelIds.png has no image of that name'):
+        open_dataset('cityscapes', tmp_path, 'val')
+
+
+@pytest.mark.parametrize(('stem', 'split'), [
+    ('0001TP_006690', 'train'), ('0001TP_008520', 'train'), ('0001TP_008550', 'test'),
+    ('0006R0_f00930', 'train'), ('0016E5_00390', 'train'), ('0016E5_07959', 'val'),
+    ('0016E5_08159', 'val'), ('0016E5_08640', 'train'), ('Seq05VD_f00000', 'test')])
+def test_splits_of_the_full_camvid(stem, split):
+    assert segnet_split(stem) == split
 
 
 def test_missing_folder_and_file_are_named(tmp_path):

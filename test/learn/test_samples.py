@@ -1,7 +1,9 @@
 """Training samples: repeatable, and with labels that move as the images do."""
 from dataclasses import replace
 
+import cv2
 import numpy as np
+import pytest
 import torch
 
 from learn.synthetic import write_folder
@@ -82,3 +84,13 @@ def test_a_real_history_has_random_gaps_and_only_the_last_label(tmp_path):
             left = [torch.nonzero((i[0] > 180) & (i[2] < 90))[:, 1].min() for i in clip.images]
             offsets |= {int(left[1] - left[0]), int(left[2] - left[1])}
     assert offsets == {2, 4}  # the square moves 2 pixels a frame
+
+
+def test_a_history_of_another_size_is_named(tmp_path):
+    write_folder(tmp_path / 'd', videos=3, frames=2)
+    for label in (tmp_path / 'd/train/labels').glob('*_000.png'):
+        label.unlink()
+    cv2.imwrite(str(tmp_path / 'd/train/images/v1_000.png'), np.zeros((9, 8, 3), np.uint8))
+    drawn = samples(tmp_path / 'd', ClipRecipe(2, (65, 97), EXACT, still_share=0, max_gap=1))
+    with pytest.raises(ValueError, match=r'v1_000.png is 8x9, but .*v1_001.png .* is 97x65'):
+        list(map(drawn.__getitem__, range(3)))

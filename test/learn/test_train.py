@@ -158,6 +158,19 @@ def test_a_bad_request_is_one_clear_line(data, tmp_path, capsys, more, message):
     assert not (tmp_path / 'run/last.pt').exists()
 
 
+def test_a_bad_frame_of_a_video_is_one_clear_line(tmp_path, capsys):
+    root = write_folder(tmp_path / 'data', videos=2, frames=2)
+    (root / 'train/labels/v0_000.png').unlink()
+    (root / 'train/images/v0_000.png').write_bytes(b'no image')
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 4, 'still_share': 0}], max_gap=1,
+                          workers=1)
+    assert train(command(root, config, tmp_path / 'run')) == 1
+    error = capsys.readouterr().err
+    assert error.startswith('tdnet_train: cannot read the image ')
+    assert error.endswith('v0_000.png\n')
+    assert len(error.splitlines()) == 1
+
+
 def test_a_checkpoint_of_another_run_is_refused(data, tmp_path, capsys):
     config = write_config(tmp_path / 'c.yaml', [{'steps': 1}])
     resume = command(data, config, tmp_path / 'run', '--resume')
