@@ -2,13 +2,22 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 
-from tdnet_ros.ros.cloud import Labelled, Pinhole, depth_in_metres, organised_points, pinhole
+from tdnet_ros.ros.cloud import (
+    Labelled,
+    Pinhole,
+    depth_in_metres,
+    organised_points,
+    painted_points,
+    pinhole,
+    xyz_of_cloud,
+)
 from tdnet_ros.ros.messages import points_to_cloud
 
 SIZE = (4, 6)
@@ -113,3 +122,80 @@ def test_a_camera_that_is_not_calibrated_is_named(
         changes: dict[str, object], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         pinhole(camera_info(**changes), SIZE)
+
+
+def cloud(xyz: np.ndarray, kind: str = '<f4', padding: int = 0, **changes: object) -> Any:
+    """An organised cloud with an intensity between its coordinates, rows padded."""
+    names = ('x', 'y', 'intensity', 'z')
+    size = np.dtype(kind).itemsize
+    values = np.zeros(xyz.shape[:2], {'names': names, 'formats': [kind] * 4,
+                                      'offsets': [4 + size * n for n in range(4)],
+                                      'itemsize': 4 + 4 * size})
+    for index, name in enumerate('xyz'):
+        values[name] = xyz[..., index]
+    rows = values.view(np.uint8).reshape(xyz.shape[0], -1)
+    padded = np.pad(rows, ((0, 0), (0, padding)), constant_values=99)
+    datatype = {4: 7, 8: 8}[size]
+    return SimpleNamespace(**{
+        'height': xyz.shape[0], 'width': xyz.shape[1], 'point_step': values.itemsize,
+        'row_step': padded.shape[1], 'is_bigendian': kind[0] == '>', 'data': padded.tobytes(),
+        'fields': [SimpleNamespace(name=name, offset=4 + size * n, datatype=datatype, count=1)
+                   for n, name in enumerate(names)], **changes})
+
+
+@pytest.mark.parametrize('padding', [0, 7])
+@pytest.mark.parametrize('kind', ['<f4', '>f4', '<f8', '>f8'])
+def test_a_cloud_of_either_precision_and_order_is_painted(kind: str, padding: int) -> None:
+    xyz = np.random.default_rng(3).normal(size=(*SIZE, 3)).astype(np.float32)
+    np.testing.assert_array_equal(xyz_of_cloud(cloud(xyz, kind, padding), SIZE), xyz)
+    labels = np.arange(24, dtype=np.uint8).reshape(SIZE)
+    seen = Labelled(Header(), np.full((*SIZE, 3), 7, np.uint8), labels, labels + 1)
+    points = painted_points(xyz, seen)
+    np.testing.assert_array_equal(np.stack([points[name] for name in 'xyz'], -1), xyz)
+    np.testing.assert_array_equal(points['label'], labels)
+    np.testing.assert_array_equal(points['confidence'], labels + 1)
+
+
+def test_no_point_is_nan_however_the_driver_says_it() -> None:
+    xyz = np.ones((*SIZE, 3), np.float32)
+    xyz[0, 0] = 0
+    xyz[0, 1, 2] = np.inf
+    xyz[0, 2] = np.nan
+    xyz[0, 3] = (0, 0, 1)
+    read = xyz_of_cloud(cloud(xyz), SIZE)
+    assert np.isnan(read[0, :3]).all()
+    assert np.isfinite(read[0, 3:]).all()
+
+
+@pytest.mark.parametrize(('changes', 'words'), [
+    ({'height': 1, 'width': 24}, 'is not organised: 24 points in one row, images have 6 x 4 '
+                                 'pixels: expected an organised cloud, registered'),
+    ({'height': 2, 'width': 3}, 'cloud has 3 x 2 points, images have 6 x 4 pixels'),
+    ({'fields': []}, "fields '': expected x, y and z"),
+    ({'point_step': 9}, 'with point_step 9 and row_step 120'),
+    ({'row_step': 60}, 'row_step 60'),
+    ({'data': bytes(100)}, 'has 100 bytes'),
+])
+def test_a_cloud_that_does_not_fit_is_named(changes: dict[str, object], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        xyz_of_cloud(cloud(np.ones((*SIZE, 3), np.float32), **changes), SIZE)
+
+
+def test_whole_numbers_are_no_coordinates() -> None:
+    msg = cloud(np.ones((*SIZE, 3), np.float32))
+    msg.fields[3].datatype = 5
+    with pytest.raises(ValueError, match='z of datatype 5: expected FLOAT32 or FLOAT64'):
+        xyz_of_cloud(msg, SIZE)
+
+
+def test_sensor_msgs_py_reads_the_points() -> None:
+    point_cloud2 = pytest.importorskip(
+        'sensor_msgs_py.point_cloud2', reason='sensor_msgs_py comes with ROS, not with the wheels')
+    xyz = np.random.default_rng(3).normal(size=(*SIZE, 3)).astype(np.float32)
+    labels = np.arange(24, dtype=np.uint8).reshape(SIZE)
+    seen = Labelled(Header(), np.zeros((*SIZE, 3), np.uint8), labels, labels)
+    msg = points_to_cloud(painted_points(xyz, seen), Header())
+    points = point_cloud2.read_points(msg, reshape_organized_cloud=True)
+    assert points.dtype.names == ('x', 'y', 'z', 'rgb', 'label', 'confidence')
+    np.testing.assert_array_equal(points['z'].reshape(SIZE), xyz[..., 2])
+    np.testing.assert_array_equal(points['label'].reshape(SIZE), labels)

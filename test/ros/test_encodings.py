@@ -133,6 +133,28 @@ def test_a_wrong_message_says_what_came_and_what_was_expected(
         image_to_rgb(msg)
 
 
+def test_cv_bridge_makes_no_colours_where_there_are_none(rgb: np.ndarray) -> None:
+    """Its list of colour encodings is part of ours; of other layouts it cannot make RGB."""
+    pytest.importorskip('cv_bridge', reason='cv_bridge is not installed')
+    wide = np.repeat(rgb.reshape(HEIGHT, -1), 8, 1)
+    for encoding in ('8UC2', '8SC3', '16UC1', '16UC3', '32FC1', '32FC3', '64FC3', 'unheard of'):
+        with pytest.raises(ValueError, match='is not supported'):
+            image_to_rgb(message(encoding, wide))
+
+
+def test_an_encoding_that_only_cv_bridge_knows(
+        rgb: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bridge of the future; one whose answer is no colour image, or none at all, is ignored."""
+    answers = {'new': rgb, 'depth': rgb[..., 0], 'wide': rgb.astype(np.uint16)}
+    bridge = SimpleNamespace(imgmsg_to_cv2=lambda msg, encoding: answers[msg.encoding])
+    monkeypatch.setattr('tdnet_ros.ros.decoding._cv_bridge', lambda: bridge)
+    rows = rgb.reshape(HEIGHT, -1)
+    np.testing.assert_array_equal(image_to_rgb(message('new', rows)), rgb)
+    for encoding in ('depth', 'wide', 'unknown'):
+        with pytest.raises(ValueError, match='is not supported'):
+            image_to_rgb(message(encoding, rows))
+
+
 def assert_red(rgb: np.ndarray) -> None:
     assert rgb.shape == (HEIGHT, WIDTH, 3)
     assert np.abs(rgb.astype(int) - RED).max() <= 3, rgb[0, 0]

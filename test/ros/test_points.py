@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.time import Time
-from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
 
 from ros.harness import (
     NodeProcess,
@@ -38,10 +38,14 @@ def node(start: Callable[..., NodeProcess]) -> NodeProcess:
     return process
 
 
-def depth_message(stamp_ns: int) -> Image:
-    msg = Image(height=HEIGHT, width=WIDTH, encoding='16UC1', step=2 * WIDTH)
+MILLIMETRES = np.full((HEIGHT, WIDTH), 2500, '<u2')
+
+
+def depth_message(stamp_ns: int, values: np.ndarray = MILLIMETRES,
+                  encoding: str = '16UC1') -> Image:
+    msg = Image(height=HEIGHT, width=WIDTH, encoding=encoding, step=values.strides[0])
     msg.header.stamp = Time(nanoseconds=stamp_ns).to_msg()
-    msg.data.frombytes(np.full((HEIGHT, WIDTH), 2500, '<u2').tobytes())
+    msg.data.frombytes(values.tobytes())
     return msg
 
 
@@ -97,6 +101,24 @@ def test_a_costmap_layer_gets_what_it_needs(node: NodeProcess, peer: Peer) -> No
     wait_for(lambda: 'no points' not in problem(), 'end of the hint')
 
 
+def test_depth_that_is_not_a_number_makes_no_points_there(node: NodeProcess, peer: Peer) -> None:
+    layer = Layer(peer)
+    image, depth = peer.sender(), peer.sender(topic='/depth')
+    metres = np.full((HEIGHT, WIDTH), 2.0, '<f4')
+    metres[0, :3] = (np.nan, np.inf, -np.inf)
+
+    def send() -> None:
+        now_ns = peer.now_ns()
+        image.publish(image_message(moving_square(1)[0], now_ns))
+        depth.publish(depth_message(now_ns, metres, '32FC1'))
+        time.sleep(0.1)
+
+    wait_for(lambda: send() or layer.clouds, 'cloud')
+    points = np.frombuffer(layer.clouds[-1].data, '<f4').reshape(HEIGHT, WIDTH, -1)[..., :3]
+    assert np.isnan(points[0, :3]).all()
+    assert np.isfinite(points[1:]).all()
+
+
 def test_names_of_labels_come_before_the_first_mask(node: NodeProcess, peer: Peer) -> None:
     messages = pytest.importorskip('vision_msgs.msg', reason='vision_msgs is not built')
     names = peer.collect(messages.LabelInfo, '/tdnet/label_info', NAMES)
@@ -121,3 +143,49 @@ def test_depth_of_another_moment_makes_no_points(node: NodeProcess, peer: Peer) 
         latest_status(diagnostics, 'tdnet: image').get('message', '')), 'hint')
     assert layer.masks
     assert not layer.clouds
+
+
+def cloud_message(stamp_ns: int, xyz: np.ndarray) -> PointCloud2:
+    height, width = xyz.shape[:2]
+    msg = PointCloud2(height=height, width=width, point_step=12, row_step=12 * width, fields=[
+        PointField(name=name, offset=4 * index, datatype=PointField.FLOAT32, count=1)
+        for index, name in enumerate('xyz')])
+    msg.header.stamp = Time(nanoseconds=stamp_ns).to_msg()
+    msg.header.frame_id = 'depth_optical'
+    msg.data.frombytes(xyz.astype('<f4').tobytes())
+    return msg
+
+
+def test_a_cloud_of_the_camera_is_painted(
+        start: Callable[..., NodeProcess], node: NodeProcess, peer: Peer) -> None:
+    """And one that has not a point for every pixel is refused, with the reason."""
+    assert node.end() == 0
+    process = start('-p', 'model:=td2-tiny', '-p', 'points:=true', '-p', 'points_source:=cloud',
+                    '-p', 'diagnostics_period_s:=0.2')
+    process.wait_for_log('active: labels /image')
+    layer = Layer(peer)
+    diagnostics = peer.collect(DiagnosticArray, '/diagnostics')
+    image, cloud = peer.sender(), peer.sender(PointCloud2, '/cloud_in')
+    xyz = np.random.default_rng(0).normal(size=(HEIGHT, WIDTH, 3)).astype(np.float32)
+
+    def send(points: np.ndarray) -> None:
+        now_ns = peer.now_ns()
+        image.publish(image_message(moving_square(1)[0], now_ns))
+        cloud.publish(cloud_message(now_ns, points))
+        time.sleep(0.1)
+
+    def problem() -> str:
+        return str(latest_status(diagnostics, 'tdnet: image').get('message', ''))
+
+    for wrong, words in ((xyz.reshape(1, -1, 3), 'no points: cloud is not organised: 3072 points'),
+                         (xyz[:20], 'no points: cloud has 64 x 20 points')):
+        wait_for(lambda points=wrong, text=words: send(points) or text in problem(), words)
+    assert not layer.clouds
+    wait_for(lambda: send(xyz) or layer.synced(), 'synced mask and cloud')
+    mask, confidence, painted = layer.synced()[0]
+    assert painted.header.frame_id == 'depth_optical'
+    points = np.frombuffer(painted.data, np.uint8).reshape(HEIGHT, WIDTH, painted.point_step)
+    np.testing.assert_array_equal(points[..., :12].copy().view('<f4'), xyz)
+    np.testing.assert_array_equal(points[..., 16], pixels(mask))
+    np.testing.assert_array_equal(points[..., 17], pixels(confidence))
+    wait_for(lambda: 'no points' not in problem(), 'end of the hint')
