@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 import hashlib
+from importlib import metadata
 import json
 import os
 from pathlib import Path
@@ -17,6 +18,7 @@ from torch import Tensor
 from tdnet_ros.nets.card import ModelCard
 from tdnet_ros.nets.checkpoint import load_network
 from tdnet_ros.stream.engines.allocator import keep_freed_memory
+from tdnet_ros.stream.engines.announce import announced
 from tdnet_ros.stream.engines.export import MANIFEST, export, weights_digest
 from tdnet_ros.stream.engines.static import flatten, input_names, placeholder
 from tdnet_ros.stream.engines.step import StepFeatures
@@ -110,6 +112,21 @@ def cache_folder() -> Path:
     return Path(base) / 'tdnet_ros'
 
 
+def tensorrt_folder(gpu: str, content: dict[str, Any]) -> Path:
+    """Where TensorRT keeps engines and timings for a GPU and the graphs of a manifest.
+
+    They are only good for one GPU, version, precision, shape and set of weights.
+    """
+    height, width = content['input_size']
+    try:
+        version = metadata.version('tensorrt')
+    except metadata.PackageNotFoundError:  # the libraries alone are installed
+        version = 'unknown'
+    return cache_folder() / 'tensorrt' / '-'.join((
+        gpu.replace(' ', '_'), f'trt{version}', f'ort{onnxruntime.__version__}',
+        content['precision'], f'{height}x{width}', content['weights_sha256'][:16]))
+
+
 def _providers(device: torch.device, content: dict[str, Any],
                tensorrt: bool) -> list[tuple[str, dict[str, Any]]]:
     if device.type == 'cpu':
@@ -127,15 +144,10 @@ def _providers(device: torch.device, content: dict[str, Any],
             torch.cuda.current_stream(device).cuda_stream)})
     if not tensorrt:
         return [cuda]
-    # TensorRT engines are only good for one GPU, version, precision, shape and set of weights.
-    height, width = content['input_size']
-    name = '-'.join((torch.cuda.get_device_name(device).replace(' ', '_'),
-                     onnxruntime.__version__, content['precision'], f'{height}x{width}',
-                     content['weights_sha256'][:16]))
-    cache = str(cache_folder() / 'tensorrt' / name)
+    cache = str(tensorrt_folder(torch.cuda.get_device_name(device), content))
     return [('TensorrtExecutionProvider', {
         'device_id': index, 'trt_fp16_enable': content['precision'] == 'float16',
-        'trt_engine_cache_enable': True, 'trt_engine_cache_path': cache,
+        'trt_engine_cache_enable': True,
         'trt_timing_cache_enable': True, 'trt_timing_cache_path': cache}), cuda]
 
 
@@ -143,17 +155,14 @@ def _session(file: Path, providers: list[tuple[str, dict[str, Any]]]) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 3
-    start = time.monotonic()
-    building = providers[0][0].startswith('Tensorrt')
-    if building:
-        print(f'TensorRT: building {file.name}, or reading it from '
-              f'{providers[0][1]["trt_engine_cache_path"]} (minutes the first time)',
-              file=sys.stderr, flush=True)
-    session = onnxruntime.InferenceSession(str(file), options, providers=providers)
-    if building:
-        print(f'TensorRT: {file.name} ready after {time.monotonic() - start:.0f} s',
-              file=sys.stderr, flush=True)
-    return session
+    if not providers[0][0].startswith('Tensorrt'):
+        return onnxruntime.InferenceSession(str(file), options, providers=providers)
+    (name, settings), *others = providers
+    cache = Path(settings['trt_timing_cache_path']) / file.stem  # the timings serve all paths
+    providers = [(name, {**settings, 'trt_engine_cache_path': str(cache)}), *others]
+    known = 'reading' if any(cache.glob('*.engine')) else 'building, minutes the first time,'
+    with announced(f'TensorRT: {known} {file.name} (cache: {cache})'):
+        return onnxruntime.InferenceSession(str(file), options, providers=providers)
 
 
 def _buffer(tensor: Tensor) -> tuple[str, int, Any, list[int], int]:

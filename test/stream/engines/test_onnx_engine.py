@@ -18,7 +18,7 @@ from tdnet_ros.stream.engines import onnx_engine
 from tdnet_ros.stream.engines.engine import ReferenceEngine
 from tdnet_ros.stream.engines.export import export
 from tdnet_ros.stream.engines.export_cli import main
-from tdnet_ros.stream.engines.onnx_engine import OnnxEngine, find_graphs
+from tdnet_ros.stream.engines.onnx_engine import OnnxEngine, find_graphs, tensorrt_folder
 
 pytest.importorskip('onnxscript')
 onnxruntime = pytest.importorskip('onnxruntime')
@@ -109,6 +109,25 @@ def test_graphs_are_exported_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         OnnxEngine(manifest, CPU, tensorrt=True)
     with pytest.raises(ValueError, match='path 1, expected 0 to 0'):
         OnnxEngine(manifest, CPU).run(torch.zeros(1, 3, *SIZE), 1, [])
+
+
+def test_engines_are_kept_for_what_they_are_good_for() -> None:
+    content = {'precision': 'float16', 'input_size': [49, 65], 'weights_sha256': 'ab' * 32}
+    others = [{**content, 'precision': 'float32'}, {**content, 'input_size': [65, 97]},
+              {**content, 'weights_sha256': 'cd' * 32}]
+    folders = {tensorrt_folder('Orin', entry) for entry in (content, *others)}
+    folders.add(tensorrt_folder('NVIDIA Thor', content))
+    assert len(folders) == 5
+    assert onnxruntime.__version__ in str(tensorrt_folder('Orin', content))
+
+
+def test_tensorrt_is_built_on_the_gpu_itself(tmp_path: Path,
+                                             capsys: pytest.CaptureFixture[str]) -> None:
+    if torch.cuda.is_available():
+        pytest.skip('there is a CUDA device')
+    assert main(['td2-tiny', '--out', str(tmp_path), '--input-size', '49', '65',
+                 '--tensorrt']) == 1
+    assert 'no CUDA device here; build on the robot itself' in capsys.readouterr().err
 
 
 def test_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
