@@ -34,8 +34,10 @@ class GroupedTeacher(nn.Module):
     def __init__(self, network: PerFrame, student: Architecture) -> None:
         super().__init__()
         self.network = network.eval().requires_grad_(False)
-        self._channels = [group_channels(network.architecture, student, path)
-                          for path in range(student.paths)]
+        channels = [group_channels(network.architecture, student, path)
+                    for path in range(student.paths)]
+        # Parameters only in that they move to a device with the network.
+        self.channels = nn.ParameterList(nn.Parameter(c, requires_grad=False) for c in channels)
 
     @torch.no_grad()
     def forward(self, image: Tensor) -> Lesson:
@@ -52,7 +54,7 @@ class GroupedTeacher(nn.Module):
         convolution = self.network.head.conv[0]
         assert isinstance(convolution, nn.Conv2d)
         return [F.conv2d(features[:, channels], convolution.weight[:, channels],
-                         padding=convolution.padding) for channels in self._channels]
+                         padding=convolution.padding) for channels in self.channels]
 
     def _logits(self, convolved: Tensor, detail: Tensor) -> Tensor:
         head = self.network.head

@@ -12,8 +12,9 @@ from tdnet_ros.nets.zoo import VARIANTS, build
 PSP = replace(VARIANTS['psp18'], width=0.25)
 
 
-@pytest.mark.parametrize('teacher', [PSP, replace(VARIANTS['bise18'], width=0.25)])
-@pytest.mark.parametrize('student', ['td2-psp50', 'td4-psp18', 'td4-bise18'])
+@pytest.mark.parametrize('teacher', [PSP, *(replace(VARIANTS[name], width=0.25)
+                                             for name in ('bise18', 'fa18'))])
+@pytest.mark.parametrize('student', ['td2-psp50', 'td4-psp18', 'td2-fa18'])
 def test_groups_sum_to_the_teacher(teacher, student):
     network = build(teacher, 5)
     grouped = GroupedTeacher(network, VARIANTS[student])

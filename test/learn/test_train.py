@@ -186,7 +186,7 @@ def test_a_checkpoint_of_another_run_is_refused(data, tmp_path, capsys):
 
 def test_a_run_ends_with_a_stage_and_goes_on_with_other_losses(data, tmp_path, recwarn):
     stages = [{'name': 'alone', 'steps': 2, 'solo': True}, {'name': 'all', 'steps': 2}]
-    config = write_config(tmp_path / 'c.yaml', stages, workers=64)
+    config = write_config(tmp_path / 'c.yaml', stages, workers=64, precision='bf16-mixed')
     first = command(data, config, tmp_path / 'run', '--resume', '--set', 'loss.agreement=0')
     assert train([*first, '--until', 'alone']) == 0
     assert list(losses(tmp_path / 'run')) == [1, 2]

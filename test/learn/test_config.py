@@ -1,0 +1,43 @@
+"""A run's settings: its schedule, and changes to it."""
+import pytest
+
+from tdnet_ros.learn.config import override, parse_config, plain, scaled
+
+STAGE = {'crop': [64, 96], 'batch': 4}
+RUN = parse_config({
+    'stages': [{'name': 'alone', 'steps': 10, 'learning_rate': [1.0, 0.5], 'solo': True, **STAGE},
+               {'name': 'all', 'steps': 20, 'learning_rate': ['2e-1', 0], **STAGE, 'batch': 6}],
+    'warmup_steps': 4})
+
+
+def test_learning_rate_warms_up_and_falls_as_a_polynomial_in_each_stage():
+    for step in range(10):
+        rate = 0.5 + 0.5 * (1 - step / 10)**0.9
+        assert RUN.learning_rate(step) == pytest.approx(rate * min(1, (step + 1) / 5))
+    for step in range(20):
+        assert RUN.learning_rate(10 + step) == pytest.approx(0.2 * (1 - step / 20)**0.9)
+
+
+def test_samples_are_counted_through_the_stages():
+    assert [RUN.first_sample(step) for step in (0, 1, 9, 10, 11)] == [0, 4, 36, 40, 46]
+    assert [step for step in range(30) if RUN.paths_start(step)] == [10]
+    assert (RUN.end_of('alone'), RUN.end_of('all'), RUN.steps) == (10, 30, 30)
+
+
+def test_a_configuration_survives_plain_data():
+    assert parse_config(plain(RUN)) == RUN
+
+
+def test_settings_are_replaced_by_their_names():
+    changed = override(RUN, {'seed': 3, 'loss.grouped': 0, 'stages.1.steps': 5,
+                             'augmentation.scale': [1, 2]})
+    assert (changed.seed, changed.loss.grouped, changed.steps) == (3, 0, 15)
+    assert changed.augmentation.scale == (1.0, 2.0)
+    assert override(changed, {'seed': 0, 'loss.grouped': 0.5, 'stages.1.steps': 20,
+                              'augmentation.scale': list(RUN.augmentation.scale)}) == RUN
+
+
+def test_a_scaled_run_keeps_at_least_one_step_of_every_stage():
+    assert [stage.steps for stage in scaled(RUN, 0.5).stages] == [5, 10]
+    assert scaled(RUN, 0.5).warmup_steps == 2
+    assert [stage.steps for stage in scaled(RUN, 1e-6).stages] == [1, 1]
