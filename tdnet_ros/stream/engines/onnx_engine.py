@@ -68,7 +68,10 @@ class OnnxEngine:
             binding.bind_input(name, *_buffer(tensor))
         for name, tensor in outputs.items():
             binding.bind_output(name, *_buffer(tensor))
+        if self.device.type == 'cuda':  # the session has a stream of its own
+            torch.cuda.current_stream(self.device).synchronize()
         self._sessions[path].run_with_iobinding(binding)
+        binding.synchronize_outputs()
         features = None if self.paths == 1 else StepFeatures(
             outputs['key'], outputs['value'], outputs.get('affinity'))
         return outputs['logits'], features
@@ -139,9 +142,7 @@ def _providers(device: torch.device, content: dict[str, Any],
         raise ValueError(f'this onnxruntime has no {wanted} (it has {", ".join(available)}); '
                          'install onnxruntime-gpu')
     index = device.index or 0
-    cuda = ('CUDAExecutionProvider', {
-        'device_id': index, 'user_compute_stream': str(
-            torch.cuda.current_stream(device).cuda_stream)})
+    cuda = ('CUDAExecutionProvider', {'device_id': index})
     if not tensorrt:
         return [cuda]
     cache = str(tensorrt_folder(torch.cuda.get_device_name(device), content))
@@ -159,6 +160,7 @@ def _session(file: Path, providers: list[tuple[str, dict[str, Any]]]) -> Any:
         return onnxruntime.InferenceSession(str(file), options, providers=providers)
     (name, settings), *others = providers
     cache = Path(settings['trt_timing_cache_path']) / file.stem  # the timings serve all paths
+    cache.mkdir(parents=True, exist_ok=True)
     providers = [(name, {**settings, 'trt_engine_cache_path': str(cache)}), *others]
     known = 'reading' if any(cache.glob('*.engine')) else 'building, minutes the first time,'
     with announced(f'TensorRT: {known} {file.name} (cache: {cache})'):
