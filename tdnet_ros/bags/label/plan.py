@@ -16,8 +16,8 @@ from tdnet_ros.ros.decoding import to_frame
 from tdnet_ros.ros.errors import one_line
 
 NODE = '/tdnet'
-NO_CAMERA = ('/labels', '/confidence', '/overlay', '/ground_truth')
-'''Ends of image topics that are no camera's.'''
+NO_CAMERA = frozenset({'labels', 'confidence', 'overlay', 'ground_truth'})
+'''Parts of the names of image topics that are no camera's.'''
 PACKED = '/compressed'
 TRIED = 5
 '''Images of a topic that are tried before it is given up.'''
@@ -90,7 +90,7 @@ def _all_cameras(bag: Bag) -> list[str]:
     if not images:
         raise BagError(f'{bag.path} has no image topic; its topics: '
                        f'{", ".join(sorted(bag.topics)) or "none"}')
-    cameras = [topic for topic in images if not topic.removesuffix(PACKED).endswith(NO_CAMERA)
+    cameras = [topic for topic in images if not NO_CAMERA & {*topic.split('/')}
                and topic.removesuffix(PACKED) not in {*images} - {topic}]
     problems = {topic: _problem(bag, topic) for topic in sorted(cameras)}
     found = [topic for topic, problem in problems.items() if problem is None]
