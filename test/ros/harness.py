@@ -20,7 +20,6 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.time import Time
 from sensor_msgs.msg import Image
-from std_srvs.srv import Trigger
 
 from tdnet_ros.ros.messages import array_to_image
 
@@ -160,69 +159,6 @@ class Peer:
                 return
 
 
-class Camera:
-    """Sends images to a node, and knows which came back labelled and what diagnostics say."""
-
-    def __init__(self, peer: Peer, node: str = '/tdnet', topic: str = '/image',
-                 labels: str = 'labels') -> None:
-        self.peer = peer
-        self._topic = topic
-        self.name = f'{node.lstrip("/")}: image'
-        self.labels = peer.collect(Image, f'{node}/{labels}')
-        self.diagnostics = peer.collect(DiagnosticArray, '/diagnostics')
-        self.sender = peer.sender(topic=topic)
-        self.stamp_ns = 0
-        self._say_hello()
-        peer.call(Trigger, f'{node}/reset')
-
-    def send(self, rgb: np.ndarray, stamp_ns: int = 0, frame_id: str = 'camera_optical') -> Image:
-        """Send an image, stamped now unless told otherwise."""
-        self.stamp_ns = stamp_ns or self.peer.now_ns()
-        msg = image_message(rgb, self.stamp_ns, frame_id)
-        self.sender.publish(msg)
-        return msg
-
-    def step(self, rgb: np.ndarray, stamp_ns: int = 0, frame_id: str = 'camera_optical') -> Image:
-        """Send an image and wait for its labels, whatever else still waits."""
-        count = len(self.labels)
-        stamp_ns = stamp_of(self.send(rgb, stamp_ns, frame_id))
-        return wait_for(lambda: next((msg for msg in self.labels[count:]
-                                      if stamp_of(msg) == stamp_ns), None), 'label image')
-
-    def vanish_and_return(self) -> None:
-        """Take the topic off the graph for a while."""
-        self.peer.node.destroy_publisher(self.sender)
-        wait_for(lambda: not self.peer.node.count_publishers(self._topic), 'end of the topic')
-        self.sender = self.peer.sender(topic=self._topic)
-        self._say_hello()
-
-    def _say_hello(self) -> None:
-        """Send images until one comes back: both sides have to discover both topics first."""
-        rgb = moving_square(1)[0]
-        before = len(self.labels)
-
-        def heard() -> bool:
-            time.sleep(0.1)
-            return len(self.labels) > before or not self.send(rgb)
-
-        wait_for(heard, 'labels of any image')
-        wait_for(lambda: stamp_of(self.labels[-1]) == self.stamp_ns, 'labels of the last image')
-        del self.labels[before:]
-
-    def status(self) -> dict[str, str]:
-        """What diagnostics said last of this camera."""
-        return latest_status(self.diagnostics, self.name)
-
-    def count(self, what: str) -> int:
-        """How many frames were processed, failed, ... as far as diagnostics have told."""
-        return int(self.status().get(f'frames {what}', 0))
-
-    def wait_for_value(self, key: str, words: str) -> dict[str, str]:
-        """Wait until diagnostics have such words under a key (or in the message)."""
-        return wait_for(lambda: (status := self.status()) and words in status[key] and status,
-                        f"'{words}' under {key}")
-
-
 def image_message(rgb: np.ndarray, stamp_ns: int, frame_id: str = 'camera_optical') -> Image:
     msg = array_to_image(rgb, 'rgb8', Image().header)
     msg.header.stamp = Time(nanoseconds=stamp_ns).to_msg()
@@ -258,6 +194,11 @@ def latest_status(diagnostics: list[DiagnosticArray], name: str) -> dict[str, st
                 return {'level': status.level, 'message': status.message,
                         **{item.key: item.value for item in status.values}}
     return {}
+
+
+def message_of(diagnostics: list[DiagnosticArray], name: str) -> str:
+    """What the newest status of this name says."""
+    return str(latest_status(diagnostics, name).get('message', ''))
 
 
 def resident_mib(pid: int) -> float:

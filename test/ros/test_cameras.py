@@ -1,4 +1,4 @@
-"""Several cameras on one network, compressed images, namespaces, QoS and simulated time."""
+"""Several cameras on one network, in a namespace, and what diagnostics say of their topics."""
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -6,21 +6,21 @@ import subprocess
 import sys
 import time
 
-import cv2
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 import numpy as np
 import pytest
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.time import Time
-from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, Image
+from std_srvs.srv import Trigger
 
+from ros.camera import Camera
 from ros.harness import (
     LATCHED,
     NodeProcess,
     Peer,
     image_message,
     latest_status,
+    message_of,
     moving_square,
     pixels,
     stamp_of,
@@ -43,13 +43,30 @@ while True:
     publisher.publish(msg)
     time.sleep(0.03)
 '''
+# A machine on which batches pay, and that says when it runs one.
+BATCHES = '''
+import sys
+from tdnet_ros.stream import VideoSegmenter
+from tdnet_ros.stream.engines.torch_engine import TorchEngine
+def measure_batches(self, size, limit):
+    self.batch_ms = {count: 10 * 0.5 ** count for count in range(1, limit + 1)}
+VideoSegmenter.measure_batches = measure_batches
+run = TorchEngine.run
+def noted(self, image, *inputs):
+    print('frames in one run:', len(image), flush=True)
+    return run(self, image, *inputs)
+TorchEngine.run = noted
+from tdnet_ros.ros.program import main
+sys.exit(main())
+'''
+CLIPS = {'front': moving_square(6), 'rear': [255 - rgb for rgb in moving_square(6, 60, 80)]}
 BEST_EFFORT = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 
 @pytest.fixture(scope='module')
 def pair(start: Callable[..., NodeProcess]) -> NodeProcess:
     process = start('-p', 'model:=td2-tiny', '-p', 'cameras:=[front, rear]', '-r', '__ns:=/robot',
-                    '-p', 'scene_cut:=false', '-p', 'diagnostics_period_s:=0.2')
+                    '-p', 'scene_cut:=false', '-p', 'diagnostics_period_s:=0.2', program=BATCHES)
     process.wait_for_log('active: labels /robot/front/image, /robot/rear/image')
     return process
 
@@ -57,10 +74,6 @@ def pair(start: Callable[..., NodeProcess]) -> NodeProcess:
 @pytest.fixture(scope='module')
 def diagnostics(pair: NodeProcess, peer: Peer) -> list[DiagnosticArray]:
     return peer.collect(DiagnosticArray, '/diagnostics')
-
-
-def message_of(diagnostics: list[DiagnosticArray], name: str) -> str:
-    return str(latest_status(diagnostics, name).get('message', ''))
 
 
 def test_a_topic_without_publisher_is_named_with_those_that_have_one(
@@ -94,120 +107,64 @@ def test_a_subscriber_whose_qos_does_not_match_is_named(
     peer.node.destroy_subscription(picky)
 
 
-def test_each_camera_has_its_own_memory_and_none_starves(
-        pair: NodeProcess, peer: Peer) -> None:
-    clips = {'front': moving_square(6), 'rear': [255 - rgb for rgb in moving_square(6, 60, 80)]}
-    labels = {name: peer.collect(Image, f'/robot/tdnet/{name}/labels') for name in clips}
-    senders = {name: peer.sender(topic=f'/robot/{name}/image') for name in clips}
-    wait_for(lambda: all(peer.node.count_publishers(f'/robot/tdnet/{name}/labels')
-                         for name in clips), 'label topics')
-    start_ns = peer.now_ns()
-    for index in range(6):
-        for name, clip in clips.items():
-            senders[name].publish(image_message(clip[index], start_ns + index * S // 15, name))
-        wait_for(lambda count=index + 1: all(len(got) == count for got in labels.values()),
-                 f'labels {index} of both cameras')
-    segmenter = VideoSegmenter.load('td2-tiny', 'cpu', scene_cut=False)
-    for name, clip in clips.items():
-        memory = segmenter.new_memory()
-        for index, rgb in enumerate(clip):
-            frame = Frame(rgb, start_ns + index * S // 15)
-            np.testing.assert_array_equal(
-                pixels(labels[name][index]), segmenter.step(frame, memory).labels)
-            assert labels[name][index].header.frame_id == name
-
-
-def test_a_fast_camera_does_not_starve_a_slow_one(pair: NodeProcess, peer: Peer) -> None:
-    labels = {name: peer.collect(Image, f'/robot/tdnet/{name}/labels')
-              for name in ('front', 'rear')}
-    front, rear = (peer.sender(topic=f'/robot/{name}/image') for name in labels)
-    rgb = moving_square(1)[0]
-    wait_for(lambda: front.publish(image_message(rgb, peer.now_ns()))
-             or rear.publish(image_message(rgb, peer.now_ns())) or time.sleep(0.1)
-             or all(labels.values()), 'labels of both cameras')
-    before = len(labels['rear'])
-    for _ in range(20):
-        rear.publish(image_message(rgb, peer.now_ns()))
-        for _ in range(25):
-            front.publish(image_message(rgb, peer.now_ns()))
-            time.sleep(0.004)
-    wait_for(lambda: len(labels['rear']) - before >= 18, 'labels of the slow camera')
-
-
 @pytest.fixture(scope='module')
-def compressed(start: Callable[..., NodeProcess]) -> NodeProcess:
-    process = start('-p', 'model:=td2-tiny', '-p', 'image_transport:=compressed',
-                    '-r', '__node:=packed', '-r', 'image:=/camera/image_raw',
-                    '-p', 'diagnostics_period_s:=0.2', '-p', 'use_sim_time:=true',
-                    '-p', 'qos_overrides./camera/image_raw/compressed.subscription.reliability:='
-                          'reliable')
-    process.wait_for_log('active: labels /camera/image_raw/compressed')
-    return process
+def cameras(pair: NodeProcess, peer: Peer) -> dict[str, Camera]:
+    return {name: Camera(peer, '/robot/tdnet', name) for name in CLIPS}
 
 
-def jpeg(rgb: np.ndarray, stamp_ns: int) -> CompressedImage:
-    msg = CompressedImage(format='bgr8; jpeg compressed bgr8')
-    msg.header.stamp = Time(nanoseconds=stamp_ns).to_msg()
-    data = cv2.imencode('.jpg', np.ascontiguousarray(rgb[..., ::-1]))[1]
-    msg.data.frombytes(data.tobytes())
-    return msg
+def assert_labels_are_those_of_each_alone(
+        cameras: dict[str, Camera], sent: dict[str, dict[int, np.ndarray]]) -> None:
+    """The images that were labelled, in their order, by a segmenter with one camera."""
+    segmenter = VideoSegmenter.load('td2-tiny', 'cpu', scene_cut=False)
+    for name, camera in cameras.items():
+        memory = segmenter.new_memory()
+        for msg in camera.labels[-len(sent[name]):]:
+            rgb = sent[name].get(stamp_of(msg))
+            if rgb is not None:
+                result = segmenter.step(Frame(rgb, stamp_of(msg)), memory)
+                np.testing.assert_array_equal(pixels(msg), result.labels)
+                assert msg.header.frame_id == name
 
 
-def test_diagnostics_go_on_while_simulated_time_stands(
-        compressed: NodeProcess, peer: Peer) -> None:
-    received = peer.collect(DiagnosticArray, '/diagnostics')
-    wait_for(lambda: sum('packed: image' in item.name for array in received
-                         for item in array.status) > 4, 'diagnostics')
+def test_each_camera_has_its_own_memory_and_none_starves(
+        peer: Peer, cameras: dict[str, Camera]) -> None:
+    peer.call(Trigger, '/robot/tdnet/reset')
+    sent: dict[str, dict[int, np.ndarray]] = {name: {} for name in CLIPS}
+    for index in range(6):
+        for name, camera in cameras.items():
+            msg = camera.send(CLIPS[name][index], frame_id=name)
+            sent[name][stamp_of(msg)] = CLIPS[name][index]
+        wait_for(lambda: all(camera.is_answered for camera in cameras.values()),
+                 f'labels {index} of both cameras')
+    assert_labels_are_those_of_each_alone(cameras, sent)
 
 
-def test_qos_overrides_and_a_publisher_that_does_not_match(
-        compressed: NodeProcess, peer: Peer) -> None:
-    received = peer.collect(DiagnosticArray, '/diagnostics')
-    unreliable = peer.node.create_publisher(
-        CompressedImage, '/camera/image_raw/compressed', BEST_EFFORT)
-    topic = '/camera/image_raw/compressed'
-    text = (f'/peer publishes {topic} with QoS that does not match: we ask for reliable, best '
-            f'effort is offered; set qos_overrides.{topic}.subscription.reliability')
-    wait_for(lambda: text in message_of(received, 'packed: image'), 'finding')
-    peer.node.destroy_publisher(unreliable)
+def test_images_in_one_run_get_the_labels_of_each_camera_alone(
+        pair: NodeProcess, peer: Peer, cameras: dict[str, Camera]) -> None:
+    peer.call(Trigger, '/robot/tdnet/reset')
+    sent: dict[str, dict[int, np.ndarray]] = {name: {} for name in CLIPS}
+    for index in range(100):
+        for name, camera in cameras.items():
+            rgb = CLIPS[name][index % 6]
+            sent[name][stamp_of(camera.send(rgb, frame_id=name))] = rgb
+        time.sleep(0.005)
+    wait_for(lambda: all(camera.is_answered for camera in cameras.values()),
+             'last labels of both cameras')
+    assert_labels_are_those_of_each_alone(cameras, sent)
+    assert pair.log.count('frames in one run: 2') > 5
+    assert 'images of several cameras: up to 2 together' in pair.log
+    device = latest_status(cameras['front'].diagnostics, 'robot/tdnet: device')
+    assert device['batches'].startswith('up to 2 together (ms an image: one ')
 
 
-def test_compressed_images_in_simulated_time(compressed: NodeProcess, peer: Peer) -> None:
-    received = peer.collect(DiagnosticArray, '/diagnostics')
-    labels = peer.collect(Image, '/packed/labels')
-    send = peer.sender(CompressedImage, '/camera/image_raw/compressed')
-    clock = peer.sender(Clock, '/clock')
-    wait_for(lambda: peer.node.count_publishers('/packed/labels'), 'labels topic')
-
-    def play(second: float) -> Image:
-        now_ns = round(1000 * S + second * S)
-        clock.publish(Clock(clock=Time(nanoseconds=now_ns).to_msg()))
-        time.sleep(0.1)
-        count = len(labels)
-        send.publish(jpeg(moving_square(1)[0], now_ns))
-        wait_for(lambda: len(labels) > count, 'labels')
-        assert stamp_of(labels[-1]) == now_ns
-        return labels[-1]
-
-    first = [pixels(play(0.1 * index)) for index in range(4)]
-    again = [pixels(play(0.1 * index)) for index in range(4)]  # the bag starts over
-    np.testing.assert_array_equal(again, first)
-    values = wait_for(lambda: (status := latest_status(received, 'packed: image')).get(
-        'frames processed') == '8' and status, 'count of all images')
-    assert values['resets'] == '1'
-    assert 'backwards' in values['last reset']
-    assert abs(float(values['image age (s)'])) < 0.2
-    assert float(values['latency max (ms)']) < 1000
-
-
-def test_damaged_and_depth_images_are_refused(compressed: NodeProcess, peer: Peer) -> None:
-    received = peer.collect(DiagnosticArray, '/diagnostics')
-    send = peer.sender(CompressedImage, '/camera/image_raw/compressed')
-    depth = CompressedImage(format='16UC1; compressedDepth png')
-    depth.data.frombytes(bytes(99))
-    for msg, words in ((depth, 'is a depth image'), (CompressedImage(format='jpeg'), '0 bytes')):
-        send.publish(msg)
-        wait_for(lambda text=words: text in message_of(received, 'packed: image'), words)
+def test_a_fast_camera_does_not_starve_a_slow_one(cameras: dict[str, Camera]) -> None:
+    before = len(cameras['rear'].labels)
+    for _ in range(20):
+        cameras['rear'].send(CLIPS['rear'][0])
+        for _ in range(25):
+            cameras['front'].send(CLIPS['front'][0])
+            time.sleep(0.004)
+    wait_for(lambda: len(cameras['rear'].labels) - before >= 18, 'labels of the slow camera')
 
 
 def test_images_lost_on_the_way_are_counted(

@@ -12,8 +12,8 @@ import pytest
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Image
 
+from ros.camera import Camera
 from ros.harness import (
-    Camera,
     NodeProcess,
     Peer,
     image_message,
@@ -215,7 +215,7 @@ def test_out_of_memory_means_a_smaller_input_until_the_next_configure(
     limited.unlink()
     configure_again(peer)
     np.testing.assert_array_equal(pixels(camera.step(rgb)), full)
-    wait_for(lambda: latest_status(camera.diagnostics, 'tdnet: device')['input size']
+    wait_for(lambda: latest_status(camera.diagnostics, 'tdnet: device').get('input size')
              == '97 x 193', 'full size')
     assert process.end() == 0
 

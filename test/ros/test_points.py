@@ -16,7 +16,7 @@ from ros.harness import (
     NodeProcess,
     Peer,
     image_message,
-    latest_status,
+    message_of,
     moving_square,
     pixels,
     stamp_of,
@@ -78,7 +78,7 @@ def test_a_costmap_layer_gets_what_it_needs(node: NodeProcess, peer: Peer) -> No
         depth.publish(depth_message(now_ns + round(depth_late_s * 1e9)))
 
     def problem() -> str:
-        return str(latest_status(diagnostics, 'tdnet: image').get('message', ''))
+        return message_of(diagnostics, 'tdnet: image')
 
     wait_for(lambda: send() or 'no points: no camera_info on /camera_info' in problem(), 'hint')
     info.publish(CameraInfo(height=HEIGHT, width=WIDTH))
@@ -139,8 +139,8 @@ def test_depth_of_another_moment_makes_no_points(node: NodeProcess, peer: Peer) 
         image.publish(image_message(moving_square(1)[0], now_ns))
         time.sleep(0.03)
 
-    wait_for(lambda: send() or 'no depth image on /depth within 20 ms of an image' in str(
-        latest_status(diagnostics, 'tdnet: image').get('message', '')), 'hint')
+    wait_for(lambda: send() or 'no depth image on /depth within 20 ms of an image' in message_of(
+        diagnostics, 'tdnet: image'), 'hint')
     assert layer.masks
     assert not layer.clouds
 
@@ -175,7 +175,7 @@ def test_a_cloud_of_the_camera_is_painted(
         time.sleep(0.1)
 
     def problem() -> str:
-        return str(latest_status(diagnostics, 'tdnet: image').get('message', ''))
+        return message_of(diagnostics, 'tdnet: image')
 
     for wrong, words in ((xyz.reshape(1, -1, 3), 'no points: cloud is not organised: 3072 points'),
                          (xyz[:20], 'no points: cloud has 64 x 20 points')):

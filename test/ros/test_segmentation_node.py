@@ -15,9 +15,9 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Float32
 from std_srvs.srv import SetBool, Trigger
 
+from ros.camera import Camera
 from ros.harness import (
     LATCHED,
-    Camera,
     NodeProcess,
     Peer,
     moving_square,

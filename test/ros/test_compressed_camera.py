@@ -1,0 +1,127 @@
+"""Compressed images, in simulated time and with QoS that was overridden."""
+from __future__ import annotations
+
+from collections.abc import Callable
+import itertools
+import time
+
+import cv2
+from diagnostic_msgs.msg import DiagnosticArray
+import numpy as np
+import pytest
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.time import Time
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import CompressedImage, Image
+
+from ros.harness import (
+    NodeProcess,
+    Peer,
+    latest_status,
+    message_of,
+    moving_square,
+    pixels,
+    stamp_of,
+    wait_for,
+)
+
+S = 10**9
+BEST_EFFORT = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
+
+
+@pytest.fixture(scope='module')
+def compressed(start: Callable[..., NodeProcess]) -> NodeProcess:
+    process = start('-p', 'model:=td2-tiny', '-p', 'image_transport:=compressed',
+                    '-r', '__node:=packed', '-r', 'image:=/camera/image_raw',
+                    '-p', 'diagnostics_period_s:=0.2', '-p', 'use_sim_time:=true',
+                    '-p', 'qos_overrides./camera/image_raw/compressed.subscription.reliability:='
+                          'reliable')
+    process.wait_for_log('active: labels /camera/image_raw/compressed')
+    return process
+
+
+def jpeg(rgb: np.ndarray, stamp_ns: int) -> CompressedImage:
+    msg = CompressedImage(format='bgr8; jpeg compressed bgr8')
+    msg.header.stamp = Time(nanoseconds=stamp_ns).to_msg()
+    data = cv2.imencode('.jpg', np.ascontiguousarray(rgb[..., ::-1]))[1]
+    msg.data.frombytes(data.tobytes())
+    return msg
+
+
+def test_diagnostics_go_on_while_simulated_time_stands(
+        compressed: NodeProcess, peer: Peer) -> None:
+    received = peer.collect(DiagnosticArray, '/diagnostics')
+    wait_for(lambda: sum('packed: image' in item.name for array in received
+                         for item in array.status) > 4, 'diagnostics')
+
+
+def test_qos_overrides_and_a_publisher_that_does_not_match(
+        compressed: NodeProcess, peer: Peer) -> None:
+    received = peer.collect(DiagnosticArray, '/diagnostics')
+    unreliable = peer.node.create_publisher(
+        CompressedImage, '/camera/image_raw/compressed', BEST_EFFORT)
+    topic = '/camera/image_raw/compressed'
+    text = (f'/peer publishes {topic} with QoS that does not match: we ask for reliable, best '
+            f'effort is offered; set qos_overrides.{topic}.subscription.reliability')
+    wait_for(lambda: text in message_of(received, 'packed: image'), 'finding')
+    peer.node.destroy_publisher(unreliable)
+
+
+def test_compressed_images_in_simulated_time(compressed: NodeProcess, peer: Peer) -> None:
+    received = peer.collect(DiagnosticArray, '/diagnostics')
+    labels = peer.collect(Image, '/packed/labels')
+    send = peer.sender(CompressedImage, '/camera/image_raw/compressed')
+    clock = peer.sender(Clock, '/clock')
+    seconds = itertools.count(900)
+    wait_for(lambda: send.publish(jpeg(moving_square(1)[0], next(seconds) * S)) or time.sleep(0.1)
+             or labels, 'labels of any image')
+
+    def play(second: float) -> Image:
+        now_ns = round(1000 * S + second * S)
+        clock.publish(Clock(clock=Time(nanoseconds=now_ns).to_msg()))
+        time.sleep(0.1)
+        count = len(labels)
+        send.publish(jpeg(moving_square(1)[0], now_ns))
+        wait_for(lambda: len(labels) > count, 'labels')
+        assert stamp_of(labels[-1]) == now_ns
+        return labels[-1]
+
+    first = [pixels(play(0.1 * index)) for index in range(4)]
+    again = [pixels(play(0.1 * index)) for index in range(4)]  # the bag starts over
+    np.testing.assert_array_equal(again, first)
+    values = wait_for(lambda: 'backwards' in (status := latest_status(
+        received, 'packed: image'))['last reset'] and status, 'reason of the reset')
+    assert abs(float(values['image age (s)'])) < 0.2
+    assert float(values['latency max (ms)']) < 1000
+
+
+def test_damaged_and_depth_images_are_refused(compressed: NodeProcess, peer: Peer) -> None:
+    received = peer.collect(DiagnosticArray, '/diagnostics')
+    send = peer.sender(CompressedImage, '/camera/image_raw/compressed')
+    depth = CompressedImage(format='16UC1; compressedDepth png')
+    depth.data.frombytes(bytes(99))
+    for msg, words in (
+            (depth, "format '16UC1; compressedDepth png' is a depth image"),
+            (CompressedImage(format='jpeg'), '0 bytes'),
+            (changed(lambda data: data[:200]), 'its 200 bytes are damaged'),
+            (changed(bomb), 'compressed image of 65535 x 65535: expected 1 to')):
+        send.publish(msg)
+        wait_for(lambda text=words: text in message_of(received, 'packed: image'), words)
+    labels = peer.collect(Image, '/packed/labels')
+    wait_for(lambda: send.publish(jpeg(moving_square(1)[0], time.time_ns())) or time.sleep(0.1)
+             or labels, 'labels of a good image')
+
+
+def changed(change: Callable[[bytes], bytes]) -> CompressedImage:
+    """A JPEG with other bytes."""
+    msg = jpeg(moving_square(1)[0], time.time_ns())
+    data = change(bytes(msg.data))
+    del msg.data[:]
+    msg.data.frombytes(data)
+    return msg
+
+
+def bomb(data: bytes) -> bytes:
+    """A JPEG that claims to be as large as one can."""
+    at = data.index(b'\xff\xc0') + 5
+    return data[:at] + b'\xff' * 4 + data[at + 4:]
