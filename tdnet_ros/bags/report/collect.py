@@ -11,7 +11,7 @@ from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.labelled import LabelledBag
 from tdnet_ros.bags.reading import Message, header_stamp_ns
 from tdnet_ros.bags.report.camera import camera_summary
-from tdnet_ros.bags.report.live import DIAGNOSTICS, LiveRun
+from tdnet_ros.bags.report.live import DIAGNOSTICS, UNTRAINED, LiveRun
 from tdnet_ros.bags.report.tally import CameraTally
 from tdnet_ros.bags.report.truth import is_truth, score
 
@@ -52,11 +52,13 @@ def _origin(bag: LabelledBag, live: LiveRun) -> dict[str, Any]:
     """What made the labels, as far as the bag says."""
     record = bag.record
     if record is None:
-        return {'source': 'live', 'complete': True, 'problems': [], **live.facts}
+        return {'source': 'live', 'complete': True, 'problems': live.problems, **live.facts}
+    untrained = [UNTRAINED] if record.options.get('weights_sha256') == '' else []
     height, width = record.input_size
-    return {'source': 'offline', 'complete': record.complete, 'problems': record.problems,
-            'input': record.input, 'model': record.model, 'engine': record.engine,
-            'device': record.device, 'input_size': f'{height} x {width}',
+    return {'source': 'offline', 'complete': record.complete,
+            'problems': [*untrained, *record.problems], 'input': record.input,
+            'model': record.model, 'engine': record.engine, 'device': record.device,
+            'input_size': f'{height} x {width}',
             'frames_per_second': record.frames_per_second, 'seconds': record.seconds}
 
 

@@ -7,6 +7,7 @@ from typing import Any
 DIAGNOSTICS = '/diagnostics'
 UNLABELLED_COUNTS = ('failed', 'skipped', 'overwritten', 'throttled')
 _FACTS = {'model': 'model', 'device': 'device', 'input_size': 'input size'}
+UNTRAINED = 'the model has no trained weights: its labels are noise'
 
 
 @dataclass
@@ -37,6 +38,7 @@ class LiveRun:
     """The node that was recorded."""
 
     facts: dict[str, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
     cameras: dict[str, LiveCamera] = field(default_factory=dict)
     '''By what the camera's topics begin with: /tdnet or /tdnet/front.'''
 
@@ -47,6 +49,7 @@ class LiveRun:
             values = {item.key: item.value for item in status.values}
             if part == 'device' and 'input size' in values:
                 self.facts = {name: values[key] for name, key in _FACTS.items() if key in values}
+                self.problems = [UNTRAINED] if values.get('trained') == 'False' else []
             elif 'frames received' in values and 'topic' in values:
                 name = f'/{node}' if part == 'image' else f'/{node}/{part}'
                 self.cameras.setdefault(name, LiveCamera()).update(time_s, values)

@@ -72,7 +72,7 @@ def test_page_is_whole_and_silent(browser: Any, report: Path, size: str, scheme:
     problems: list[str] = []
     page = shown(browser, report, problems, viewport=SIZES[size], color_scheme=scheme)
     widths = page.evaluate('[...document.images].map(image => image.naturalWidth)')
-    assert len(widths) == 2 * (1 + 8)  # of each bag the plots and the strip
+    assert len(widths) == 2 * (2 + 8)  # of each bag the plots, for two themes, and the strip
     assert min(widths) > 0
     sources = page.evaluate('[...document.images].map(image => image.currentSrc.slice(0, 10))')
     assert set(sources) == {'data:image'}
@@ -81,13 +81,18 @@ def test_page_is_whole_and_silent(browser: Any, report: Path, size: str, scheme:
     assert page.evaluate('document.documentElement.scrollWidth') <= SIZES[size]['width']
 
 
-def test_dark_page_shows_dark_plots(browser: Any, report: Path) -> None:
-    source = 'document.querySelector(".plot img").currentSrc'
-    background = 'getComputedStyle(document.body).backgroundColor'
-    seen = [shown(browser, report, [], color_scheme=scheme).evaluate(f'[{source}, {background}]')
-            for scheme in ('light', 'dark')]
-    assert seen[0][0] != seen[1][0]
-    assert [color for _, color in seen] == ['rgb(255, 255, 255)', 'rgb(20, 23, 28)']
+@pytest.mark.parametrize(('media', 'scheme', 'theme', 'background'), [
+    ('screen', 'light', 'light', 'rgb(255, 255, 255)'),
+    ('screen', 'dark', 'dark', 'rgb(20, 23, 28)'),
+    ('print', 'dark', 'light', 'rgb(255, 255, 255)')])
+def test_plots_fit_the_page(browser: Any, report: Path, media: str, scheme: str, theme: str,
+                            background: str) -> None:
+    page = shown(browser, report, [])
+    page.emulate_media(media=media, color_scheme=scheme)
+    seen = page.evaluate('[...document.querySelectorAll(".plot img")].filter('
+                         'image => image.offsetWidth).map(image => image.className)')
+    assert seen == [theme] * 2
+    assert page.evaluate('getComputedStyle(document.body).backgroundColor') == background
 
 
 def cells(page: Any, table: str) -> list[list[str]]:

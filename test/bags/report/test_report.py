@@ -79,7 +79,8 @@ def diagnostics(resets: int, reason: str, processed: int) -> DiagnosticArray:
             KeyValue(key=key, value=str(value)) for key, value in values.items()])
 
     return DiagnosticArray(status=[
-        status('tdnet: device', {'model': 'td2-tiny', 'device': 'cpu', 'input size': '97 x 193'}),
+        status('tdnet: device', {'model': 'td2-tiny', 'trained': False, 'device': 'cpu',
+                                 'input size': '97 x 193'}),
         status('tdnet: image', {
             'topic': '/camera/image_raw', 'frames received': 9, 'frames processed': processed,
             'frames failed': 1, 'frames overwritten': 2, 'resets': resets, 'last reset': reason}),
@@ -126,6 +127,7 @@ def test_live_figures_are_exact(tmp_path: Path) -> None:
     content, = report(bag)['bags']
     assert (content['source'], content['model'], content['input_size']) == (
         'live', 'td2-tiny', '97 x 193')
+    assert content['problems'] == ['the model has no trained weights: its labels are noise']
     camera, = content['cameras']
     assert camera['image'] == '/camera/image_raw'
     assert camera['unlabelled'] == {'failed': 1, 'skipped': 0, 'overwritten': 2, 'throttled': 0}
