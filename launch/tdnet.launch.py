@@ -92,7 +92,7 @@ def _node(given: dict) -> Node:
 
 def _rviz(given: dict) -> Node:
     outputs = [(f'/tdnet/{name}', _in_namespace(given, f'tdnet/{name}'))
-               for name in ('overlay', 'labels', 'points')]
+               for name in ('overlay', 'labels/color', 'points')]
     return Node(
         package='rviz2', executable='rviz2', arguments=['-d', os.path.join(CONFIG, 'tdnet.rviz')],
         parameters=[{'use_sim_time': _uses_sim_time(given)}],

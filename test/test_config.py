@@ -27,7 +27,7 @@ POLICIES = {
     'Reliability Policy': {'System Default', 'Reliable', 'Best Effort'},
     'Durability Policy': {'System Default', 'Transient Local', 'Volatile'},
 }
-SHOWN = {'Camera': '/image', 'Overlay': '/tdnet/overlay', 'Labels': '/tdnet/labels',
+SHOWN = {'Camera': '/image', 'Overlay': '/tdnet/overlay', 'Labels': '/tdnet/labels/color',
          'Points': '/tdnet/points'}
 
 

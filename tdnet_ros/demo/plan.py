@@ -18,7 +18,8 @@ OVERLAY = '/tdnet/overlay'
 OVERLAY_JPEG = f'{OVERLAY}/compressed'
 LABEL_INFO = '/tdnet/label_info'
 DIAGNOSTICS = '/diagnostics'
-NODE_IMAGES = ('/labels', '/confidence', '/overlay')  # ends of topics that show no camera's image
+# Ends of topics that show no camera's image.
+NODE_IMAGES = ('/labels', '/labels/color', '/confidence', '/overlay')
 WAIT_FOR_NODE_S = 30
 
 

@@ -40,6 +40,7 @@ class CameraOutputs:
         self.topics: dict[str, QoSProfile] = {}
         self._labels = self._publisher(Image, f'{prefix}labels')
         self._labels_png = self._publisher(CompressedImage, f'{prefix}labels/compressed')
+        self._labels_color = self._publisher(Image, f'{prefix}labels/color')
         self._confidence = self._publisher(Image, f'{prefix}confidence')
         self._overlay = self._publisher(Image, f'{prefix}overlay')
         self._overlay_jpeg = self._publisher(CompressedImage, f'{prefix}overlay/compressed')
@@ -81,13 +82,16 @@ class CameraOutputs:
 
     @property
     def wants_pictures(self) -> bool:
-        """Whether somebody looks at the overlay, or takes labels as PNG."""
-        return any(publisher.get_subscription_count()
-                   for publisher in (self._overlay, self._overlay_jpeg, self._labels_png))
+        """Whether somebody looks at overlay or coloured labels, or takes labels as PNG."""
+        return any(publisher.get_subscription_count() for publisher in (
+            self._overlay, self._overlay_jpeg, self._labels_png, self._labels_color))
 
     def publish_pictures(self, rgb: NDArray[np.uint8], labels: NDArray[np.uint8], header: Header,
                          parameters: NodeParameters) -> None:
-        """Publish what is for looking at: the overlay, raw and as JPEG, and labels as PNG."""
+        """Publish what is for looking at, the overlay and coloured labels, and labels as PNG."""
+        if self._labels_color.get_subscription_count():
+            colors = self._painter.colorize(labels)
+            self._labels_color.publish(array_to_image(colors, 'bgr8', header))
         if self._labels_png.get_subscription_count():
             self._labels_png.publish(to_png(labels, header))
         wants_raw, wants_jpeg = (publisher.get_subscription_count()

@@ -141,6 +141,17 @@ def test_overlay_is_made_when_somebody_looks(camera: Camera, peer: Peer) -> None
     assert (overlay[:30] == 255).any()
 
 
+def test_labels_in_colour_for_displays(camera: Camera, peer: Peer) -> None:
+    colors = peer.collect(Image, '/tdnet/labels/color')
+    rgb = moving_square(1)[0]
+    wait_for(lambda: camera.step(rgb) and colors, 'coloured labels')
+    wait_for(lambda: stamp_of(camera.step(rgb)) == stamp_of(colors[-1]), 'the same moment')
+    palette = np.array(VideoSegmenter.load('td2-tiny', 'cpu').card.classes.palette)
+    assert colors[-1].encoding == 'bgr8'
+    np.testing.assert_array_equal(
+        pixels(colors[-1])[..., ::-1], palette[pixels(camera.labels[-1])])
+
+
 def test_debug_topics_carry_the_time_of_every_stage(camera: Camera, peer: Peer) -> None:
     names = [*(stage for stage in STAGES if stage != 'pictures'), 'latency']
     times = {name: peer.collect(Float32, f'/tdnet/debug/{name}_ms') for name in names}
