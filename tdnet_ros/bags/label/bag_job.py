@@ -12,7 +12,6 @@ import numpy as np
 
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.files.bag import Bag
-from tdnet_ros.bags.files.storage import SUFFIXES
 from tdnet_ros.bags.label.camera import CameraState
 from tdnet_ros.bags.label.channels import Channel, copied_channels, output_channels
 from tdnet_ros.bags.label.encoder import Encoder
@@ -96,14 +95,6 @@ def prepare(path: Path, options: LabelOptions) -> BagJob:
                       frozenset(copied), start_ns, stop_ns, max(1, round(count * share)))
     finally:
         bag.close()
-
-
-def bag_name(path: Path) -> str:
-    """The name under which a bag is labelled."""
-    name = path.resolve().name
-    for suffix in ('.zstd', '.active', *SUFFIXES):
-        name = name.removesuffix(suffix)
-    return name
 
 
 def continued(results: Sequence[ChunkResult]) -> list[ChunkResult]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 import signal
 import sys
 import threading
@@ -31,9 +30,9 @@ goes on with the same command.'''
 def add_label_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add = parser.add_argument
-    add('bags', nargs='+', type=Path, metavar='IN', help='rosbag2 directory or storage file, or '
-                                                         'ROS 1 bag')
-    add('--out', type=Path, required=True, metavar='DIR', help='labels go to DIR/<name of IN>')
+    add('bags', nargs='+', metavar='IN',
+        help='rosbag2 directory or storage file, or ROS 1 bag; a path, or a URL like s3://...')
+    add('--out', required=True, metavar='DIR', help='labels go to DIR/<name of IN>')
     add('--topic', dest='topics', action='append', default=[], metavar='TOPIC',
         help='image topic to label; may be repeated (default: every camera)')
     add('--model', default=DEFAULT_MODEL, help='shipped model, card, weights or variant')
@@ -71,7 +70,8 @@ def add_label_options(parser: argparse.ArgumentParser) -> None:
 def run_label(options: argparse.Namespace) -> int:
     """Label the bags; 1 if anything went wrong with any of them."""
     from tdnet_ros.bags.label.chunk import Labeller
-    from tdnet_ros.bags.label.run import check_inputs, label_bag
+    from tdnet_ros.bags.label.location import check_inputs
+    from tdnet_ros.bags.label.remote import label_location
     check_inputs(options.bags)
     settings = _label_options(options)
     if options.ray is not None:
@@ -83,7 +83,7 @@ def run_label(options: argparse.Namespace) -> int:
     except (ValueError, OSError) as error:
         raise BagError(str(error)) from error
     with labeller, _stop_on_signals() as stop:
-        return _told(label_bag(bag, options.out, labeller, stop) for bag in options.bags
+        return _told(label_location(bag, options.out, labeller, stop) for bag in options.bags
                      if not stop.is_set())
 
 

@@ -10,14 +10,19 @@ import time
 from typing import Any
 
 from tdnet_ros.bags.errors import BagError
-from tdnet_ros.bags.label.bag_job import bag_name, prepare
+from tdnet_ros.bags.label.bag_job import prepare
 from tdnet_ros.bags.label.chunk import Labeller
+from tdnet_ros.bags.label.encoder import Encoder
 from tdnet_ros.bags.label.job import ChunkJob, ChunkResult
+from tdnet_ros.bags.label.location import absolute, bag_name, is_url
 from tdnet_ros.bags.label.options import LabelOptions
 from tdnet_ros.bags.label.output import Output
-from tdnet_ros.bags.label.run import BagRun, Outcome, label_bag
+from tdnet_ros.bags.label.remote import label_location
+from tdnet_ros.bags.label.run import BagRun, Outcome
 from tdnet_ros.bags.label.survey import survey
 from tdnet_ros.bags.progress import progress
+from tdnet_ros.nets.card import find_model
+from tdnet_ros.ros.errors import one_line
 
 ATTEMPTS = 4
 '''How often a task is given to a worker before it is given up.'''
@@ -52,10 +57,10 @@ class _Worker:
     def __init__(self, options: LabelOptions) -> None:
         self._labeller = Labeller(options)
 
-    def label_bag(self, bag: Path, folder: Path) -> Outcome:
+    def label_bag(self, bag: str, folder: str) -> Outcome:
         """Label a whole bag, from where a lost worker left it."""
-        return label_bag(bag, folder, self._labeller, threading.Event(),
-                         bar=lambda title, total: nullcontext(_no_update))
+        return label_location(bag, folder, self._labeller, threading.Event(),
+                              bar=lambda title, total: nullcontext(_no_update))
 
     def label_chunk(self, job: ChunkJob) -> ChunkResult | str:
         """Label one chunk; text says why it cannot be."""
@@ -103,38 +108,44 @@ class _Pool:
                 if task.attempts < ATTEMPTS:
                     again.append(task)
                     continue
-                result = BagError(f'{task.name}: {task.attempts} workers were lost: {error}')
+                result = BagError(f'{task.name}: {task.attempts} workers were lost: '
+                                  f'{one_line(error)}')
             except self._ray.exceptions.RayTaskError as error:
                 free.append(worker)
-                result = BagError(f'{task.name}: {error.cause}')
+                result = BagError(f'{task.name}: {one_line(error.cause)}')
             yield task, result
 
     def _new(self) -> Any:
         return self._kind.remote(self._options)
 
 
-def label_on_cluster(bags: Sequence[Path], folder: Path, options: LabelOptions,
+def label_on_cluster(bags: Sequence[str], folder: str, options: LabelOptions,
                      cluster: Cluster) -> Iterator[Outcome]:
     """Label bags on a cluster; yields what became of each when it is done.
 
     Where there are fewer bags than workers, each is divided into chunks. BagError says why
     there is no cluster.
     """
+    try:
+        Encoder(find_model(options.model, options.weights or None), options)
+    except (ValueError, OSError) as error:
+        raise BagError(str(error)) from error
     pool = _Pool(options, cluster)
-    where = [bag.resolve() for bag in bags], folder.resolve()
-    if len(bags) >= pool.size:
-        yield from _whole_bags(*where, pool)
+    places = [absolute(bag) for bag in bags]
+    if len(bags) >= pool.size or any(map(is_url, (*bags, folder))):
+        yield from _whole_bags(places, absolute(folder), pool)
     else:
-        yield from _in_chunks(*where, options, pool)
+        yield from _in_chunks([Path(place) for place in places], Path(folder).resolve(), options,
+                              pool)
 
 
-def _whole_bags(bags: Sequence[Path], folder: Path, pool: _Pool) -> Iterator[Outcome]:
-    tasks = {str(bag): _Task(str(bag), 'label_bag', (bag, folder)) for bag in bags}
+def _whole_bags(bags: Sequence[str], folder: str, pool: _Pool) -> Iterator[Outcome]:
+    tasks = (_Task(bag, 'label_bag', (bag, folder)) for bag in bags)
     with progress('bags', len(bags)) as update:
-        for number, (task, result) in enumerate(pool.run(iter(tasks.values())), 1):
+        for number, (task, result) in enumerate(pool.run(tasks), 1):
             update(number, '')
             if isinstance(result, BagError):
-                result = Outcome(Path(task.name), folder, error=str(result))
+                result = Outcome(task.name, folder, error=str(result))
             yield result
 
 
@@ -196,7 +207,8 @@ def _connected(cluster: Cluster) -> Any:
         ray.init(address=cluster.address, log_to_driver=False, logging_level='error',
                  **({} if cluster.address else {'include_dashboard': False}))
     except (ConnectionError, RuntimeError, ValueError) as error:
-        raise BagError(f'there is no Ray cluster at {cluster.address}: {error}') from error
+        raise BagError(f'there is no Ray cluster at {cluster.address}: {one_line(error)}'
+                       ) from error
     return ray
 
 

@@ -1,7 +1,7 @@
 """Labelling many bags, one after the other."""
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +9,10 @@ import threading
 import time
 
 from tdnet_ros.bags.errors import BagError
-from tdnet_ros.bags.label.bag_job import BagJob, bag_name, continued, prepare
+from tdnet_ros.bags.label.bag_job import BagJob, continued, prepare
 from tdnet_ros.bags.label.chunk import Labeller
 from tdnet_ros.bags.label.job import ChunkResult, Place
+from tdnet_ros.bags.label.location import bag_name
 from tdnet_ros.bags.label.output import Output
 from tdnet_ros.bags.label_record import LabelRecord
 from tdnet_ros.bags.progress import Update, progress
@@ -25,8 +26,8 @@ Bar = Callable[[str, int], AbstractContextManager[Update]]
 class Outcome:
     """What became of one bag."""
 
-    bag: Path
-    output: Path
+    bag: Path | str
+    output: Path | str
     record: LabelRecord | None = None
     skipped: bool = False
     '''It had been labelled before.'''
@@ -62,19 +63,6 @@ class Outcome:
         """Everything that went wrong, each in one line."""
         return [*([self.error] if self.error else []),
                 *(self.record.problems if self.record else []), *self.failed_frames]
-
-
-def check_inputs(bags: Sequence[Path]) -> None:
-    """Refuse two bags that would be labelled into one directory."""
-    seen: dict[str, Path] = {}
-    for bag in bags:
-        name = bag_name(bag)
-        if name in seen:
-            what = ('is given twice' if seen[name].resolve() == bag.resolve() else
-                    f'and {seen[name]} would both be labelled as {name}: choose another --out '
-                    'for one of them')
-            raise BagError(f'{bag} {what}')
-        seen[name] = bag
 
 
 class BagRun:

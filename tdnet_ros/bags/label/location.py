@@ -1,0 +1,41 @@
+"""Where bags are: paths, or URLs that fsspec knows."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tdnet_ros.bags.errors import BagError
+from tdnet_ros.bags.files.storage import SUFFIXES
+
+MARK = '://'
+
+
+def is_url(location: str | Path) -> bool:
+    """Whether this is a URL, not a path."""
+    return MARK in str(location)
+
+
+def absolute(location: str | Path) -> str:
+    """The location as it is called from anywhere on this machine."""
+    return str(location).rstrip('/') if is_url(location) else str(Path(location).resolve())
+
+
+def bag_name(location: str | Path) -> str:
+    """The name under which a bag is labelled."""
+    name = absolute(location).rpartition('/')[2]
+    for suffix in ('.zstd', '.active', *SUFFIXES):
+        name = name.removesuffix(suffix)
+    return name
+
+
+def check_inputs(bags: Sequence[str]) -> None:
+    """Refuse two bags that would be labelled into one directory."""
+    seen: dict[str, str] = {}
+    for bag in bags:
+        name = bag_name(bag)
+        if name in seen:
+            what = ('is given twice' if absolute(seen[name]) == absolute(bag) else
+                    f'and {seen[name]} would both be labelled as {name}: choose another --out '
+                    'for one of them')
+            raise BagError(f'{bag} {what}')
+        seen[name] = bag
