@@ -42,7 +42,6 @@ class MemoryGuard:
             except Exception as error:
                 if not is_out_of_memory(error) or not self._can_shrink():
                     raise
-            release_memory()
             self._shrink()
         if cameras > 1:
             segmenter.measure_batches(segmenter.input_size, cameras)
@@ -52,13 +51,13 @@ class MemoryGuard:
         if not is_out_of_memory(error):
             return
         error.__traceback__ = None  # it holds the tensors of the image
-        release_memory()
         now_s = time.monotonic()
-        if now_s - self._last_s > AGAIN_S:
-            self._last_s = now_s
-        elif self._can_shrink():
+        if now_s - self._last_s <= AGAIN_S and self._can_shrink():
             self._last_s = -math.inf
             self._shrink()
+        else:
+            self._last_s = now_s
+            release_memory()
 
     def _can_shrink(self) -> bool:
         return self._segmenter.is_resizable and min(self._smaller()) >= SMALLEST_PX
@@ -69,6 +68,8 @@ class MemoryGuard:
 
     def _shrink(self) -> None:
         self._segmenter.resize(self._smaller())
+        self._segmenter.forget()
+        release_memory()
         sizes = [f'{height} x {width}' for height, width in
                  (self._full_size, self._segmenter.input_size)]
         self.finding = (f'out of memory on {hardware_name(self._segmenter.device)}: the '

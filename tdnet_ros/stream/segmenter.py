@@ -13,6 +13,7 @@ import torch
 from tdnet_ros.nets.card import ModelCard, find_model
 from tdnet_ros.stream.batch import largest_worthwhile, measured, runs
 from tdnet_ros.stream.engines import load_engine
+from tdnet_ros.stream.engines.graphs import GraphEngine
 from tdnet_ros.stream.flight import Flight, Turn, launch
 from tdnet_ros.stream.frame import Frame, Segmentation
 from tdnet_ros.stream.memory import FrameMemory
@@ -133,6 +134,11 @@ class VideoSegmenter:
                              f'expected one of {", ".join(RESIZABLE)}')
         self.input_size = _checked_size(input_size)
         self._preprocessor = self._new_preprocessor()
+
+    def forget(self) -> None:
+        """Free what was prepared for the input sizes so far; it is made again when needed."""
+        if isinstance(self._engine, GraphEngine):
+            self._engine.forget()
 
     def warm_up(self, size: tuple[int, int]) -> None:
         """Run every path on a black frame of a camera's (height, width) with a full memory."""

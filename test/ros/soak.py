@@ -71,7 +71,7 @@ def _report(minutes: float, sent: int, diagnostics: list[DiagnosticArray]) -> tu
     p50, p99 = (float(camera.get(f'latency {name} (ms)', 'nan')) for name in ('p50', 'p99'))
     memory = float(device['process memory (MiB)'])
     counts = ' '.join(f'{name} {camera[f"frames {name}"]}'
-                      for name in ('received', 'processed', 'overwritten', 'failed'))
+                      for name in ('received', 'processed', 'overwritten', 'failed', 'lost'))
     print(f'{minutes:6.1f} min  sent {sent} {counts}  latency p50 {p50:.1f} p99 {p99:.1f} ms  '
           f'memory {memory:.1f} MiB', flush=True)
     return minutes, p50, p99, memory

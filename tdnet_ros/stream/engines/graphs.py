@@ -61,6 +61,12 @@ class GraphEngine:
         """See Engine."""
         return resample_step(features, old, new, self._stride)
 
+    def forget(self) -> None:
+        """Free all graphs and their memory; they are recorded again when they are needed."""
+        self._fixed.clear()
+        if isinstance(self._record, CudaGraphs):
+            self._record.forget()
+
     def _prepare(self, image: Tensor, path: int) -> FixedStep:
         """Make the fixed tensors for images like this one; ValueError if there is no such path."""
         _, features = self._eager.run(image, path, [])
@@ -104,6 +110,10 @@ class CudaGraphs:
         self._device = device
         self._pool: Any = None
         torch.backends.cudnn.benchmark = True  # shapes are fixed
+
+    def forget(self) -> None:
+        """Share no memory with the graphs so far."""
+        self._pool = None
 
     def __call__(self, step: StaticStep,
                  inputs: Sequence[Tensor]) -> tuple[Replay, Sequence[Tensor]]:

@@ -111,6 +111,9 @@ def test_every_path_is_recorded_once_for_a_shape(make_network: Make, run: Run) -
     assert recorded == [(1, 3, *SIZE)] * 4
     run(engine, [torch.randn(2, 3, *SIZE) for _ in range(9)], 4)
     assert recorded[4:] == [(2, 3, *SIZE)] * 4
+    engine.forget()
+    run(engine, [torch.randn(2, 3, *SIZE) for _ in range(9)], 4)
+    assert recorded[8:] == [(2, 3, *SIZE)] * 4
 
 
 def test_cameras_do_not_share_their_memories(make_network: Make, run: Run) -> None:
@@ -157,3 +160,17 @@ def test_device_memory_is_constant(make_network: Make, run: Run) -> None:
     for _ in range(20):
         run(engine, frames, 4)
     assert torch.cuda.memory_reserved() == before
+
+
+@needs_gpu
+def test_forgotten_graphs_give_their_memory_back(make_network: Make, run: Run) -> None:
+    engine = GraphEngine(make_network(narrow('td4-tiny')).to(CUDA), CUDA)
+    frames = [torch.randn(1, 3, *SIZE, device=CUDA)] * 9
+    torch.cuda.empty_cache()
+    before = torch.cuda.memory_reserved()
+    first = run(engine, frames, 4)[-1].clone()
+    held = torch.cuda.memory_reserved()
+    engine.forget()
+    torch.cuda.empty_cache()
+    assert torch.cuda.memory_reserved() - before < (held - before) / 2
+    assert torch.allclose(run(engine, frames, 4)[-1], first, atol=1e-3)
