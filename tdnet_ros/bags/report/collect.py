@@ -15,6 +15,7 @@ from tdnet_ros.bags.report.live import DIAGNOSTICS, UNTRAINED, LiveRun
 from tdnet_ros.bags.report.tally import CameraTally
 from tdnet_ros.bags.report.truth import is_truth, score
 
+VERSION = 1  # of what is said about a bag
 DIAGNOSTIC_TYPE = 'diagnostic_msgs/msg/DiagnosticArray'
 Update = Callable[[int, str], None]
 

@@ -2,7 +2,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,7 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tdnet_ros.bags.labelled import LabelledBag
+from tdnet_ros.bags.errors import BagError
+from tdnet_ros.bags.labelled import LabelCamera, LabelledBag
 from tdnet_ros.bags.reading import Message, header_stamp_ns
 from tdnet_ros.ros.compressed import encode_jpeg
 from tdnet_ros.stream.labels import Painter
@@ -33,18 +35,25 @@ def strip(path: Path, camera: dict[str, Any]) -> list[Picture]:
     """Pictures of the frames that `camera_summary` chose, each found by its log time.
 
     From the overlay topic, else painted over the camera's images in the bag or in the one that
-    was labelled, else the labels' colours.
+    was labelled, else the labels' colours. A frame that cannot be read is left out.
     """
-    with closing(LabelledBag(path)) as bag:
-        topics = next(item for item in bag.cameras if item.name == camera['name'])
-        topic = topics.overlay or topics.labels
-        messages = [next(bag.messages({topic}, logged_ns), None)
-                    for logged_ns in camera['pictures_ns']]
-        with _images(bag, camera['image']) as images:
-            painter = Painter(bag.classes.palette)
-            return [Picture(bag.time_s(message.logged_ns), _jpeg(
-                bag.rgb(message) if topics.overlay else _painted(bag, message, painter, images)))
-                for message in messages if message]
+    pictures: list[Picture] = []
+    with closing(LabelledBag(path)) as bag, _images(bag, camera['image']) as images:
+        painter = Painter(bag.classes.palette)
+        found = [item for item in bag.cameras if item.name == camera['name']]
+        for topics, logged_ns in product(found, camera['pictures_ns']):
+            with suppress(BagError):
+                pictures += _picture(bag, topics, logged_ns, painter, images)
+    return pictures
+
+
+def _picture(bag: LabelledBag, topics: LabelCamera, logged_ns: int, painter: Painter,
+             images: _Images | None) -> Iterator[Picture]:
+    """The frame logged at a time, or the overlay that follows it, where there is one."""
+    for message in bag.messages({topics.overlay or topics.labels}, logged_ns):
+        rgb = bag.rgb(message) if topics.overlay else _painted(bag, message, painter, images)
+        yield Picture(bag.time_s(logged_ns), _jpeg(rgb))
+        return
 
 
 class _Images(NamedTuple):

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from tdnet_ros.bags.errors import BagError
-from tdnet_ros.bags.report.collect import Update, summarize_bag
+from tdnet_ros.bags.report.collect import VERSION, Update
+from tdnet_ros.bags.report.kept import kept_summary
 from tdnet_ros.bags.report.page import Detail, data_uri, write_page
 from tdnet_ros.bags.report.plots import THEMES, timeline
 from tdnet_ros.bags.report.strip import strip
 
-VERSION = 1
 MAX_DETAILED = 24
 '''Cameras that the page shows with pictures; each is some 500 kB.'''
 
@@ -44,7 +44,7 @@ def write_report(bag_dirs: Sequence[Path], out: Path, truth: Sequence[str] = (),
 
 def _summary(path: Path, truth: Sequence[str], update: Update) -> dict[str, Any]:
     try:
-        return summarize_bag(path, truth, update)
+        return kept_summary(path, truth, update)
     except BagError as error:
         return {'path': str(path), 'name': path.resolve().name, 'error': str(error)}
 

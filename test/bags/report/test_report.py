@@ -287,6 +287,16 @@ def test_topic_that_stayed_silent_is_shown_as_such(tmp_path: Path) -> None:
     assert 'There are no label images.' in (tmp_path / 'report.html').read_text()
 
 
+def test_damaged_picture_is_left_out(tmp_path: Path) -> None:
+    overlays = [(ms, to_jpeg(np.zeros((2, 4, 3), np.uint8), header(ms), 90)) for ms in FRAMES]
+    overlays[1][1].data = overlays[1][1].data[:20]
+    bag = write_bag(tmp_path / 'bag', {
+        '/tdnet/labels': [raw(ms, pixels) for ms, pixels in FRAMES.items()],
+        '/tdnet/overlay/compressed': overlays})
+    assert report(bag)['problems'] == []
+    assert pictures((tmp_path / 'report.html').read_text()) == 2
+
+
 def test_damaged_label_is_an_error_that_names_it(tmp_path: Path) -> None:
     late = png(100, FRAMES[0])[1]
     late.data = late.data[:-20]
@@ -294,3 +304,29 @@ def test_damaged_label_is_an_error_that_names_it(tmp_path: Path) -> None:
                                                                     (100, late)]})
     problem, = report(bag)['problems']
     assert f'{bag}: /tdnet/labels/compressed at 0.100 s: ' in problem
+
+
+def test_labelled_bag_is_read_once(offline: Path) -> None:
+    first = report(offline)
+    storage, = offline.glob('*.mcap')
+    content = storage.read_bytes()
+    storage.write_bytes(bytes(len(content)))  # of the same size, but empty
+    again = report(offline, truth=())
+    assert again['bags'] == first['bags']
+    moved = offline.rename(offline.with_name('moved'))
+    assert report(moved)['bags'][0]['name'] == 'moved'
+    (moved / storage.name).write_bytes(content[:len(content) // 2])
+    assert report(moved)['problems'] != []
+
+
+def test_labels_of_another_run_are_read_anew(offline: Path) -> None:
+    report(offline)
+    record(offline, failed=[])
+    assert camera_of(offline)['unlabelled'] == {'failed': 0, 'skipped': 0}
+
+
+def test_recorded_bag_is_left_as_it_is(tmp_path: Path) -> None:
+    bag = write_labels(tmp_path / 'bag', FRAMES)
+    before = sorted(bag.iterdir())
+    report(bag)
+    assert sorted(bag.iterdir()) == before

@@ -1,0 +1,47 @@
+"""Summaries that are kept in the bags that `tdnet_bag label` wrote, so that each is read once."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from tdnet_ros.bags.label_record import FILE as RECORD
+from tdnet_ros.bags.report.collect import VERSION, Update, summarize_bag
+
+FILE = 'tdnet_report.json'
+
+
+def kept_summary(path: Path, truth: Sequence[str], update: Update) -> dict[str, Any]:
+    """Take the summary of a bag from the last report, or make it and keep it if it was labelled.
+
+    A bag that somebody else wrote is left as it is. BagError says why a bag cannot be read.
+    """
+    key = _key(path, truth)
+    with suppress(OSError, ValueError, KeyError):
+        kept = json.loads((path / FILE).read_text(encoding='utf-8'))
+        if key and kept['key'] == key:
+            return {**kept['summary'], 'path': str(path), 'name': path.resolve().name}
+    summary = summarize_bag(path, truth, update)
+    if key:
+        _keep(path / FILE, json.dumps({'key': key, 'summary': summary}))
+    return summary
+
+
+def _keep(file: Path, content: str) -> None:
+    partial = file.with_name(f'.{file.name}.partial')
+    with suppress(OSError):  # it can be made again
+        partial.write_text(content, encoding='utf-8')
+        partial.replace(file)
+
+
+def _key(path: Path, truth: Sequence[str]) -> str:
+    """What tells a labelled bag from any other state of it; empty for other bags."""
+    if not (path / RECORD).exists():
+        return ''
+    sizes = sorted((file.name, file.stat().st_size) for file in path.iterdir()
+                   if file.suffix in {'.mcap', '.yaml'})
+    known = json.dumps([VERSION, sizes, list(truth)]).encode()
+    return hashlib.sha256(known + (path / RECORD).read_bytes()).hexdigest()
