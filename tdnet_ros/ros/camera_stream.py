@@ -51,7 +51,8 @@ class CameraStream:
     def __init__(self, node: Node, name: str, parameters: Callable[[], NodeParameters],
                  segmenter: VideoSegmenter) -> None:
         compressed = parameters().image_transport == 'compressed'
-        topic = node.resolve_topic_name(f'{name}/image' if name else 'image')
+        self.input_name = f'{name}/image' if name else 'image'
+        topic = node.resolve_topic_name(self.input_name)
         self.name = name or 'image'
         self.topic = f'{topic}/compressed' if compressed else topic
         self.meter = StreamMeter(parameters().diagnostics_window_s)

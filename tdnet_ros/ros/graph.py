@@ -7,17 +7,25 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 from tdnet_ros.ros.diagnostics import ERROR, WARN, Finding
+from tdnet_ros.ros.errors import MAX_NAME, printable
+
+MAX_CANDIDATES = 8
 
 
-def silence(node: Node, topic: str, kind: str, since_s: float) -> Finding:
-    """Why no image came on a topic of a type such as sensor_msgs/msg/Image."""
+def silence(node: Node, name: str, topic: str, kind: str, since_s: float) -> Finding:
+    """Why no image came on a topic of a type such as sensor_msgs/msg/Image.
+
+    name: what the topic is remapped from.
+    """
     senders = node.get_publishers_info_by_topic(topic)
     if not senders:
         others = sorted(name for name, kinds in node.get_topic_names_and_types()
                         if kind in kinds and node.count_publishers(name)
                         and not name.startswith(node.get_fully_qualified_name() + '/'))
-        found = f'; {kind} is published on {", ".join(others)}' if others else ''
-        return Finding(ERROR, f"no publisher on {topic}: start the camera or remap 'image'{found}")
+        found = (f'; {kind} is published on {", ".join(others[:MAX_CANDIDATES])}'
+                 if others else '')
+        return Finding(
+            ERROR, f"no publisher on {topic}: start the camera or remap '{name}'{found}")
     wrong = sorted({sender.topic_type for sender in senders} - {kind})
     if wrong:
         return Finding(ERROR, f'{topic} is published as {", ".join(wrong)}, expected {kind}')
@@ -59,4 +67,4 @@ def _mismatches(offered: QoSProfile, asked: QoSProfile) -> list[tuple[str, str]]
 
 def _name(endpoint: object) -> str:
     namespace = str(getattr(endpoint, 'node_namespace', '')).rstrip('/')
-    return f'{namespace}/{getattr(endpoint, "node_name", "")}'
+    return printable(f'{namespace}/{getattr(endpoint, "node_name", "")}', MAX_NAME)

@@ -58,8 +58,8 @@ def camera_status(node: Node, name: str, phase: str, stream: CameraStream,
     subscription = stream.subscription
     if subscription is not None:
         if snapshot.since_image_s > parameters.no_image_timeout_s:
-            findings.append(graph.silence(
-                node, stream.topic, stream.type_name, snapshot.since_image_s))
+            findings.append(graph.silence(node, stream.input_name, stream.topic, stream.type_name,
+                                          snapshot.since_image_s))
         findings += graph.incompatible_senders(node, stream.topic, subscription.qos_profile)
     if stream.points is not None and stream.points.wanted and stream.points.problem:
         findings.append(Finding(WARN, f'no points: {stream.points.problem}'))

@@ -83,7 +83,8 @@ def test_a_topic_without_publisher_is_named_with_those_that_have_one(
     wait_for(lambda: text in message_of(diagnostics, 'robot/tdnet: front'), 'finding')
     status = latest_status(diagnostics, 'robot/tdnet: front')
     assert status['level'] == DiagnosticStatus.ERROR
-    assert 'no publisher on /robot/front/image' in status['message']
+    assert ('no publisher on /robot/front/image: start the camera or remap '
+            "'front/image'; " in status['message'])
     peer.node.destroy_publisher(other)
 
 
