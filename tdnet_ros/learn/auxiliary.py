@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from functools import partial
 
+import torch
 from torch import Tensor, nn
 
 from tdnet_ros.nets.backbone import Backbone, conv_norm
@@ -22,9 +23,12 @@ class AuxiliaryHeads(nn.Module):
         channels = network.architecture.stage_channels[STAGE]
         inner = max(channels // REDUCTION, 8)
         stages = _stages(network)
-        self.heads = nn.ModuleList(
-            nn.Sequential(*conv_norm(channels, inner, 3), nn.ReLU(), nn.Conv2d(inner, classes, 1))
-            for _ in stages)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)  # as the network's: the same in every process and run
+            self.heads = nn.ModuleList(
+                nn.Sequential(*conv_norm(channels, inner, 3), nn.ReLU(),
+                              nn.Conv2d(inner, classes, 1))
+                for _ in stages)
         self._features: dict[int, Tensor] = {}
         for path, stage in enumerate(stages):
             stage.register_forward_hook(partial(self._keep, path))
