@@ -26,20 +26,21 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_model(tmp_path_factory.mktemp('model'))
 
 
-@pytest.mark.parametrize('every', [1, 2])
-def test_chunks_in_any_order_are_the_whole(tmp_path: Path, model: Path, every: int) -> None:
+@pytest.mark.parametrize(('every', 'frames', 'count'), [(1, 1, 52), (2, 5, 6)])
+def test_chunks_in_any_order_are_the_whole(tmp_path: Path, model: Path, every: int, frames: int,
+                                           count: int) -> None:
     bag = write_bag(tmp_path / 'drive', eventful())
     options = LabelOptions(model=str(model), device='cpu', every=every, copy_input=True)
     with Labeller(options) as labeller:
         label_bag(bag, tmp_path / 'whole', labeller, threading.Event())
     whole = {topic: read_labels(tmp_path / 'whole' / 'drive', topic) for topic in TOPICS.values()}
 
-    small = LabelOptions(**{**vars(options), 'chunk_frames': 5})
+    small = LabelOptions(**{**vars(options), 'chunk_frames': frames})
     job = prepare(bag, small)
     with Output(tmp_path / 'chunks', 'drive') as output:
         output.open(job.identity)
         chunks = list(survey(job, output, 0, job.first_place()))
-        assert len(chunks) == {1: 11, 2: 6}[every]
+        assert len(chunks) == count
         random.Random(1).shuffle(chunks)
         with Labeller(small) as labeller:
             results = [labeller.label(pickle.loads(pickle.dumps(chunk))) for chunk in chunks]

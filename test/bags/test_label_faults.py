@@ -28,6 +28,7 @@ from bags.label_material import (
     write_bag,
 )
 from tdnet_ros.bags.cli import main
+from tdnet_ros.bags.label.output import Output
 from tdnet_ros.bags.label.wire import types
 from tdnet_ros.bags.label_record import LabelRecord
 
@@ -129,6 +130,16 @@ def test_killed_work_is_a_readable_bag_and_goes_on(
     status, errors = run(bag, '--chunk', 21)
     assert (status, len(errors)) == (1, 1)
     assert 'was labelled with chunk_frames 20, not 21' in errors[0]
+
+
+def test_two_runs_do_not_write_one_output(tmp_path: Path, run: Run) -> None:
+    bag = write_bag(tmp_path / 'drive', drive(2))
+    with Output(tmp_path / 'out', 'drive') as other:
+        other.open({})
+        (other.part / 'writing').mkdir()
+        assert run(bag) == (1, [f'tdnet_bag: {other.part} is being written by another process'])
+        assert (other.part / 'writing').exists()
+    assert run(bag) == (0, [])
 
 
 def test_a_full_disk_is_one_line_and_keeps_what_is_done(tmp_path: Path, model: Path) -> None:

@@ -129,16 +129,3 @@ class Labeller:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
         self.close()
-
-
-_labellers: dict[LabelOptions, Labeller] = {}
-
-
-def label_chunk(job: ChunkJob) -> ChunkResult:
-    """Label one chunk with the network that this process keeps for its options."""
-    if job.options not in _labellers:
-        for labeller in _labellers.values():
-            labeller.close()
-        _labellers.clear()
-        _labellers[job.options] = Labeller(job.options)
-    return _labellers[job.options].label(job)

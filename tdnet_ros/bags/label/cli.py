@@ -57,6 +57,8 @@ def add_label_options(parser: argparse.ArgumentParser) -> None:
     add('--depth', action='append', default=[], metavar='TOPIC',
         help='depth of an image topic, in their order (default: the only one there is)')
     add('--copy-input', action='store_true', help='copy the rest of the bag too')
+    add('--no-report', action='store_true',
+        help='do not show the labels in DIR/report.html, as `tdnet_bag report` does')
     add('--ray', nargs='?', const='', metavar='ADDRESS',
         help='label on a Ray cluster: the one at ADDRESS, else the one that RAY_ADDRESS names or '
              'that runs here, else one on this machine')
@@ -77,25 +79,31 @@ def run_label(options: argparse.Namespace) -> int:
     if options.ray is not None:
         from tdnet_ros.bags.label.cluster import Cluster, label_on_cluster
         return _told(label_on_cluster(options.bags, options.out, settings, Cluster(
-            options.ray or None, options.workers)))
+            options.ray or None, options.workers)), options)
     try:
         labeller = Labeller(settings)
     except (ValueError, OSError) as error:
         raise BagError(str(error)) from error
     with labeller, _stop_on_signals() as stop:
-        return _told(label_location(bag, options.out, labeller, stop) for bag in options.bags
-                     if not stop.is_set())
+        return _told((label_location(bag, options.out, labeller, stop) for bag in options.bags
+                      if not stop.is_set()), options)
 
 
-def _told(outcomes: Iterable[Outcome]) -> int:
-    """Print what became of each bag; 1 if anything went wrong."""
+def _told(outcomes: Iterable[Outcome], options: argparse.Namespace) -> int:
+    """Print what became of each bag and report on those that are done; 1 if anything failed."""
     status = 0
+    done = []
     for outcome in outcomes:
         if outcome.summary:
             print(outcome.summary, flush=True)
         for problem in outcome.problems:
             print(f'tdnet_bag: {problem}', file=sys.stderr, flush=True)
             status = 1
+        if outcome.record and not outcome.error:
+            done.append(Path(outcome.output))
+    if done and not options.no_report and not is_url(options.out):
+        from tdnet_ros.bags.review import write_and_tell
+        status |= write_and_tell(done, Path(options.out) / 'report.html')
     return status
 
 

@@ -46,8 +46,7 @@ class Output:
         """Take the directory for this process; return the chunks that are done already."""
         try:
             self.part.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(self.part, os.O_RDONLY)
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._lock = _locked(self.part)
         except BlockingIOError as error:
             raise BagError(f'{self.part} is being written by another process') from error
         except OSError as error:
@@ -63,13 +62,12 @@ class Output:
         return f'{self.name}_{number}'
 
     def publish(self, results: Sequence[ChunkResult], record: LabelRecord) -> None:
-        """Make what is done so far a bag with its record."""
+        """Make the chunks that are done, one at least, a bag with its record."""
         try:
-            if results:
-                text = yaml.safe_dump({INFORMATION: merged(results)}, sort_keys=False)
-                partial = self.part / 'metadata.yaml.partial'
-                partial.write_text(text, encoding='utf-8')
-                partial.replace(self.part / 'metadata.yaml')
+            text = yaml.safe_dump({INFORMATION: merged(results)}, sort_keys=False)
+            partial = self.part / 'metadata.yaml.partial'
+            partial.write_text(text, encoding='utf-8')
+            partial.replace(self.part / 'metadata.yaml')
             record.write(self.part)
         except OSError as error:
             raise BagError(f'cannot write {self.part}: {error.strerror or error}') from error
@@ -77,9 +75,9 @@ class Output:
     def finish(self) -> None:
         """Give the directory its final name."""
         shutil.rmtree(self.part / WRITING, ignore_errors=True)
-        for path in self.part.glob(f'{self.name}_*.json'):
-            path.unlink()
         self.part.rename(self.final)
+        for path in self.final.glob(f'{self.name}_*.json'):
+            path.unlink()
 
     def close(self) -> None:
         """Leave the directory to others; one without any chunk is removed."""
@@ -112,6 +110,17 @@ class Output:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
         self.close()
+
+
+def _locked(folder: Path) -> int:
+    """Lock a directory for this process; BlockingIOError if another one has it."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        raise
+    return handle
 
 
 def merged(results: Sequence[ChunkResult]) -> dict[str, Any]:

@@ -108,7 +108,8 @@ class BagRun:
     def _publish(self) -> LabelRecord:
         seconds = self._before_s + time.perf_counter() - self._started
         record = self.job.record(self.results, seconds)
-        self.output.publish(self.results, record)
+        if self.results:
+            self.output.publish(self.results, record)
         return record
 
 
