@@ -77,10 +77,12 @@ def _engines(part: dict[str, Any]) -> Iterator[str]:
                     first['model'], *first['input_size'], *first['frame_size'],
                     first['gmac_per_frame'], first['frames'], ceiling), '')
     yield from _table(
-        ('engine', 'precision', 'median ms', 'p99 ms', 'max ms', 'frames/s', 'against plain',
+        ('engine', 'precision', 'median ms', 'p99 ms', 'max ms', 'frames/s', 'overlapped',
+         'against plain',
          'labels equal', 'of matmul', 'upload / network / download ms', 'warm-up s', 'MB'),
         [(run['engine'], run['precision'], _ms(run['median_ms']), _ms(run['p99_ms']),
-          _ms(run['max_ms']), run['fps'], _or_dash(run['speedup_vs_reference'], '{:.2f}x'),
+          _ms(run['max_ms']), run['fps'], _or_dash(run['overlapped_fps'], '{:.1f}'),
+          _or_dash(run['speedup_vs_reference'], '{:.2f}x'),
           _or_dash(run['label_agreement'], '{:.3%}'), f'{run["fraction_of_matmul"]:.0%}',
           ' / '.join(_ms(value) for value in run['stage_ms'].values()),
           f'{run["load_s"] + run["warm_up_s"]:.1f}', f'{run["peak_memory_mb"]:.0f}')
@@ -127,8 +129,9 @@ def _reading() -> list[str]:
             'whatever else the machine does hits all of them; ratios are then good even where '
             'times are not. `of matmul` is what the network reaches of the best large matrix '
             'product measured on the device, in the same precision; counted are the operations '
-            'of the plain network, so an engine that needs fewer may exceed it. `MB` is the peak '
-            'of the process, or of the device.', '']
+            'of the plain network, so an engine that needs fewer may exceed it. `overlapped` are '
+            'frames a second when each is launched before the labels of the last have arrived '
+            '(CUDA). `MB` is the peak of the process, or of the device.', '']
 
 
 def plot_name(what: str, device: str) -> str:

@@ -26,6 +26,7 @@ class Entrant:
     ready: Ready
     steps: list[Step] = field(default_factory=list)
     agreements: list[float] = field(default_factory=list)
+    overlapped_fps: float | None = None
 
 
 def measure(setups: Sequence[Setup], frames: int, progress: Progress,
@@ -58,6 +59,9 @@ def measure(setups: Sequence[Setup], frames: int, progress: Progress,
         for number in range(filling + frames):
             progress(f'frame {number + 1} of {filling + frames}')
             _step(entrants, number, counted=number >= filling)
+        if device.type == 'cuda':
+            for entrant in entrants:
+                entrant.overlapped_fps = round(entrant.worker.throughput(frames), 2)
     return {
         'device': describe_machine(device),
         'torch': torch.__version__,
@@ -112,6 +116,7 @@ def _run(entrant: Entrant, entrants: Sequence[Entrant],
         'median_ms': round(median, 3), 'p99_ms': round(float(np.percentile(wall, 99)), 3),
         'max_ms': round(float(wall.max()), 3), 'min_ms': round(float(wall.min()), 3),
         'fps': round(1e3 * setup.cameras / median, 2),
+        'overlapped_fps': entrant.overlapped_fps,
         'cpu_ms': round(float(np.median([step.cpu_ms for step in entrant.steps])), 3),
         'stage_ms': {name: round(value, 3) for name, value in stages.items()},
         'speedup_vs_reference': None if reference is None else round(

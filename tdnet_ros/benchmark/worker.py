@@ -5,7 +5,9 @@ takes can be told from that of another.
 """
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 import multiprocessing
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -14,7 +16,7 @@ from typing import Any
 
 import torch
 
-from tdnet_ros.benchmark.frames import make_frame
+from tdnet_ros.benchmark.frames import STEP_NS, make_frame
 from tdnet_ros.stream import Segmentation, VideoSegmenter
 from tdnet_ros.stream.frame import Image
 
@@ -63,6 +65,13 @@ class Step:
     '''Frames in the largest run of the network.'''
 
 
+@dataclass(frozen=True)
+class _Row:
+    """Asks for so many frames in a row."""
+
+    frames: int
+
+
 class Worker:
     """The parent's end."""
 
@@ -85,6 +94,11 @@ class Worker:
         self._connection.send(number)
         step, labels = self._receive()
         return step, labels
+
+    def throughput(self, frames: int) -> float:
+        """Frames per second of one camera when each is launched before the last has landed."""
+        self._connection.send(_Row(frames))
+        return float(self._receive())
 
     def close(self) -> None:
         """End the process."""
@@ -111,7 +125,9 @@ def _serve(connection: Connection, setup: Setup) -> None:
         stepper = _Stepper(setup)
         connection.send(stepper.ready)
         while True:
-            connection.send(stepper.step(connection.recv()))
+            asked = connection.recv()
+            connection.send(stepper.throughput(asked.frames) if isinstance(asked, _Row)
+                            else stepper.step(asked))
     except (EOFError, KeyboardInterrupt, BrokenPipeError):
         pass
     except Exception as error:
@@ -154,6 +170,21 @@ class _Stepper:
         return Step(wall * 1e3, cpu * 1e3, stages, *_memory_mb(self._segmenter.device.type),
                     max(result.batch for result in labelled)), [
                         result.labels for result in labelled]
+
+
+    def throughput(self, count: int) -> float:
+        """See Worker."""
+        frames = [make_frame(number, 0, self._size, self._images) for number in range(4)]
+        memory = self._segmenter.new_memory()
+        flying: Iterator[object] = iter(())
+        start = time.perf_counter()
+        for number in range(count):
+            frame = replace(frames[number % len(frames)], stamp_ns=number * STEP_NS)
+            launched = self._segmenter.step_batch([frame], [memory])
+            deque(flying, maxlen=0)
+            flying = launched
+        deque(flying, maxlen=0)
+        return count / (time.perf_counter() - start)
 
 
 def _labelled(outcome: Segmentation | Exception) -> Segmentation:

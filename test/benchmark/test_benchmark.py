@@ -1,6 +1,7 @@
 """tdnet_benchmark on a network of a few channels."""
 from __future__ import annotations
 
+from contextlib import closing
 import json
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from tdnet_ros.benchmark.ceiling import count_gmac
 from tdnet_ros.benchmark.cli import main
 from tdnet_ros.benchmark.frames import make_frame, read_images
+from tdnet_ros.benchmark.worker import Setup, Worker
 from tdnet_ros.nets.zoo import variant
 
 
@@ -55,6 +57,16 @@ def test_one_line_says_what_is_wrong(arguments: list[str], message: str,
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith('tdnet_benchmark: ')
     assert message in error
+
+
+def test_frames_in_a_row() -> None:
+    setup = Setup('torch', 'float32', 'td2-tiny', None, 'cpu', (65, 97), None, 1, 1, ())
+    with closing(Worker(setup)) as worker:
+        ready = worker.ready()
+        assert worker.throughput(3) > 1
+        step, (labels,) = worker.step(0)
+    assert step.wall_ms > 0
+    assert labels.shape == ready.input_size
 
 
 def test_counts_what_the_authors_networks_cost() -> None:

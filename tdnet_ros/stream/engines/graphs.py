@@ -128,6 +128,8 @@ class CudaGraphs:
         try:
             with torch.cuda.graph(graph, pool=self._pool, stream=stream):
                 outputs = step(*inputs)
+        except torch.cuda.OutOfMemoryError:
+            raise
         except RuntimeError as error:
             torch.cuda.synchronize(self._device)
             warnings.warn(f'no CUDA graph, so frames take longer: {error}', stacklevel=2)
