@@ -126,7 +126,9 @@ class CudaGraphs:
         torch.cuda.current_stream(self._device).wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
         try:
-            with torch.cuda.graph(graph, pool=self._pool, stream=stream):
+            # Other threads, such as diagnostics, may go on using the device meanwhile.
+            with torch.cuda.graph(graph, pool=self._pool, stream=stream,
+                                  capture_error_mode='thread_local'):
                 outputs = step(*inputs)
         except torch.cuda.OutOfMemoryError:
             raise
