@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 import json
 from pathlib import Path
 import sys
@@ -41,16 +42,21 @@ def add_report_options(parser: argparse.ArgumentParser) -> None:
 def run_report(options: argparse.Namespace) -> int:
     """Write the report; name the bags that cannot be read."""
     bags = [bag for path in options.bags for bag in labelled_bags(path)]
-    from tdnet_ros.bags.progress import progress
-    from tdnet_ros.bags.report import write_report
     first = options.bags[0]
     out = options.out or (first if first.is_dir() else first.parent) / 'report.html'
-    with progress(f'reading {len(bags)} bags' if len(bags) > 1 else f'reading {bags[0]}',
-                  None) as update:
-        problems = write_report(bags, out, options.truth, update)
+    return write_and_tell(bags, out, options.truth)
+
+
+def write_and_tell(bags: Sequence[Path], out: Path, truth: Sequence[str] = ()) -> int:
+    """Write the report, with a line for all that is wrong; 1 if anything is."""
+    from tdnet_ros.bags.progress import progress
+    from tdnet_ros.bags.report import write_report
+    what = f'{len(bags)} bags' if len(bags) > 1 else str(bags[0])
+    with progress(f'reading {what}') as update:
+        problems = write_report(bags, out, truth, update)
     for problem in problems:
         print(f'tdnet_bag: {problem}', file=sys.stderr)
-    print(f'{out} and {out.with_suffix(".json")}: {len(bags) - len(problems)} bags')
+    print(f'{out} and {out.with_suffix(".json")}: the labels of {what}')
     return 1 if problems else 0
 
 

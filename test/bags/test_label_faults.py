@@ -52,7 +52,7 @@ def run(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> Run:
 
 def command(model: Path, folder: Path, *arguments: object) -> list[str]:
     return [sys.executable, '-m', 'tdnet_ros.bags.cli', 'label', *map(str, arguments), '--out',
-            str(folder / 'out'), '--model', str(model), '--device', 'cpu']
+            str(folder / 'out'), '--model', str(model), '--device', 'cpu', '--no-report']
 
 
 def spoil_a_record(path: Path, after: int) -> None:

@@ -41,7 +41,7 @@ def start(tmp_path: Path, model: Path) -> Iterator:
         running.append(subprocess.Popen(
             [sys.executable, '-m', 'tdnet_ros.bags.cli', 'label', *map(str, bags), '--out',
              str(tmp_path / 'out'), '--model', str(model), '--device', 'cpu', '--ray', 'local',
-             '--workers', '2', '--chunk', '20'],
+             '--workers', '2', '--chunk', '20', '--no-report'],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
         return running[-1]
 

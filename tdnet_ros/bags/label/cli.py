@@ -4,6 +4,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 import signal
 import sys
 import threading
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.label.options import LabelOptions
 from tdnet_ros.bags.options import positive
+from tdnet_ros.bags.review import write_and_tell
 from tdnet_ros.nets import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -91,6 +93,7 @@ def run_label(options: argparse.Namespace) -> int:
 
 def _told(outcomes: Iterable[Outcome], options: argparse.Namespace) -> int:
     """Print what became of each bag and report on those that are done; 1 if anything failed."""
+    from tdnet_ros.bags.label.location import is_url
     status = 0
     done = []
     for outcome in outcomes:
@@ -102,7 +105,6 @@ def _told(outcomes: Iterable[Outcome], options: argparse.Namespace) -> int:
         if outcome.record and not outcome.error:
             done.append(Path(outcome.output))
     if done and not options.no_report and not is_url(options.out):
-        from tdnet_ros.bags.review import write_and_tell
         status |= write_and_tell(done, Path(options.out) / 'report.html')
     return status
 

@@ -253,7 +253,7 @@ def test_a_folder_of_bags_is_one_report(tmp_path: Path, start: Start) -> None:
     process = start('report', tmp_path)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, '')
-    assert out == f'{tmp_path}/report.html and {tmp_path}/report.json: 2 bags\n'
+    assert out == f'{tmp_path}/report.html and {tmp_path}/report.json: the labels of 2 bags\n'
     content = json.loads((tmp_path / 'report.json').read_text())
     assert [bag['name'] for bag in content['bags']] == ['run9', 'run10']
     assert sorted(path.name for path in tmp_path.iterdir()) == [

@@ -1,0 +1,28 @@
+"""`tdnet_bag label` ends with a report of what it labelled, unless told not to."""
+import json
+from pathlib import Path
+
+import pytest
+
+from bags.label_material import drive, save_model, write_bag
+from tdnet_ros.bags.cli import main
+
+
+@pytest.mark.parametrize('wanted', [True, False])
+def test_labelling_ends_with_a_report(tmp_path: Path, capsys: pytest.CaptureFixture,
+                                      wanted: bool) -> None:
+    model = save_model(tmp_path, paths=2)
+    bag = write_bag(tmp_path / 'drive', drive(6))
+    out = tmp_path / 'out'
+    status = main(['label', str(bag), '--out', str(out), '--model', str(model), '--device', 'cpu',
+                   *([] if wanted else ['--no-report'])])
+    assert (status, capsys.readouterr().err) == (0, '')
+    assert (out / 'report.html').exists() == wanted
+    if wanted:
+        labelled, = json.loads((out / 'report.json').read_text())['bags']
+        assert (labelled['name'], labelled['source'], labelled['input']) == (
+            'drive', 'offline', str(bag))
+        camera, = labelled['cameras']
+        assert (camera['frames'], camera['image']) == (6, '/front/image_raw')
+        # The pictures are the labels over the images of the bag that was labelled.
+        assert (out / 'report.html').read_text().count('src="data:image/jpeg;base64,') == 6
