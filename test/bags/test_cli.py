@@ -8,7 +8,8 @@ import pytest
 Start = Callable[..., subprocess.Popen]
 
 
-@pytest.mark.parametrize('arguments', [(), ('play',), ('record',), ('info',)])
+@pytest.mark.parametrize('arguments', [
+    (), ('play',), ('record',), ('info',), ('report',), ('compare',)])
 def test_help_has_examples(start: Start, arguments: tuple[str, ...]) -> None:
     process = start(*arguments, '--help')
     out, _ = process.communicate(timeout=15)
