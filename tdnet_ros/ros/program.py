@@ -19,7 +19,10 @@ Parameters (-p NAME:=VALUE):
 
 
 def main(args: list[str] | None = None) -> int:
-    """Run the node until SIGINT or SIGTERM; the exit code is 0 then."""
+    """Run the node until SIGINT or SIGTERM and end the process, with exit code 0.
+
+    Returns an exit code if there is nothing to run.
+    """
     # The imports take seconds, in which there is nothing yet to clean up.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, frame: os._exit(0))
@@ -33,7 +36,11 @@ def main(args: list[str] | None = None) -> int:
         return 2
     from tdnet_ros.ros.segmentation_node import SegmentationNode
     from tdnet_ros.ros.spinning import run
-    return run(SegmentationNode, args)
+    code = run(SegmentationNode, args)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Nothing is left but to take PyTorch apart: seconds on a busy machine, and launch waits five.
+    os._exit(code)
 
 
 def _complaint(arguments: list[str]) -> str:

@@ -65,13 +65,13 @@ class SegmentationNode(LifecycleNode):
             self.trigger_activate()
 
     def stop(self) -> None:
-        """End the threads and free the network, from any state."""
+        """End the threads and take the topics back, from any state; the process ends next."""
         self._diagnostics.stop()
         self._release()
 
     def on_configure(self, state: Any) -> TransitionCallbackReturn:
         """Load the network, run it once on every path and offer the topics."""
-        return self._attempt('configure', self._configure, undo=self._release)
+        return self._attempt('configure', self._configure, undo=self._clean_up)
 
     def on_activate(self, state: Any) -> TransitionCallbackReturn:
         """Subscribe and label."""
@@ -83,15 +83,15 @@ class SegmentationNode(LifecycleNode):
 
     def on_cleanup(self, state: Any) -> TransitionCallbackReturn:
         """Free the network and take the topics back."""
-        return self._attempt('clean up', self._release)
+        return self._attempt('clean up', self._clean_up)
 
     def on_shutdown(self, state: Any) -> TransitionCallbackReturn:
         """Free everything."""
-        return self._attempt('shut down', self._release)
+        return self._attempt('shut down', self._clean_up)
 
     def on_error(self, state: Any) -> TransitionCallbackReturn:
         """Fall back to unconfigured after a transition that failed half-way."""
-        return self._attempt('recover', self._release)
+        return self._attempt('recover', self._clean_up)
 
     def _configure(self) -> None:
         self._phase = 'configuring'
@@ -152,7 +152,9 @@ class SegmentationNode(LifecycleNode):
         for stream in streams:
             stream.destroy()
         self._phase = 'unconfigured'
-        del streams
+
+    def _clean_up(self) -> None:
+        self._release()
         release_memory()
 
     def _attempt(self, what: str, action: Callable[[], None],

@@ -2,12 +2,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+import gc
 import signal
 from typing import Any
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-from rclpy.utilities import ok, try_shutdown
+from rclpy.utilities import get_default_context, ok, try_shutdown
 
 from tdnet_ros.ros.errors import ErrorLog, one_line
 
@@ -29,6 +30,10 @@ def run(make_node: Callable[[], Any], args: list[str] | None = None) -> int:
             node.stop()
             node.destroy_node()
         try_shutdown()
+    # The participant ends with the last reference to it; until then others see the node.
+    node = None
+    gc.collect()
+    get_default_context().destroy()
     return 0
 
 

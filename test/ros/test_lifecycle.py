@@ -108,6 +108,8 @@ def test_signals_end_it_with_exit_code_0_from_every_state(
     codes = {name: process.end(signal.SIGTERM if name == 'deactivated' else signal.SIGINT)
              for name, process in processes.items()}
     assert codes == dict.fromkeys(STATES, 0)
+    wait_for(lambda: not set(STATES) & set(peer.node.get_node_names()),
+             'end of the nodes for others', timeout_s=5.0)
     assert not [name for name, process in processes.items() if 'Traceback' in process.log]
 
 
