@@ -48,6 +48,10 @@ def main(arguments: list[str] | None = None) -> int:
         show_progress('')
         print(f'script/bench: {error}', file=sys.stderr)
         return 1
+    except KeyError as error:
+        print(f'script/bench: {options.results} has no {error}: these figures are of another '
+              'version', file=sys.stderr)
+        return 1
     print('wrote ' + ', '.join(map(str, files)))
     return 0
 
@@ -99,10 +103,13 @@ def _message_path(quick: bool) -> dict[str, Any]:
     courses = [Course(size, 10, 5 if quick else 100, model, free=True) for size in sizes]
     courses.append(Course(COURSES[0], 30, 10 if quick else 300, model))
     measured = []
-    for number, course in enumerate(courses):
-        show_progress(f'message path ({number + 1} of {len(courses)}): '
-                      f'{course.size[1]}x{course.size[0]}')
-        measured.append(measure_course(course))
+    try:
+        for number, course in enumerate(courses):
+            show_progress(f'message path ({number + 1} of {len(courses)}): '
+                          f'{course.size[1]}x{course.size[0]}')
+            measured.append(measure_course(course))
+    except (ValueError, RuntimeError) as error:  # the node did not come up, say
+        return {'missing': ' '.join(str(error).split())}
     return {'courses': measured, 'conversion': [
         {'size': list(size), **measure_conversion(size)} for size in sizes]}
 

@@ -111,9 +111,9 @@ def _message_path(path: dict[str, Any]) -> Iterator[str]:
     yield from _table(('network', 'images', 'sent Hz', 'labelled', 'frames/s', 'p50 ms', 'p99 ms',
                        'max ms', ' / '.join(SHOWN)), rows)
     yield from ('', '![Where the time of an image goes](benchmark-node.png)', '',
-                'With no network everything else is real: transport, decoding, resizing, '
-                'normalising, the best class of every pixel, publishing. The conversions by '
-                'themselves, in ms:', '')
+                'With no network everything else is real: transport, decoding, publishing, and '
+                'under `network` resizing, normalising and the best class of every pixel. The '
+                'conversions by themselves, in ms:', '')
     names = [name for name in path['conversion'][0] if name != 'size']
     yield from _table(('images', *names), [
         ('{1}x{0}'.format(*one['size']), *(f'{one[name]:.3f}' for name in names))

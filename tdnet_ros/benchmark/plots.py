@@ -8,6 +8,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from tdnet_ros.benchmark.document import DEVICES, plot_name
 from tdnet_ros.benchmark.goals import Results
@@ -63,6 +64,8 @@ def _cost(parts: dict[str, Any], file: Path) -> Path:
         plot.plot(across, [run['median_ms'] for run in runs], 'o-', color=BLUE, label='median')
         plot.plot(across, [run['p99_ms'] for run in runs], 'o:', color=ORANGE, label='p99')
         plot.set(xlabel=label, ylabel='ms a step', ylim=(0, None))
+        if key != 'size':
+            plot.xaxis.set_major_locator(MaxNLocator(integer=True))
         plot.set_title(f'{runs[0]["model"]}' if runs and key != 'paths' else '',
                        loc='left', fontsize=9)
     axes[0].legend(frameon=False, fontsize=8)

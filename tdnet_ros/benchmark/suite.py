@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import torch
 
+from tdnet_ros.benchmark.goals import STEADY_FRAMES
 from tdnet_ros.benchmark.measure import Progress, measure
 from tdnet_ros.benchmark.worker import Setup
 from tdnet_ros.nets import DEFAULT_MODEL
@@ -67,7 +68,7 @@ def parts(device: str, images: tuple[Path, ...], folder: Path, quick: bool) -> l
              100 if cuda else 20),
         Part('cameras', _cameras(half, (1, 2, 4)), 100 if cuda else 15),
         Part('steady', (half if cuda else replace(
-            half, model='td4-tiny', input_size=(97, 193), frame_size=(97, 193)),), 1000)]
+            half, model='td4-tiny', input_size=(97, 193), frame_size=(97, 193)),), STEADY_FRAMES)]
     if cuda:
         deep = replace(paper, model='td2-psp50')
         found.append(Part('deep', (replace(deep, engine='reference'),

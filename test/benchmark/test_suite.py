@@ -44,6 +44,13 @@ def test_measures_and_writes_the_document(tmp_path: Path,
     assert (tmp_path / 'benchmarks.md').read_text() == text
 
 
+def test_figures_of_another_version(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    figures = tmp_path / 'figures.json'
+    figures.write_text('{}')
+    assert main(['--from', str(figures), '--out', str(tmp_path)]) == 1
+    assert 'these figures are of another version' in capsys.readouterr().err
+
+
 def test_what_was_not_measured_is_no_success() -> None:
     found = list(goals({'message_path': {'missing': 'no ROS here'}}))
     assert found
