@@ -73,6 +73,28 @@ def test_places_of_labelling_are_those_of_the_survey(tmp_path: Path, model: Path
         assert ChunkResult.read(output.part / 'drive_1.json') == results[1]
 
 
+def test_holes_that_a_cluster_left_are_labelled_again(tmp_path: Path, model: Path) -> None:
+    bag = write_bag(tmp_path / 'drive', eventful())
+    options = LabelOptions(model=str(model), device='cpu', chunk_frames=9)
+    job = prepare(bag, options)
+    with Labeller(options) as labeller:
+        with Output(tmp_path / 'out', 'drive') as output:
+            output.open(job.identity)
+            chunks = list(survey(job, output, 0, job.first_place()))
+            results = [labeller.label(chunks[number]) for number in (0, 3)]
+            output.publish(results, job.record(results, 1.0))
+        stop = threading.Event()
+        stop.set()  # the hole gets a chunk that is shorter than planned
+        with Output(tmp_path / 'out', 'drive') as output:
+            assert [result.number for result in output.open(job.identity)] == [0]
+            short = labeller.label(chunks[1], stop=stop)
+            output.publish([results[0], short], job.record([results[0], short], 1.0))
+        outcome = label_bag(bag, tmp_path / 'out', labeller, threading.Event())
+    assert outcome.error == ''
+    for image, labels in TOPICS.items():
+        assert_same(read_labels(tmp_path / 'out' / 'drive', labels), expected(bag, model)[image])
+
+
 def test_labels_of_chunks_are_those_of_the_node(tmp_path: Path, model: Path) -> None:
     bag = write_bag(tmp_path / 'drive', eventful())
     with Labeller(LabelOptions(model=str(model), device='cpu', chunk_frames=3)) as labeller:

@@ -17,7 +17,7 @@ from tdnet_ros.bags.label.channels import Channel, copied_channels, output_chann
 from tdnet_ros.bags.label.encoder import Encoder
 from tdnet_ros.bags.label.job import ChunkJob, ChunkResult, Place, TopicTally
 from tdnet_ros.bags.label.options import LabelOptions
-from tdnet_ros.bags.label.output import Output
+from tdnet_ros.bags.label.output import Output, continued
 from tdnet_ros.bags.label.plan import Camera, plan_cameras
 from tdnet_ros.bags.label_record import LabelRecord, TopicRecord
 from tdnet_ros.nets.card import ModelCard, find_model
@@ -95,16 +95,6 @@ def prepare(path: Path, options: LabelOptions) -> BagJob:
                       frozenset(copied), start_ns, stop_ns, max(1, round(count * share)))
     finally:
         bag.close()
-
-
-def continued(results: Sequence[ChunkResult]) -> list[ChunkResult]:
-    """The chunks from the first on that follow each other."""
-    found: list[ChunkResult] = []
-    for result in results:
-        if result.number != len(found):
-            break
-        found.append(result)
-    return found
 
 
 def _identity(options: LabelOptions, card: ModelCard) -> dict[str, Any]:

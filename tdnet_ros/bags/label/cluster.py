@@ -172,10 +172,13 @@ def _divided(runs: dict[str, BagRun], pool: _Pool) -> Iterator[Outcome]:
 
     def tasks() -> Iterator[_Task]:
         for name, run in runs.items():
-            done = {result.number for result in run.results}
-            chunks = survey(run.job, run.output, *run.next) if run.next else iter(())
-            yield from (_Task(name, 'label_chunk', (chunk,)) for chunk in chunks
-                        if chunk.number not in done and name not in errors)
+            try:
+                for chunk in survey(run.job, run.output, *run.next) if run.next else ():
+                    if name in errors:
+                        break
+                    yield _Task(name, 'label_chunk', (chunk,))
+            except Exception as error:  # the other bags go on
+                errors[name] = f'{name}: {one_line(error)}'
 
     started, before = time.perf_counter(), sum(run.frames for run in runs.values())
     with progress('frames', max(1, sum(run.job.frames for run in runs.values()))) as update:

@@ -43,7 +43,7 @@ class Output:
         return record
 
     def open(self, options: dict[str, Any]) -> list[ChunkResult]:
-        """Take the directory for this process; return the chunks that are done already."""
+        """Take the directory for this process; return its chunks, up to the first missing one."""
         try:
             self.part.mkdir(parents=True, exist_ok=True)
             self._lock = _locked(self.part)
@@ -54,8 +54,12 @@ class Output:
         shutil.rmtree(self.part / WRITING, ignore_errors=True)
         if not self._continues(options):
             self._clear()
-        return sorted((ChunkResult.read(path) for path in self.part.glob(f'{self.name}_*.json')),
-                      key=lambda result: result.number)
+        found = sorted((ChunkResult.read(path) for path in self.part.glob(f'{self.name}_*.json')),
+                       key=lambda result: result.number)
+        for lone in found[len(continued(found)):]:  # a cluster that was cut off leaves holes
+            for path in self.part.glob(f'{self.chunk_name(lone.number)}.*'):
+                path.unlink()
+        return continued(found)
 
     def chunk_name(self, number: int) -> str:
         """Name of a chunk's file, without suffix, as rosbag2 names split files."""
@@ -110,6 +114,16 @@ class Output:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
         self.close()
+
+
+def continued(results: Sequence[ChunkResult]) -> list[ChunkResult]:
+    """The chunks from the first on that follow each other."""
+    found: list[ChunkResult] = []
+    for result in results:
+        if result.number != len(found):
+            break
+        found.append(result)
+    return found
 
 
 def _locked(folder: Path) -> int:

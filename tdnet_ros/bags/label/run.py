@@ -9,11 +9,11 @@ import threading
 import time
 
 from tdnet_ros.bags.errors import BagError
-from tdnet_ros.bags.label.bag_job import BagJob, continued, prepare
+from tdnet_ros.bags.label.bag_job import BagJob, prepare
 from tdnet_ros.bags.label.chunk import Labeller
 from tdnet_ros.bags.label.job import ChunkResult, Place
 from tdnet_ros.bags.label.location import bag_name
-from tdnet_ros.bags.label.output import Output
+from tdnet_ros.bags.label.output import Output, continued
 from tdnet_ros.bags.label_record import LabelRecord
 from tdnet_ros.bags.progress import Update, progress
 from tdnet_ros.ros.errors import one_line
@@ -72,7 +72,7 @@ class BagRun:
         self.job = job
         self.output = output
         self.results = output.open(job.identity)
-        self._before_s = sum(result.seconds for result in continued(self.results))
+        self._before_s = sum(result.seconds for result in self.results)
         self._started = time.perf_counter()
         self.record = self._publish()
 
