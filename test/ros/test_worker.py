@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pytest
 from rclpy.logging import get_logger
 
 from tdnet_ros.ros.memory_guard import MemoryGuard
@@ -100,6 +101,21 @@ def test_cameras_that_wait_fall_into_step() -> None:
     runs, _ = serve([5, 5], batch=2, ahead=[2, 1])
     assert runs[0] == [0]
     assert all(sorted(run) == [0, 1] for run in runs[1:5])
+
+
+@pytest.mark.parametrize(('asynchronous', 'expected'), [
+    (False, ['take', 'finish'] * 3), (True, ['take', *['take', 'finish'] * 2, 'finish'])])
+def test_what_the_next_image_waits_for(asynchronous: bool, expected: list[str],
+                                       monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the device works by itself it goes there before the last one has been published."""
+    events: list[str] = []
+    for name in ('take', 'finish'):
+        method = getattr(Stream, name)
+        monkeypatch.setattr(Stream, name, lambda *args, name=name, method=method: (
+            events.append(name), method(*args))[1])
+    monkeypatch.setattr(VideoSegmenter, 'is_asynchronous', asynchronous)
+    serve([3], batch=1)
+    assert events == expected
 
 
 def test_it_goes_on_after_an_error() -> None:
