@@ -9,11 +9,9 @@ import cv2
 from diagnostic_msgs.msg import DiagnosticStatus
 import numpy as np
 import pytest
-from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue, SetParametersResult
-from rcl_interfaces.srv import SetParameters
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Float32
-from std_srvs.srv import SetBool, Trigger
+from std_srvs.srv import Trigger
 
 from ros.camera import Camera
 from ros.harness import (
@@ -97,14 +95,6 @@ def test_a_memory_of_something_else_is_emptied_with_the_reason(
     assert node.log.count(f'memory emptied: {reason}') == 1
     if 'rgb' not in change:
         np.testing.assert_array_equal(pixels(labels), fresh)
-
-
-def test_a_scene_cut_empties_the_memory_where_asked_for(camera: Camera, peer: Peer) -> None:
-    assert set_parameter(peer, 'scene_cut', True).successful
-    camera.step(moving_square(1)[0])
-    camera.step(moving_square(1)[0][::-1, ::-1].copy())
-    camera.wait_for_value('last reset', 'scene cut')
-    assert set_parameter(peer, 'scene_cut', False).successful
 
 
 def test_a_camera_that_vanishes_and_returns(camera: Camera) -> None:
@@ -222,45 +212,6 @@ def test_labels_as_png_equal_the_labels(camera: Camera, peer: Peer) -> None:
     np.testing.assert_array_equal(decoded, pixels(same))
 
 
-def set_parameter(peer: Peer, name: str, value: object) -> SetParametersResult:
-    typed = {
-        bool: lambda: ParameterValue(type=ParameterType.PARAMETER_BOOL, bool_value=value),
-        str: lambda: ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=value),
-        float: lambda: ParameterValue(type=ParameterType.PARAMETER_DOUBLE, double_value=value),
-        list: lambda: ParameterValue(type=ParameterType.PARAMETER_STRING_ARRAY,
-                                     string_array_value=value)}[type(value)]()
-    request = SetParameters.Request(parameters=[Parameter(name=name, value=typed)])
-    return peer.call(SetParameters, '/tdnet/set_parameters', request).results[0]
-
-
-def test_classes_are_kept_and_merged_while_running(camera: Camera, peer: Peer) -> None:
-    rgb = moving_square(1)[0]
-    names = VideoSegmenter.load('td2-tiny', 'cpu').card.classes.names
-    most = int(np.bincount(pixels(camera.step(rgb)).ravel()).argmax())
-    other = (most + 1) % len(names)
-    assert not set_parameter(peer, 'keep_classes', ['unicorn']).successful
-    assert set_parameter(peer, 'class_remap', [f'{names[most]}:{names[other]}']).successful
-    assert set_parameter(peer, 'keep_classes', [names[other]]).successful
-    assert set(np.unique(pixels(camera.step(rgb)))) <= {other, 255}
-    messages = pytest.importorskip('vision_msgs.msg', reason='vision_msgs is not built')
-    received = peer.collect(messages.LabelInfo, '/tdnet/label_info', LATCHED)
-    wait_for(lambda: received, 'label info')
-    assert [(item.class_id, item.class_name) for item in received[0].class_map] == [
-        (other, names[other])]
-    for name in ('class_remap', 'keep_classes'):
-        assert set_parameter(peer, name, ['']).successful
-
-
-def test_disabled_it_neither_listens_nor_labels(camera: Camera, peer: Peer) -> None:
-    camera.step(moving_square(1)[0])
-    assert peer.call(SetBool, '/tdnet/enable', SetBool.Request(data=False)).message == 'disabled'
-    wait_for(lambda: peer.node.count_subscribers('/image') == 0, 'end of the subscription')
-    assert peer.call(SetBool, '/tdnet/enable', SetBool.Request(data=True)).success
-    wait_for(lambda: peer.node.count_subscribers('/image') == 1, 'subscription')
-    wait_for(camera.sender.get_subscription_count, 'subscriber')
-    camera.step(moving_square(1)[0])
-
-
 def test_copies_and_latecomers_are_skipped(camera: Camera) -> None:
     camera.step(moving_square(1)[0])
     count, stamp_ns = len(camera.labels), camera.stamp_ns
@@ -270,20 +221,3 @@ def test_copies_and_latecomers_are_skipped(camera: Camera) -> None:
         wait_for(lambda skipped=number + 1: camera.count('skipped') == skipped, 'count')
         assert camera.status()['last skip'] == reason
     assert len(camera.labels) == count
-
-
-@pytest.mark.parametrize(('name', 'value', 'reason'), [
-    ('overlay_opacity', 0.8, ''), ('overlay_opacity', 1.5, 'range'), ('model', 'x', 'read-only')])
-def test_parameters_change_while_running_or_say_why_not(
-        node: NodeProcess, peer: Peer, name: str, value: object, reason: str) -> None:
-    result = set_parameter(peer, name, value)
-    assert result.successful == (not reason)
-    assert reason in result.reason
-
-
-def test_opacity_takes_effect_with_the_next_image(camera: Camera, peer: Peer) -> None:
-    rgb = moving_square(1, 120, 160)[0]
-    overlays = peer.collect(Image, '/tdnet/overlay')
-    assert set_parameter(peer, 'overlay_opacity', 0.0).successful
-    wait_for(lambda: camera.step(rgb) and overlays, 'overlay')
-    np.testing.assert_array_equal(pixels(overlays[-1])[60:], rgb[60:, :, ::-1])
