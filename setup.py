@@ -38,7 +38,7 @@ setup(
         'train': ['lightning-fabric>=2.2', 'torchmetrics>=1.2', 'tensorboard>=2.12', 'rich>=12',
                   'matplotlib>=3.7'],
         'export': ['onnx>=1.15', 'onnxruntime>=1.17', 'onnxscript>=0.2'],
-        'ray': ['ray[train]>=2.9'],
+        'ray': ['ray>=2.9'],
         'dev': [
             'pytest>=8',
             'pytest-timeout>=2.2',
