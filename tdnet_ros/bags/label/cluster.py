@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
+import logging
 from pathlib import Path
 import threading
 import time
@@ -207,8 +208,8 @@ def _connected(cluster: Cluster) -> Any:
         raise BagError("--ray needs the Python package ray: `pip install 'tdnet_ros[ray]'`"
                        ) from error
     try:
-        ray.init(address=cluster.address, log_to_driver=False, logging_level='error',
-                 **({} if cluster.address else {'include_dashboard': False}))
+        ray.init(address=cluster.address, log_to_driver=False, logging_level=logging.ERROR,
+                 include_dashboard=None if cluster.address else False)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise BagError(f'there is no Ray cluster at {cluster.address}: {one_line(error)}'
                        ) from error
