@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 import signal
 import sys
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from tdnet_ros.bags.errors import BagError
@@ -18,6 +19,8 @@ from tdnet_ros.nets import DEFAULT_MODEL
 if TYPE_CHECKING:
     from tdnet_ros.demo.plan import Plan
 
+INTERRUPTED = 130
+'''Exit status after Ctrl-C.'''
 EXAMPLES = '''examples:
   script/demo                                    the street video that comes with it
   script/demo --video drive.mp4 --rate 10        a video of yours, 10 frames a second
@@ -31,7 +34,7 @@ It leaves in out/: bag/ (MCAP), overlay.mp4, overlay.png, latency.png, latency.j
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demo; the exit status is 0, or 1 after a message that says what went wrong."""
     try:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, _leave)
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, Ending.ask)
         options = _parser().parse_args(arguments)
@@ -39,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _demo(options)
     except KeyboardInterrupt:
         print('demo: interrupted', file=sys.stderr)
-        return 130
+        return INTERRUPTED
     except ModuleNotFoundError as error:
         print(f'demo: the Python package {error.name} is missing: run script/setup, or source a '
               "ROS 2 environment and `pip install 'tdnet_ros[bags,demo]'`", file=sys.stderr)
@@ -48,6 +51,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f'demo: {error}', file=sys.stderr)
         return 1
     return 0
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    """End at once: raised while an extension is imported, KeyboardInterrupt is an ImportError."""
+    print('demo: interrupted', file=sys.stderr, flush=True)
+    os._exit(INTERRUPTED)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -95,7 +104,9 @@ def _demo(options: argparse.Namespace) -> None:
     total = plan.open_source().count
     total = min(total, plan.frames or total) if total else plan.frames
     console = Console()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # processes to end, results to keep
     sent = run(plan, total, options.view, console)
+    signal.signal(signal.SIGINT, _leave)
     from tdnet_ros.demo.report import write_report  # loads PyTorch, which would slow the run
     write_report(plan, sent, console)
     print(f'\nleft in {plan.out}/: overlay.png overlay.mp4 latency.png latency.json bag/ log/')
