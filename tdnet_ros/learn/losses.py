@@ -27,18 +27,19 @@ def ohem_cross_entropy(logits: Tensor, labels: Tensor, weights: Tensor | None = 
     labels = labels.long()
     loss = F.cross_entropy(logits.float(), labels, ignore_index=UNLABELED, reduction='none')
     known = labels != UNLABELED
-    loss, known_labels = loss[known], labels[known]
-    if not len(loss):
+    count = int(known.sum())
+    if not count:
         return logits.sum() * 0
-    hard = loss.detach() > -math.log(threshold)
-    if hard.sum() < kept_share * len(loss):
-        hard = torch.zeros_like(hard)
-        hard[loss.detach().topk(math.ceil(kept_share * len(loss))).indices] = True
-    chosen = loss[hard]
+    hard = known & (loss.detach() > -math.log(threshold))
+    fewest = math.ceil(kept_share * count)
+    if int(hard.sum()) < fewest:
+        ranked = loss.detach().masked_fill(~known, -1).flatten().topk(fewest).indices
+        hard = torch.zeros_like(hard).flatten().index_fill_(0, ranked, True).view_as(hard)
+    # Weighed, not picked out: gathering pixels takes several times as long.
+    scale = hard.float()
     if weights is not None:
-        scale = weights[known_labels[hard]]
-        return (chosen * scale).sum() / scale.sum()
-    return chosen.mean()
+        scale = scale * F.pad(weights, (0, UNLABELED + 1 - len(weights)))[labels]
+    return (loss * scale).sum() / scale.sum()
 
 
 def disagreement(outputs: list[Tensor]) -> Tensor:
