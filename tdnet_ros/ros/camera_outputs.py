@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CompressedImage, Image, PointCloud2
 from std_msgs.msg import Float32, Header
 
@@ -18,6 +17,7 @@ from tdnet_ros.ros.label_map import LabelMap
 from tdnet_ros.ros.messages import LabelInfo, array_to_image, label_info, to_jpeg, to_png
 from tdnet_ros.ros.meter import LATENCY, STAGES
 from tdnet_ros.ros.parameters import NodeParameters
+from tdnet_ros.ros.qos import overridable
 from tdnet_ros.stream.labels import Painter, overlay
 
 # Reliable, because displays that ask for reliable would not see a best-effort publisher.
@@ -117,8 +117,7 @@ class CameraOutputs:
             self._label_info.publish(label_info(self._label_map.names, header))
 
     def _publisher(self, kind: Any, topic: str, qos: QoSProfile = OUTPUT_QOS) -> Publisher:
-        publisher = self._node.create_publisher(
-            kind, topic, qos, qos_overriding_options=QoSOverridingOptions.with_default_policies())
+        publisher = self._node.create_publisher(kind, topic, **overridable(qos))
         self._publishers.append(publisher)
         self.topics[publisher.topic_name] = publisher.qos_profile
         return publisher

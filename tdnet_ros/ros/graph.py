@@ -4,10 +4,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import QoSProfile
 
 from tdnet_ros.ros.diagnostics import ERROR, WARN, Finding
 from tdnet_ros.ros.errors import MAX_NAME, printable
+from tdnet_ros.ros.qos import Mismatch, mismatches
 
 MAX_CANDIDATES = 8
 
@@ -37,32 +38,24 @@ def incompatible_senders(node: Node, topic: str, qos: QoSProfile) -> list[Findin
     """Publishers whose quality of service our subscription cannot take."""
     return [
         Finding(ERROR, f'{_name(sender)} publishes {topic} with QoS that does not match: we ask '
-                       f'for {policy}; set qos_overrides.{topic}.subscription.{name}')
+                       f'for {item.asked}; set qos_overrides.{topic}.subscription.{item.policy}')
         for sender in node.get_publishers_info_by_topic(topic)
-        for name, policy in _mismatches(sender.qos_profile, qos)]
+        for item in mismatches(sender.qos_profile, qos)]
 
 
 def incompatible_receivers(node: Node, topics: Mapping[str, QoSProfile]) -> list[Finding]:
     """Subscribers that asked for more than our outputs offer."""
     return [
         Finding(WARN, f'{_name(receiver)} subscribes {topic} with QoS that does not match: it '
-                      f'asks for {policy}; change it there, or set '
-                      f'qos_overrides.{topic}.publisher.{name}')
+                      f'asks for {item.asked}; change it there{_or_here(topic, item)}')
         for topic, qos in topics.items()
         for receiver in node.get_subscriptions_info_by_topic(topic)
-        for name, policy in _mismatches(qos, receiver.qos_profile)]
+        for item in mismatches(qos, receiver.qos_profile)]
 
 
-def _mismatches(offered: QoSProfile, asked: QoSProfile) -> list[tuple[str, str]]:
-    """The policies, and what is asked of them, that the one who offers does not give."""
-    found = []
-    if (asked.reliability == ReliabilityPolicy.RELIABLE
-            and offered.reliability == ReliabilityPolicy.BEST_EFFORT):
-        found.append(('reliability', 'reliable, best effort is offered'))
-    if (asked.durability == DurabilityPolicy.TRANSIENT_LOCAL
-            and offered.durability == DurabilityPolicy.VOLATILE):
-        found.append(('durability', 'transient local, volatile is offered'))
-    return found
+def _or_here(topic: str, item: Mismatch) -> str:
+    return (f', or set qos_overrides.{topic}.publisher.{item.policy}' if item.is_overridable
+            else '')
 
 
 def _name(endpoint: object) -> str:

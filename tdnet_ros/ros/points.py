@@ -22,6 +22,7 @@ from tdnet_ros.ros.cloud import (
 )
 from tdnet_ros.ros.errors import one_line
 from tdnet_ros.ros.messages import points_to_cloud
+from tdnet_ros.ros.qos import overridable
 from tdnet_ros.ros.stamps import stamp_ns
 
 DEPTH_QOS = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -58,7 +59,8 @@ class DepthSource:
         def on_info(msg: CameraInfo) -> None:
             self._info = msg
 
-        return [node.create_subscription(CameraInfo, self._info_topic, on_info, DEPTH_QOS)]
+        return [node.create_subscription(
+            CameraInfo, self._info_topic, on_info, **overridable(DEPTH_QOS))]
 
     def paint(self, msg: Any, seen: Labelled) -> PointCloud2:
         """See PointSource."""
@@ -119,7 +121,7 @@ class PointPainter:
                 wake()
 
         self._subscriptions = [*self._source.open(self._node), self._node.create_subscription(
-            self._source.kind, self._source.topic, on_message, DEPTH_QOS)]
+            self._source.kind, self._source.topic, on_message, **overridable(DEPTH_QOS))]
 
     def close(self) -> None:
         """Unsubscribe and forget what waits."""

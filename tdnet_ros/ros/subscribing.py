@@ -6,7 +6,8 @@ from typing import Any
 
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
-from rclpy.qos_overriding_options import QoSOverridingOptions
+
+from tdnet_ros.ros.qos import overridable
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
@@ -25,8 +26,7 @@ def subscribe(node: Node, kind: Any, topic: str, on_message: Callable[[Any], Non
 
     def create(**options: Any) -> Any:
         return node.create_subscription(
-            kind, topic, on_message, qos,
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(), **options)
+            kind, topic, on_message, **overridable(qos), **options)
 
     try:
         return create(event_callbacks=SubscriptionEventCallbacks(message_lost=count))

@@ -1,0 +1,68 @@
+"""Quality of service: profiles that parameters may override, and whether two sides match."""
+from __future__ import annotations
+
+import copy
+from typing import Any, NamedTuple
+
+from rclpy.qos import (
+    DurabilityPolicy,
+    LivelinessPolicy,
+    QoSPolicyKind,
+    QoSProfile,
+    ReliabilityPolicy,
+)
+from rclpy.qos_overriding_options import QoSOverridingOptions
+
+POLICIES = (QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH, QoSPolicyKind.RELIABILITY,
+            QoSPolicyKind.DURABILITY)
+'''What parameters named qos_overrides.TOPIC.publisher.POLICY (or .subscription.) may set.'''
+_FOREVER_NS = (2**31 - 1) * 10**9  # from here on, and at 0, middleware means no deadline
+
+
+class Mismatch(NamedTuple):
+    """A policy of which more is asked than is offered, and that in words."""
+
+    policy: str
+    asked: str
+
+    @property
+    def is_overridable(self) -> bool:
+        """Whether a parameter of the node can change our side of it."""
+        return self.policy.upper() in {kind.name for kind in POLICIES}
+
+
+def overridable(profile: QoSProfile) -> dict[str, Any]:
+    """Arguments for create_publisher and create_subscription: a profile that parameters override.
+
+    It is a copy, because rclpy writes what the parameters say into the profile that it gets.
+    """
+    return {'qos_profile': copy.copy(profile),
+            'qos_overriding_options': QoSOverridingOptions(POLICIES)}
+
+
+def mismatches(offered: QoSProfile, asked: QoSProfile) -> list[Mismatch]:
+    """What a subscriber asks for that a publisher does not give, so that nothing is sent."""
+    found = []
+    if (asked.reliability == ReliabilityPolicy.RELIABLE
+            and offered.reliability == ReliabilityPolicy.BEST_EFFORT):
+        found.append(Mismatch('reliability', 'reliable, best effort is offered'))
+    if (asked.durability == DurabilityPolicy.TRANSIENT_LOCAL
+            and offered.durability == DurabilityPolicy.VOLATILE):
+        found.append(Mismatch('durability', 'transient local, volatile is offered'))
+    if _deadline_ns(asked) < _deadline_ns(offered):
+        found.append(Mismatch('deadline', f'a deadline of {_deadline_ns(asked) / 1e9:g} s, '
+                                          f'{_deadline_text(offered)} is offered'))
+    if (asked.liveliness == LivelinessPolicy.MANUAL_BY_TOPIC
+            and offered.liveliness != LivelinessPolicy.MANUAL_BY_TOPIC):
+        found.append(Mismatch('liveliness', 'manual liveliness, automatic is offered'))
+    return found
+
+
+def _deadline_ns(profile: QoSProfile) -> int:
+    nanoseconds = int(profile.deadline.nanoseconds)
+    return nanoseconds if 0 < nanoseconds < _FOREVER_NS else _FOREVER_NS
+
+
+def _deadline_text(profile: QoSProfile) -> str:
+    nanoseconds = _deadline_ns(profile)
+    return 'none' if nanoseconds == _FOREVER_NS else f'one of {nanoseconds / 1e9:g} s'

@@ -1,0 +1,64 @@
+"""Quality of service: overridden for the one topic that was named, and compared on both sides."""
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from diagnostic_msgs.msg import DiagnosticArray
+import pytest
+from rclpy.duration import Duration
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import Image
+
+from ros.harness import NodeProcess, Peer, message_of, wait_for
+
+OVERRIDES = {'/tdnet/labels.publisher.reliability': 'best_effort',
+             '/tdnet/overlay.publisher.durability': 'transient_local',
+             '/depth.subscription.reliability': 'reliable'}
+
+
+@pytest.fixture(scope='module')
+def node(start: Callable[..., NodeProcess]) -> NodeProcess:
+    given = [word for name, value in OVERRIDES.items()
+             for word in ('-p', f'qos_overrides.{name}:={value}')]
+    process = start('-p', 'model:=td2-tiny', '-p', 'points:=true',
+                    '-p', 'diagnostics_period_s:=0.2', *given)
+    process.wait_for_log('active: labels /image')
+    return process
+
+
+def offered(peer: Peer, topic: str) -> QoSProfile:
+    return wait_for(lambda: peer.node.get_publishers_info_by_topic(topic), topic)[0].qos_profile
+
+
+def asked(peer: Peer, topic: str) -> QoSProfile:
+    return wait_for(lambda: peer.node.get_subscriptions_info_by_topic(topic),
+                    topic)[0].qos_profile
+
+
+def test_an_override_changes_the_topic_that_it_names(node: NodeProcess, peer: Peer) -> None:
+    assert offered(peer, '/tdnet/labels').reliability == ReliabilityPolicy.BEST_EFFORT
+    assert offered(peer, '/tdnet/overlay').durability == DurabilityPolicy.TRANSIENT_LOCAL
+    assert asked(peer, '/depth').reliability == ReliabilityPolicy.RELIABLE
+
+
+@pytest.mark.parametrize('topic', ['labels/color', 'confidence', 'points', 'debug/latency_ms'])
+def test_an_override_changes_no_other_topic(node: NodeProcess, peer: Peer, topic: str) -> None:
+    profile = offered(peer, f'/tdnet/{topic}')
+    assert profile.reliability == ReliabilityPolicy.RELIABLE
+    assert profile.durability == DurabilityPolicy.VOLATILE
+    assert asked(peer, '/image').reliability == ReliabilityPolicy.BEST_EFFORT
+
+
+@pytest.mark.parametrize(('topic', 'profile', 'words'), [
+    ('/tdnet/labels', QoSProfile(depth=1), 'it asks for reliable, best effort is offered; change '
+     'it there, or set qos_overrides./tdnet/labels.publisher.reliability'),
+    ('/tdnet/confidence', QoSProfile(depth=1, deadline=Duration(seconds=1)),
+     'it asks for a deadline of 1 s, none is offered; change it there'),
+])
+def test_a_subscriber_that_asks_for_more_is_named(
+        node: NodeProcess, peer: Peer, topic: str, profile: QoSProfile, words: str) -> None:
+    diagnostics = peer.collect(DiagnosticArray, '/diagnostics')
+    subscription = peer.node.create_subscription(Image, topic, print, profile)
+    wait_for(lambda: f'/peer subscribes {topic} with QoS that does not match: {words}'
+             in message_of(diagnostics, 'tdnet: image'), 'finding')
+    peer.node.destroy_subscription(subscription)
