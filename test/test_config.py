@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tdnet_ros.nets.classes import CITYSCAPES
+from tdnet_ros.nets import DEFAULT_MODEL
+from tdnet_ros.nets.card import find_model
 from tdnet_ros.ros.label_map import LabelMap
 
 CONFIG = Path(__file__).parents[1] / 'config'
@@ -69,7 +70,8 @@ def test_the_costmap_has_a_cost_for_every_class_that_is_published() -> None:
     content = yaml.safe_load((CONFIG / 'nav2_costmap.yaml').read_text())
     node = content['/**/tdnet']['ros__parameters']
     assert node['points']
-    published = LabelMap(CITYSCAPES, node['keep_classes'], node['class_remap']).names.values()
+    classes = find_model(node.get('model', DEFAULT_MODEL)).classes
+    published = LabelMap(classes, node['keep_classes'], node['class_remap']).names.values()
     layer = content['local_costmap']['local_costmap']['ros__parameters']['semantic_layer']
     camera = layer[layer['observation_sources']]
     priced = [name for kind in camera['class_types'] for name in camera[kind]['classes']]

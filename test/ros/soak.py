@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from pathlib import Path
 import sys
 import tempfile
@@ -9,10 +10,14 @@ import time
 
 from diagnostic_msgs.msg import DiagnosticArray
 import numpy as np
+from sensor_msgs.msg import CompressedImage, Image
 
 from ros.harness import NodeProcess, Peer, image_message, latest_status, wait_for
 
 REPORT_S = 30.0
+# Somebody takes these, so that the node makes them.
+OUTPUTS = {'labels': Image, 'confidence': Image, 'labels/compressed': CompressedImage,
+           'overlay/compressed': CompressedImage}
 MAX_SLOPE_MIB = 1.0  # a minute, over the second half
 
 
@@ -49,31 +54,38 @@ def _drive(peer: Peer, node: NodeProcess, clip: list[np.ndarray], rate_hz: float
            seconds: float) -> list[tuple[float, ...]]:
     """Send images evenly; one row per report: minutes, latency p50 and p99, memory in MiB."""
     diagnostics = peer.collect(DiagnosticArray, '/diagnostics')
+    outputs = {topic: peer.collect(kind, f'/tdnet/{topic}') for topic, kind in OUTPUTS.items()}
     send = peer.sender()
     wait_for(lambda: latest_status(diagnostics, 'tdnet: device'), 'diagnostics')
     rows: list[tuple[float, ...]] = []
     start = time.monotonic()
     report = start + REPORT_S
-    sent = 0
+    sent, came = 0, Counter[str]()
     while node.alive and (now := time.monotonic()) < start + seconds:
         send.publish(image_message(clip[sent % len(clip)], peer.now_ns()))
         sent += 1
         if now >= report:
             report += REPORT_S
-            rows.append(_report((now - start) / 60, sent, diagnostics))
+            rows.append(_report((now - start) / 60, sent, came, diagnostics))
             del diagnostics[:-1]
+        for topic, messages in outputs.items():
+            count = len(messages)
+            came[topic] += count
+            del messages[:count]
         time.sleep(max(0.0, start + sent / rate_hz - time.monotonic()))
     return rows
 
 
-def _report(minutes: float, sent: int, diagnostics: list[DiagnosticArray]) -> tuple[float, ...]:
+def _report(minutes: float, sent: int, came: Counter[str],
+            diagnostics: list[DiagnosticArray]) -> tuple[float, ...]:
     camera, device = (latest_status(diagnostics, f'tdnet: {name}') for name in ('image', 'device'))
     p50, p99 = (float(camera.get(f'latency {name} (ms)', 'nan')) for name in ('p50', 'p99'))
     memory = float(device['process memory (MiB)'])
     counts = ' '.join(f'{name} {camera[f"frames {name}"]}'
                       for name in ('received', 'processed', 'overwritten', 'failed', 'lost'))
-    print(f'{minutes:6.1f} min  sent {sent} {counts}  latency p50 {p50:.1f} p99 {p99:.1f} ms  '
-          f'memory {memory:.1f} MiB', flush=True)
+    outputs = ' '.join(f'{topic} {count}' for topic, count in came.items())
+    print(f'{minutes:6.1f} min  sent {sent} {counts}  came {outputs}  '
+          f'latency p50 {p50:.1f} p99 {p99:.1f} ms  memory {memory:.1f} MiB', flush=True)
     return minutes, p50, p99, memory
 
 

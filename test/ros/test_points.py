@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 import time
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
+import yaml
 
 from ros.harness import (
     NodeProcess,
@@ -126,6 +128,23 @@ def test_names_of_labels_come_before_the_first_mask(node: NodeProcess, peer: Pee
     wait_for(lambda: names, 'label info')
     assert not masks
     assert names[0].class_map
+
+
+def test_the_costmap_example_runs_with_the_default_model(
+        start: Callable[..., NodeProcess], peer: Peer) -> None:
+    """The node takes its part of the file, and the layer has a cost for every name it gets."""
+    messages = pytest.importorskip('vision_msgs.msg', reason='vision_msgs is not built')
+    example = Path(__file__).parents[2] / 'config/nav2_costmap.yaml'
+    process = start('--params-file', str(example), '-r', '__ns:=/nav')
+    process.wait_for_log('active: labels /nav/image')
+    names = peer.collect(messages.LabelInfo, '/nav/tdnet/label_info', NAMES)
+    wait_for(lambda: names, 'label info')
+    layer = yaml.safe_load(example.read_text())['local_costmap']['local_costmap'][
+        'ros__parameters']['semantic_layer']['camera']
+    priced = [name for kind in layer['class_types'] for name in layer[kind]['classes']]
+    assert sorted(item.class_name for item in names[0].class_map) == sorted(priced)
+    wait_for(lambda: peer.node.count_publishers('/nav/tdnet/points'), 'points')
+    assert process.end() == 0
 
 
 def test_depth_of_another_moment_makes_no_points(node: NodeProcess, peer: Peer) -> None:
