@@ -34,10 +34,12 @@ EXAMPLES = {
   tdnet_bag play street.mp4                      video at its own rate on /camera/image_raw
   tdnet_bag play frames/ --rate 15 --loop        a folder of images, in natural order
   tdnet_bag play drive_bag/ --stamps original    a bag's image topics under their own names
+  tdnet_bag play drive_bag/ --clock --loop       the same in simulated time, over and over
   tdnet_bag play drive_bag/ --from /front/image_raw --topic /camera/image_raw
   tdnet_bag play 0                               the V4L2 camera /dev/video0
 
-Images go out reliable, as from a camera driver, so every kind of subscriber gets them.''',
+Images go out reliable, as from a camera driver, so every kind of subscriber gets them; so
+does the camera_info beside a bag's images.''',
     'record': '''examples:
   tdnet_bag record /tdnet/labels /tdnet/label_info /diagnostics --out run1
   tdnet_bag record /camera/image_raw --out clip --duration 30
@@ -110,6 +112,9 @@ def _add_play_options(parser: argparse.ArgumentParser) -> None:
     add('--stamps', choices=('now', 'original'), default='now',
         help="header stamps: the time of sending (default), or the source's own: those in the "
              'bag, or the position in the video')
+    add('--clock', action='store_true',
+        help="publish the source's own time on /clock before each message, for nodes with "
+             'use_sim_time; stamps are the original ones')
     add('--frame-id', help="frame_id of the headers (default: a bag's own, else "
                            'camera_optical_frame)')
     add('--wait-for-subscriber', type=float, default=10.0, metavar='S', dest='wait_s',
@@ -137,8 +142,8 @@ def _play(options: argparse.Namespace) -> int:
         summary = play(
             source, PlayOptions(
                 topic=options.topic, loop=options.loop, frames=options.frames,
-                original_stamps=options.stamps == 'original', frame_id=options.frame_id,
-                wait_s=options.wait_s),
+                original_stamps=options.stamps == 'original', clock=options.clock,
+                frame_id=options.frame_id, wait_s=options.wait_s),
             stop, before_start=lambda: _wait_for_enter(stop) if options.start_paused else None,
             on_frame=lambda summary: update(summary.sent, f'{summary.rate_hz:.1f} Hz'))
     if options.summary:

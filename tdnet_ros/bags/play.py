@@ -8,16 +8,19 @@ import threading
 import time
 from typing import Any
 
+from builtin_interfaces.msg import Time
 import numpy as np
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
 from rclpy.serialization import deserialize_message
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.session import check_topic, message_class, ros_node
-from tdnet_ros.bags.sources import Sample, Source
+from tdnet_ros.bags.sources import Sample, Source, info_topic
 from tdnet_ros.ros.messages import array_to_image
 
 DEFAULT_TOPIC = '/camera/image_raw'
@@ -39,6 +42,7 @@ class PlayOptions:
     loop: bool = False
     frames: int | None = None
     original_stamps: bool = False
+    clock: bool = False  # publish /clock before each message
     frame_id: str | None = None  # None: a bag's own, else DEFAULT_FRAME_ID
     wait_s: float = 10.0  # for a subscriber; 0 plays to nobody
 
@@ -84,6 +88,11 @@ class Player:
             recorded: node.create_publisher(message_class(msgtype),
                                             options.topic or recorded or DEFAULT_TOPIC, QOS)
             for recorded, msgtype in self._types.items()}
+        self._infos: dict[str, Publisher] = {
+            info: node.create_publisher(
+                CameraInfo, info_topic(options.topic) if options.topic else info, QOS)
+            for info in source.infos.values()}
+        self._clock = node.create_publisher(Clock, '/clock', QOS) if options.clock else None
 
     def wait_for_subscriber(self, stop: threading.Event) -> None:
         """Return when any of the topics has a subscriber; fail when none comes in time."""
@@ -114,6 +123,10 @@ class Player:
             summary.max_late_ms = max(summary.max_late_ms, (time.monotonic() - due_s) * 1e3)
             stamp_ns = self._stamp_ns(sample)
             message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns, 10 ** 9)
+            self._tell_time(sample)
+            if sample.topic in self._infos:
+                self._infos[sample.topic].publish(message)
+                continue
             self._publishers[sample.topic].publish(message)
             summary.stamps_ns.append(stamp_ns)
             summary.seconds = time.monotonic() - start_s
@@ -141,14 +154,23 @@ class Player:
         if isinstance(sample.payload, np.ndarray):
             header = Header(frame_id=self._options.frame_id or DEFAULT_FRAME_ID)
             return array_to_image(sample.payload, 'bgr8', header)
-        message = deserialize_message(sample.payload, message_class(self._types[sample.topic]))
+        kind = (CameraInfo if sample.topic in self._infos
+                else message_class(self._types[sample.topic]))
+        message = deserialize_message(sample.payload, kind)
         if self._options.frame_id is not None:
             message.header.frame_id = self._options.frame_id
         return message
 
+    def _tell_time(self, sample: Sample) -> None:
+        """Publish the time of the source, as nodes with use_sim_time take it."""
+        if self._clock is not None:
+            now_ns = sample.stamp_ns if sample.logged_ns is None else sample.logged_ns
+            sec, nanosec = divmod(now_ns, 10 ** 9)
+            self._clock.publish(Clock(clock=Time(sec=sec, nanosec=nanosec)))
+
     def _stamp_ns(self, sample: Sample) -> int:
         """A camera's image keeps its time of capture; others are taken when they are sent."""
-        if self._options.original_stamps or sample.due_s is None:
+        if self._options.original_stamps or self._options.clock or sample.due_s is None:
             return sample.stamp_ns
         return time.time_ns()
 

@@ -10,11 +10,12 @@ from typing import NamedTuple
 from rosbags.rosbag2 import Reader
 
 from tdnet_ros.bags.errors import BagError
-from tdnet_ros.bags.sources import DEFAULT_RATE_HZ, Sample
+from tdnet_ros.bags.sources import DEFAULT_RATE_HZ, Sample, info_topic
 
 RAW_IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
 IMAGE_TYPES = frozenset({RAW_IMAGE, COMPRESSED_IMAGE})
+CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
 
 
 class Message(NamedTuple):
@@ -26,7 +27,7 @@ class Message(NamedTuple):
 
 
 class BagSource:
-    """Image messages of a bag, spaced in time as they were recorded.
+    """Image messages of a bag and the cameras' calibration, spaced in time as recorded.
 
     A given rate speeds the whole bag up or slows it down until its busiest image topic averages
     that rate, so that several cameras keep their order and their offsets.
@@ -37,6 +38,7 @@ class BagSource:
         self._path = path
         with closing(open_bag(path)) as reader:
             self.topics: Mapping[str, str] = _image_topics(reader, path, topics)
+            self.infos: Mapping[str, str] = _infos(reader, self.topics)
             counts = {connection.topic: connection.msgcount for connection in reader.connections
                       if connection.topic in self.topics}
             span_s = max(reader.duration - 1, 0) * 1e-9
@@ -50,10 +52,12 @@ class BagSource:
     def __iter__(self) -> Iterator[Sample]:
         with closing(open_bag(self._path)) as reader:
             start_ns = None
-            for topic, logged_ns, cdr in read_messages(reader, self.topics):
+            for topic, logged_ns, cdr in read_messages(
+                    reader, {*self.topics, *self.infos.values()}):
                 start_ns = logged_ns if start_ns is None else start_ns
                 yield Sample(due_s=(logged_ns - start_ns) * 1e-9 * self._stretch,
-                             stamp_ns=header_stamp_ns(cdr), payload=cdr, topic=topic)
+                             stamp_ns=header_stamp_ns(cdr), payload=cdr, topic=topic,
+                             logged_ns=logged_ns)
 
 
 def _image_topics(reader: Reader, path: Path, wanted: tuple[str, ...]) -> dict[str, str]:
@@ -67,6 +71,12 @@ def _image_topics(reader: Reader, path: Path, wanted: tuple[str, ...]) -> dict[s
         raise BagError(f'{path} has no image topic {missing[0]}; its image topics: '
                        f'{", ".join(sorted(found))}')
     return {topic: found[topic] for topic in wanted or found}
+
+
+def _infos(reader: Reader, images: Collection[str]) -> dict[str, str]:
+    there = {connection.topic for connection in reader.connections
+             if connection.msgtype == CAMERA_INFO}
+    return {image: info_topic(image) for image in images if info_topic(image) in there}
 
 
 def open_bag(path: Path) -> Reader:

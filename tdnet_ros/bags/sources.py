@@ -28,6 +28,7 @@ class Sample:
     stamp_ns: int  # of the bag's header, the position in a video, or a camera's time of capture
     payload: np.ndarray | bytes  # BGR uint8 [H, W, 3], or CDR from a bag
     topic: str = ''  # recorded topic, for bags
+    logged_ns: int | None = None  # time of recording, for bags
 
 
 class Source(Protocol):
@@ -36,6 +37,13 @@ class Source(Protocol):
     @property
     def topics(self) -> Mapping[str, str]:
         """Recorded image topics and their types; empty where images have no topic."""
+
+    @property
+    def infos(self) -> Mapping[str, str]:
+        """By image topic: the topic of its calibration, sensor_msgs/CameraInfo, if there is one.
+
+        Its messages are among the samples, and do not count as images.
+        """
 
     @property
     def count(self) -> int | None:
@@ -53,6 +61,7 @@ class _PixelSource:
     """What sources without recorded topics have in common."""
 
     topics: Mapping[str, str] = {}
+    infos: Mapping[str, str] = {}
 
     def __init__(self, count: int | None, rate_hz: float) -> None:
         self.count = count
@@ -142,6 +151,11 @@ class CameraSource(_PixelSource):
         finally:
             self._capture.release()
         raise BagError(f'camera {self._device} stopped delivering images')
+
+
+def info_topic(image: str) -> str:
+    """The topic that drivers publish the calibration of an image topic on."""
+    return f"{image.removesuffix('/compressed').rpartition('/')[0]}/camera_info"
 
 
 def natural_key(path: Path) -> list[tuple[int, int | str]]:

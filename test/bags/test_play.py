@@ -9,9 +9,10 @@ import time
 import numpy as np
 import pytest
 from rclpy.qos import QoSProfile, qos_profile_sensor_data
-from sensor_msgs.msg import CompressedImage, Image
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from bags.material import FRAMES, Peer, compressed_message, image_message
+from bags.material import FRAMES, Peer, compressed_message, image_message, write_bag
 
 Start = Callable[..., subprocess.Popen]
 
@@ -111,6 +112,26 @@ def test_one_topic_of_a_bag_goes_where_it_is_wanted(bag: Path, peer: Peer, start
     assert arrivals.messages[0].header.frame_id == 'front'
     assert min(arrivals.stamps_ns()) > before_ns
     assert np.diff(arrivals.stamps_ns()) / 1e6 == pytest.approx(100, abs=20)
+
+
+def test_a_bag_plays_in_its_own_time_with_its_calibration(
+        tmp_path: Path, peer: Peer, start: Start) -> None:
+    """What `ros2 bag play --clock --loop` does, for nodes with use_sim_time."""
+    info = CameraInfo(header=image_message(0).header, width=32, k=[5.0] * 9)
+    drive = write_bag(tmp_path / 'drive', {
+        '/front/image_raw': [(100 * k + 20, image_message(k)) for k in range(3)],
+        '/front/camera_info': [(10, info)], '/rear/camera_info': [(15, info)]})
+    clock = Arrivals(peer, Clock, '/clock', QoSProfile(depth=20))
+    images = Arrivals(peer, Image, '/cam/image', QoSProfile(depth=20))
+    infos = Arrivals(peer, CameraInfo, '/cam/camera_info', QoSProfile(depth=20))
+    player = start('play', drive, '--clock', '--loop', '--frames', 6, '--topic', '/cam/image')
+    peer.spin_until(lambda: images.count() == 6)
+    assert 'sent 6 images' in done(player)
+    assert images.messages == [image_message(k) for k in range(3)] * 2
+    assert infos.messages[-1] == info
+    times_ms = [message.clock.sec * 1000 + message.clock.nanosec // 10 ** 6
+                for message in clock.messages]
+    assert times_ms[-5:] == [1220, 1010, 1020, 1120, 1220]
 
 
 def test_interrupt_ends_it_cleanly(tmp_path: Path, folder: Path, peer: Peer,

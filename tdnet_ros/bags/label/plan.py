@@ -11,6 +11,7 @@ from tdnet_ros.bags.files.bag import Bag
 from tdnet_ros.bags.label.options import LabelOptions
 from tdnet_ros.bags.label.wire import CAMERA_INFO, decoded
 from tdnet_ros.bags.reading import COMPRESSED_IMAGE, IMAGE_TYPES
+from tdnet_ros.bags.sources import info_topic
 from tdnet_ros.ros.cloud import DEPTHS, pinhole
 from tdnet_ros.ros.decoding import to_frame
 from tdnet_ros.ros.errors import one_line
@@ -146,7 +147,7 @@ def _is_depth(bag: Bag, topic: str) -> bool:
 
 def _camera_info(bag: Bag, topic: str) -> bytes:
     """The first camera_info beside an image topic."""
-    name = topic.removesuffix(PACKED).rpartition('/')[0] + '/camera_info'
+    name = info_topic(topic)
     try:
         if bag.topics[name].msgtype != CAMERA_INFO:
             raise LookupError(name)
