@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue, SetParametersResult
-from rcl_interfaces.srv import SetParameters
+from rcl_interfaces.srv import SetParameters, SetParametersAtomically
 from sensor_msgs.msg import Image
 from std_srvs.srv import SetBool
 
@@ -29,14 +29,18 @@ def camera(node: NodeProcess, peer: Peer) -> Camera:
     return Camera(peer)
 
 
-def set_parameter(peer: Peer, name: str, value: object) -> SetParametersResult:
+def parameter(name: str, value: object) -> Parameter:
     typed = {
         bool: lambda: ParameterValue(type=ParameterType.PARAMETER_BOOL, bool_value=value),
         str: lambda: ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=value),
         float: lambda: ParameterValue(type=ParameterType.PARAMETER_DOUBLE, double_value=value),
         list: lambda: ParameterValue(type=ParameterType.PARAMETER_STRING_ARRAY,
                                      string_array_value=value)}[type(value)]()
-    request = SetParameters.Request(parameters=[Parameter(name=name, value=typed)])
+    return Parameter(name=name, value=typed)
+
+
+def set_parameter(peer: Peer, name: str, value: object) -> SetParametersResult:
+    request = SetParameters.Request(parameters=[parameter(name, value)])
     return peer.call(SetParameters, '/tdnet/set_parameters', request).results[0]
 
 
@@ -101,5 +105,22 @@ def test_opacity_takes_effect_with_the_next_image(camera: Camera, peer: Peer) ->
     rgb = moving_square(1, 120, 160)[0]
     overlays = peer.collect(Image, '/tdnet/overlay')
     assert set_parameter(peer, 'overlay_opacity', 0.0).successful
+    wait_for(lambda: camera.step(rgb) and overlays, 'overlay')
+    np.testing.assert_array_equal(pixels(overlays[-1])[60:], rgb[60:, :, ::-1])
+
+
+@pytest.mark.parametrize(('wrong', 'reason'), [
+    (('keep_classes', ['unicorn']), "no class 'unicorn'"), (('model', 'psp18'), 'read-only'),
+    (('max_rate_hz', -1.0), 'range')])
+def test_changes_that_go_together_are_made_together_or_not_at_all(
+        camera: Camera, peer: Peer, wrong: tuple[str, object], reason: str) -> None:
+    rgb = moving_square(1, 120, 160)[0]
+    overlays = peer.collect(Image, '/tdnet/overlay')
+    assert set_parameter(peer, 'overlay_opacity', 0.0).successful
+    request = SetParametersAtomically.Request(
+        parameters=[parameter('overlay_opacity', 1.0), parameter(*wrong)])
+    result = peer.call(SetParametersAtomically, '/tdnet/set_parameters_atomically', request).result
+    assert not result.successful
+    assert reason in result.reason
     wait_for(lambda: camera.step(rgb) and overlays, 'overlay')
     np.testing.assert_array_equal(pixels(overlays[-1])[60:], rgb[60:, :, ::-1])

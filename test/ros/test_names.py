@@ -1,0 +1,62 @@
+"""Namespaces, names and remapping: two nodes side by side keep out of each other's way."""
+from __future__ import annotations
+
+from collections.abc import Callable
+import time
+
+from diagnostic_msgs.msg import DiagnosticArray
+import pytest
+from sensor_msgs.msg import Image
+from std_srvs.srv import SetBool
+
+from ros.harness import (
+    NodeProcess,
+    Peer,
+    image_message,
+    latest_status,
+    moving_square,
+    wait_for,
+)
+
+MASKS = {'/camera/image_raw': '/semantic/mask', '/robot/rear/image': '/robot/seg/rear/labels'}
+
+
+@pytest.fixture(scope='module')
+def nodes(start: Callable[..., NodeProcess]) -> None:
+    common = '-p', 'model:=td2-tiny', '-p', 'diagnostics_period_s:=0.2'
+    plain = start(*common, '-r', 'image:=/camera/image_raw', '-r', '~/labels:=/semantic/mask')
+    named = start(*common, '-r', '__ns:=/robot', '-r', '__node:=seg', '-p', 'cameras:=[rear]')
+    plain.wait_for_log('active: labels /camera/image_raw')
+    named.wait_for_log('active: labels /robot/rear/image')
+
+
+def test_each_labels_its_own_camera(nodes: None, peer: Peer) -> None:
+    masks = {image: peer.collect(Image, mask) for image, mask in MASKS.items()}
+    senders = {image: peer.sender(topic=image) for image in MASKS}
+
+    def send() -> None:
+        for image, sender in senders.items():
+            sender.publish(image_message(moving_square(1)[0], peer.now_ns(), frame_id=image))
+        time.sleep(0.05)
+
+    wait_for(lambda: send() or all(len(came) > 2 for came in masks.values()), 'masks of both')
+    for image, came in masks.items():
+        assert {msg.header.frame_id for msg in came} == {image}
+
+
+def test_diagnostics_and_services_are_those_of_one_node(nodes: None, peer: Peer) -> None:
+    diagnostics = peer.collect(DiagnosticArray, '/diagnostics')
+    topics = {'tdnet: image': '/camera/image_raw', 'robot/seg: rear': '/robot/rear/image'}
+    for name, topic in topics.items():
+        wait_for(lambda name=name: latest_status(diagnostics, name), name)
+        assert latest_status(diagnostics, name)['topic'] == topic
+    assert peer.call(SetBool, '/robot/seg/enable', SetBool.Request(data=False)).success
+    wait_for(lambda: peer.node.count_subscribers('/robot/rear/image') == 0, 'end of one')
+    assert peer.node.count_subscribers('/camera/image_raw') == 1
+
+
+def test_topics_are_below_the_node_or_where_they_were_remapped(nodes: None, peer: Peer) -> None:
+    published = {topic for topic, _ in peer.node.get_topic_names_and_types()
+                 if peer.node.count_publishers(topic)}
+    assert {'/tdnet/overlay', '/robot/seg/rear/overlay', *MASKS.values()} <= published
+    assert '/tdnet/labels' not in published
