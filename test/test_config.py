@@ -32,6 +32,17 @@ SHOWN = {'Camera': '/image', 'Overlay': '/tdnet/overlay', 'Labels': '/tdnet/labe
          'Points': '/tdnet/points'}
 
 
+# What stands around the displays, with the properties of each class, as RViz's sources name them.
+AROUND = {
+    'rviz_common/Displays': {'Class', 'Name', 'Property Tree Widget'},
+    'rviz_common/Time': {'Class', 'Name'},
+    'rviz_default_plugins/Interact': {'Class', 'Hide Inactive Objects'},
+    'rviz_default_plugins/MoveCamera': {'Class'},
+    'rviz_default_plugins/Orbit': {'Class', 'Name', 'Target Frame', 'Value'},
+}
+GLOBAL = {'Background Color', 'Fixed Frame', 'Frame Rate'}
+
+
 def displays() -> list[dict[str, Any]]:
     content = yaml.safe_load((CONFIG / 'tdnet.rviz').read_text())
     return content['Visualization Manager']['Displays']
@@ -49,6 +60,17 @@ def test_rviz_knows_every_key(display: dict[str, Any]) -> None:
     assert set(topic) - {'Filter size'} == {'Depth', 'Value', *POLICIES}
     for policy, values in POLICIES.items():
         assert topic[policy] in values
+
+
+def test_rviz_knows_panels_tools_and_view() -> None:
+    content = yaml.safe_load((CONFIG / 'tdnet.rviz').read_text())
+    manager = content['Visualization Manager']
+    for item in (*content['Panels'], *manager['Tools'], manager['Views']['Current']):
+        assert set(item) <= AROUND[item['Class']]
+    assert set(manager['Global Options']) <= GLOBAL
+    panels = {item['Name'] for item in (*content['Panels'], *displays())}
+    shown = {name for name, value in content['Window Geometry'].items() if isinstance(value, dict)}
+    assert shown <= panels
 
 
 def test_rviz_asks_outputs_for_what_they_offer() -> None:
