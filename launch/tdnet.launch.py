@@ -51,6 +51,10 @@ def generate_launch_description() -> LaunchDescription:
 
 def _actions(context: LaunchContext) -> list:
     given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
+    # Where an including file pushed a namespace, launch_ros puts it before that of the node.
+    pushed = context.launch_configurations.get('ros_namespace', '')
+    given['full_namespace'] = (given['namespace'] if given['namespace'].startswith('/')
+                               else f'{pushed}/{given["namespace"]}')
     node = _node(given)
     bags = ([_record(given)] if given['record'] else []) + ([_play(given)] if given['bag'] else [])
     # Loading takes seconds that a bag must not run on in; a quieter log does not tell when.
@@ -142,7 +146,7 @@ def _camera_info(image: str) -> str:
 
 def _in_namespace(given: dict, topic: str) -> str:
     return topic if topic.startswith('/') else '/'.join(
-        ['', *filter(None, [given['namespace'].strip('/')]), topic])
+        ['', *filter(None, [given['full_namespace'].strip('/')]), topic])
 
 
 def _is_true(text: str) -> bool:

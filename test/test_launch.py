@@ -139,6 +139,14 @@ def test_bag_and_record_run_ros2_bag(
         '/robot/tdnet/overlay/compressed /diagnostics')
 
 
+def test_a_namespace_that_an_including_file_pushed_comes_first() -> None:
+    given = {'record': 'out', 'log_level': 'warn', 'rviz': 'true', 'ros_namespace': '/fleet'}
+    found = actions(**given, namespace='robot')
+    record = command(processes(found)[0])
+    assert ' /fleet/robot/image /fleet/robot/camera_info /fleet/robot/tdnet/labels' in record
+    assert ' /robot/tdnet/labels' in command(processes(actions(**given, namespace='/robot'))[0])
+
+
 def test_compressed_images_are_labelled_and_recorded_as_such() -> None:
     given = {'image_topic': '/camera/image_raw', 'image_transport': 'compressed'}
     assert overrides(**given) == {'image_transport': 'compressed'}
@@ -163,11 +171,14 @@ INCLUDE_TWICE = '''
 import sys
 from launch import LaunchDescription, LaunchService
 from launch.actions import GroupAction, IncludeLaunchDescription
+from launch_ros.actions import PushRosNamespace, SetRemap
 service = LaunchService()
 service.include_launch_description(LaunchDescription([
-    GroupAction([IncludeLaunchDescription(sys.argv[1], launch_arguments=given.items())])
-    for given in ({'model': 'td2-tiny', 'namespace': 'left', 'image_topic': '/front/image'},
-                  {'model': 'td2-tiny', 'image_transport': 'compressed'})]))
+    GroupAction([*around, IncludeLaunchDescription(sys.argv[1], launch_arguments=given.items())])
+    for around, given in (
+        ([], {'model': 'td2-tiny', 'namespace': 'left', 'image_topic': '/front/image'}),
+        ([PushRosNamespace('fleet'), SetRemap('image', '/rear/image')],
+         {'model': 'td2-tiny', 'image_transport': 'compressed'}))]))
 sys.exit(service.run())
 '''
 
@@ -179,7 +190,7 @@ def test_two_from_one_launch_file_start_and_end_with_exit_code_0() -> None:
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert process.stdout is not None
     missing = {'[left.tdnet]: active: labels /front/image',
-               '[tdnet]: active: labels /image/compressed'}
+               '[fleet.tdnet]: active: labels /rear/image/compressed'}
     try:
         for line in process.stdout:
             missing = {text for text in missing if text not in line}
