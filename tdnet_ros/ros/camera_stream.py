@@ -15,7 +15,7 @@ from tdnet_ros.ros.camera_outputs import CameraOutputs
 from tdnet_ros.ros.cloud import Labelled
 from tdnet_ros.ros.decoding import to_frame
 from tdnet_ros.ros.device import hardware_name
-from tdnet_ros.ros.errors import ErrorLog, one_line, printable
+from tdnet_ros.ros.errors import ErrorLog, Pace, one_line, printable
 from tdnet_ros.ros.meter import LATENCY, StreamMeter
 from tdnet_ros.ros.parameters import NodeParameters
 from tdnet_ros.ros.points import SOURCES, PointPainter
@@ -76,6 +76,7 @@ class CameraStream:
         self._reset_reason: str | None = None
         self._rate_limit = RateLimit()
         self._errors = ErrorLog(node.get_logger())
+        self._reset_pace = Pace()
 
     def open(self, wake: Callable[[], None]) -> None:
         """Subscribe; `wake` is called when an image waits to be labelled."""
@@ -99,7 +100,6 @@ class CameraStream:
             self.points.close()
         if self._take() is not None:
             self.meter.overwritten()
-        self._last_stamp_ns = 0
         self.request_reset(reason)
 
     def destroy(self) -> None:
@@ -109,7 +109,8 @@ class CameraStream:
 
     def request_reset(self, reason: str) -> None:
         """Empty the memory before the next image (from any thread)."""
-        self._reset_reason = reason
+        with self._lock:
+            self._reset_reason = reason
 
     def clock_went_back(self, now_ns: int) -> None:
         """The clock jumped; the memory is of no use if it is from the future."""
@@ -140,6 +141,7 @@ class CameraStream:
         arrival, taken_s = self._take(), time.perf_counter()
         if arrival is None:
             return None
+        self._reset_if_requested()
         stale = stale_reason(stamp_ns(arrival.msg.header), self._last_stamp_ns)
         if stale is not None:
             self.meter.skipped(stale)
@@ -150,9 +152,6 @@ class CameraStream:
             self._fail(error)
             return None
         parameters = self._parameters()
-        reason, self._reset_reason = self._reset_reason, None
-        if reason is not None:
-            self.memory.reset(reason)
         self.memory.max_gap_s = parameters.max_gap_s
         self.memory.scene_cut = parameters.scene_cut
         self._last_stamp_ns = frame.stamp_ns
@@ -172,6 +171,14 @@ class CameraStream:
         """Publish points of all labels whose depth has come (in the worker's thread)."""
         if self.points is not None:
             self.points.publish_due()
+
+    def _reset_if_requested(self) -> None:
+        """Empty the memory if that was asked for; any image may be the first after that."""
+        with self._lock:
+            reason, self._reset_reason = self._reset_reason, None
+        if reason is not None:
+            self.memory.reset(reason)
+            self._last_stamp_ns = 0
 
     def _fail(self, error: Exception) -> None:
         reason = one_line(error)
@@ -199,9 +206,8 @@ class CameraStream:
         arrival, rgb = job.arrival, job.frame.rgb
         header, parameters = arrival.msg.header, self._parameters()
         reset_reason = printable(result.reset_reason or '')
-        if reset_reason:
-            self._node.get_logger().info(f'{self.topic}: memory emptied: {reset_reason}',
-                                         throttle_duration_sec=1.0)
+        if reset_reason and self._reset_pace.admits(reset_reason):
+            self._node.get_logger().info(f'{self.topic}: memory emptied: {reset_reason}')
         self.outputs.use_classes(parameters)
         labels = self.outputs.mapped(result.labels)
         self.outputs.publish_labels(labels, result.confidence, header)

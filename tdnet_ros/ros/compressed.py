@@ -1,19 +1,28 @@
 """JPEG and PNG images of sensor_msgs/CompressedImage, to RGB and back."""
 from __future__ import annotations
 
+import re
 from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tdnet_ros.ros.encodings import MAX_PIXELS
+from tdnet_ros.ros.encodings import ENCODINGS, MAX_PIXELS
 from tdnet_ros.ros.errors import quoted
 
 _PNG = b'\x89PNG\r\n\x1a\n'
 _JPEG = b'\xff\xd8'
 # Markers that start a frame, and so carry its size: all C0 to CF but tables and extensions.
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+# Markers without a length; none belongs before the frame.
+_JPEG_LONE = frozenset((0x00, 0x01, *range(0xD0, 0xDA)))
+_JPEG_SCAN = b'\xff\xda'
+MAX_SCANS = 100
+'''Encoders make about ten; each takes time, however few bytes it has.'''
+# What image_transport makes of a mosaic: one channel, to become colours here.
+_MOSAIC = re.compile(r'(bayer_(?:rggb|bggr|gbrg|grbg))(?:8|16); (?:jpeg|png) compressed ?')
+_AS_STORED = cv2.IMREAD_IGNORE_ORIENTATION
 
 
 class Compressed(NamedTuple):
@@ -40,11 +49,18 @@ def compressed_to_rgb(msg: Any) -> NDArray[np.uint8]:
     if not 0 < width * height <= MAX_PIXELS:
         raise ValueError(f'compressed image of {width} x {height}: expected 1 to {MAX_PIXELS} '
                          'pixels')
-    bgr = cv2.imdecode(data, cv2.IMREAD_COLOR)
-    if bgr is None:
+    scans = bytes(msg.data).count(_JPEG_SCAN) if bytes(data[:2]) == _JPEG else 1
+    if scans > MAX_SCANS:
+        raise ValueError(f'JPEG of {scans} scans: expected at most {MAX_SCANS}')
+    mosaic = _MOSAIC.fullmatch(msg.format)
+    image = cv2.imdecode(
+        data, _AS_STORED | (cv2.IMREAD_GRAYSCALE if mosaic else cv2.IMREAD_COLOR))
+    if image is None:
         raise ValueError(f'compressed image of {width} x {height}: its {len(data)} bytes are '
                          'damaged')
-    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
+    layout = ENCODINGS[f'{mosaic[1] if mosaic else "bgr"}8']
+    rows = np.asarray(image, np.uint8).reshape(len(image), -1)
+    return layout.decode(rows, image.shape[1], image.shape[0], False)
 
 
 def encode_jpeg(bgr: NDArray[np.uint8], quality: int) -> Compressed:
@@ -69,7 +85,7 @@ def _size(data: NDArray[np.uint8]) -> tuple[int, int] | None:
     head = data[:24].tobytes()
     if head.startswith(_JPEG):
         return _jpeg_size(data)
-    if head.startswith(_PNG) and _has_whole_chunks(data):
+    if head.startswith(_PNG) and head[12:16] == b'IHDR' and _has_whole_chunks(data):
         return int.from_bytes(head[16:20], 'big'), int.from_bytes(head[20:24], 'big')
     return None
 
@@ -84,7 +100,7 @@ def _has_whole_chunks(data: NDArray[np.uint8]) -> bool:
 
 def _jpeg_size(data: NDArray[np.uint8]) -> tuple[int, int] | None:
     at = len(_JPEG)
-    while at + 9 <= len(data) and data[at] == 0xFF:
+    while at + 9 <= len(data) and data[at] == 0xFF and data[at + 1] not in _JPEG_LONE:
         segment = data[at:at + 9].tobytes()
         if segment[1] in _JPEG_FRAMES:
             return int.from_bytes(segment[7:9], 'big'), int.from_bytes(segment[5:7], 'big')

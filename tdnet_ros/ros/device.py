@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 
+from tdnet_ros.stream.engines.allocator import return_freed_memory
+
 LOW_MEMORY = 0.05
 HOT_C = 95.0
 NO_ROOM = ('CUDA error: out of memory', 'STATUS_ALLOC_FAILED', 'DefaultCPUAllocator')
@@ -63,6 +65,7 @@ def release_memory() -> None:
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+    return_freed_memory()
 
 
 def _memory(device: torch.device) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """Errors as one line of text, and a log that repeats itself little."""
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 
@@ -31,17 +32,30 @@ def one_line(error: BaseException) -> str:
     return f'{type(error).__name__}: {text}' if text else type(error).__name__
 
 
+class Pace:
+    """Lets through one text a second at most, and the same one every ten seconds at most."""
+
+    def __init__(self) -> None:
+        self._text = ''
+        self._time = -math.inf
+
+    def admits(self, text: str) -> bool:
+        """Whether the text may be said: not if it, or any other, was said just before."""
+        now = time.monotonic()
+        if now - self._time < (REPEAT_S if text == self._text else PAUSE_S):
+            return False
+        self._text, self._time = text, now
+        return True
+
+
 class ErrorLog:
-    """Logs an error once a second at most, and the same one every ten seconds at most."""
+    """Logs errors at such a pace."""
 
     def __init__(self, logger: Any) -> None:
         self._logger = logger
-        self._text = ''
-        self._time = -REPEAT_S
+        self._pace = Pace()
 
     def report(self, text: str) -> None:
         """Log the text unless it, or any other, was logged just before."""
-        now = time.monotonic()
-        if now - self._time >= (REPEAT_S if text == self._text else PAUSE_S):
+        if self._pace.admits(text):
             self._logger.error(text)
-            self._text, self._time = text, now

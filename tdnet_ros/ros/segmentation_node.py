@@ -87,7 +87,7 @@ class SegmentationNode(LifecycleNode):
 
     def on_shutdown(self, state: Any) -> TransitionCallbackReturn:
         """Free everything."""
-        return self._attempt('shut down', self._clean_up)
+        return self._attempt('shut down', self._shut_down)
 
     def on_error(self, state: Any) -> TransitionCallbackReturn:
         """Fall back to unconfigured after a transition that failed half-way."""
@@ -156,6 +156,10 @@ class SegmentationNode(LifecycleNode):
     def _clean_up(self) -> None:
         self._release()
         release_memory()
+
+    def _shut_down(self) -> None:
+        self._clean_up()
+        self._phase = 'finalized'
 
     def _attempt(self, what: str, action: Callable[[], None],
                  undo: Callable[[], None] | None = None) -> TransitionCallbackReturn:

@@ -26,17 +26,17 @@ class Camera:
         self._say_hello()
         peer.call(Trigger, f'{node}/reset')
 
-    def send(self, rgb: np.ndarray, stamp_ns: int = 0, frame_id: str = 'camera_optical') -> Image:
-        """Send an image, stamped now unless told otherwise."""
+    def send(self, rgb: np.ndarray, stamp_ns: int = 0, **fields: str) -> Image:
+        """Send an image, stamped now unless told otherwise; fields: frame_id and encoding."""
         self.stamp_ns = stamp_ns or self.peer.now_ns()
-        msg = image_message(rgb, self.stamp_ns, frame_id)
+        msg = image_message(rgb, self.stamp_ns, **fields)
         self.sender.publish(msg)
         return msg
 
-    def step(self, rgb: np.ndarray, stamp_ns: int = 0, frame_id: str = 'camera_optical') -> Image:
+    def step(self, rgb: np.ndarray, stamp_ns: int = 0, **fields: str) -> Image:
         """Send an image and wait for its labels, whatever else still waits."""
         count = len(self.labels)
-        stamp_ns = stamp_of(self.send(rgb, stamp_ns, frame_id))
+        stamp_ns = stamp_of(self.send(rgb, stamp_ns, **fields))
         return wait_for(lambda: next((msg for msg in self.labels[count:]
                                       if stamp_of(msg) == stamp_ns), None), 'label image')
 
@@ -52,9 +52,8 @@ class Camera:
         self.sender = self.peer.sender(topic=self._topic)
         self._say_hello()
 
-    def _say_hello(self) -> None:
-        """Send images until one comes back: both sides have to discover both topics first."""
-        rgb = moving_square(1)[0]
+    def first_heard(self, rgb: np.ndarray) -> Image:
+        """Send an image until its labels come: both sides have to discover both topics first."""
         before = len(self.labels)
 
         def heard() -> bool:
@@ -63,11 +62,21 @@ class Camera:
 
         wait_for(heard, 'labels of any image')
         wait_for(lambda: self.is_answered, 'labels of the last image')
+        return self.labels[before]
+
+    def _say_hello(self) -> None:
+        before = len(self.labels)
+        self.first_heard(moving_square(1)[0])
         del self.labels[before:]
 
     def status(self) -> dict[str, str]:
         """What diagnostics said last of this camera."""
         return latest_status(self.diagnostics, self._name)
+
+    @property
+    def dealt_with(self) -> int:
+        """How many images the node has labelled, refused or skipped, as diagnostics have it."""
+        return sum(map(self.count, ('processed', 'failed', 'skipped')))
 
     def count(self, what: str) -> int:
         """How many frames were processed, failed, ... as far as diagnostics have told."""

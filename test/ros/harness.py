@@ -16,7 +16,7 @@ from lifecycle_msgs.srv import ChangeState, GetState
 import numpy as np
 import rclpy
 from rclpy.context import Context
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.time import Time
 from sensor_msgs.msg import Image
@@ -111,13 +111,16 @@ class Peer:
         self.node = rclpy.create_node(name, context=self._context)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
+        self._closing = False
         self._thread = threading.Thread(target=self._spin)
         self._thread.start()
 
     def close(self) -> None:
-        rclpy.shutdown(context=self._context)
+        self._closing = True
+        self._executor.wake()
         self._thread.join()
         self.node.destroy_node()
+        rclpy.shutdown(context=self._context)
 
     def collect(self, kind: Any, topic: str, qos: QoSProfile = RELIABLE) -> list[Any]:
         """Subscribe; the list grows with every message."""
@@ -152,15 +155,13 @@ class Peer:
         return int(self.node.get_clock().now().nanoseconds)
 
     def _spin(self) -> None:
-        while self._context.ok():
-            try:
-                self._executor.spin_once(timeout_sec=0.1)
-            except ExternalShutdownException:
-                return
+        while not self._closing:
+            self._executor.spin_once(timeout_sec=0.1)
 
 
-def image_message(rgb: np.ndarray, stamp_ns: int, frame_id: str = 'camera_optical') -> Image:
-    msg = array_to_image(rgb, 'rgb8', Image().header)
+def image_message(rgb: np.ndarray, stamp_ns: int, frame_id: str = 'camera_optical',
+                  encoding: str = 'rgb8') -> Image:
+    msg = array_to_image(rgb, encoding, Image().header)
     msg.header.stamp = Time(nanoseconds=stamp_ns).to_msg()
     msg.header.frame_id = frame_id
     return msg
@@ -199,6 +200,11 @@ def latest_status(diagnostics: list[DiagnosticArray], name: str) -> dict[str, st
 def message_of(diagnostics: list[DiagnosticArray], name: str) -> str:
     """What the newest status of this name says."""
     return str(latest_status(diagnostics, name).get('message', ''))
+
+
+def count_of(pid: int, what: str) -> int:
+    """How many threads ('task') or open files ('fd') a process has."""
+    return len(list(Path(f'/proc/{pid}/{what}').iterdir()))
 
 
 def resident_mib(pid: int) -> float:

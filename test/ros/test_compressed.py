@@ -36,6 +36,30 @@ def test_grey_becomes_rgb() -> None:
     assert compressed_to_rgb(message(encoded('.png', RGB[..., 0]))).shape == RGB.shape
 
 
+def test_a_rotation_for_viewers_is_ignored() -> None:
+    """The pixels are those that the camera's calibration is of."""
+    data = encoded('.jpg')
+    entry = struct.pack('>HHIHH', 0x0112, 3, 1, 6, 0)  # orientation: turn by 90 degrees
+    exif = b'Exif\0\0MM\0*' + struct.pack('>IH', 8, 1) + entry + bytes(4)
+    turned = data[:2] + b'\xff\xe1' + struct.pack('>H', len(exif) + 2) + exif + data[2:]
+    assert cv2.imdecode(np.frombuffer(turned, np.uint8), cv2.IMREAD_COLOR).shape == (30, 20, 3)
+    assert compressed_to_rgb(message(turned)).shape == (20, 30, 3)
+
+
+@pytest.mark.parametrize(('form', 'colours'), [
+    ('bayer_rggb8; png compressed ', (200, 100, 30)),
+    ('bayer_bggr8; jpeg compressed ', (30, 100, 200)),
+    ('bayer_rggb8; png compressed bgr8', None), ('mono8; png compressed ', None)])
+def test_a_mosaic_becomes_colours(form: str, colours: tuple[int, ...] | None) -> None:
+    mosaic = np.tile(np.array([[200, 100], [100, 30]], np.uint8), (10, 15))
+    rgb = compressed_to_rgb(message(encoded('.png', mosaic), form))
+    assert rgb.shape == RGB.shape
+    if colours is None:
+        np.testing.assert_array_equal(rgb, np.repeat(mosaic[..., None], 3, 2))
+    else:
+        assert (rgb == colours).all()
+
+
 def bomb_png() -> bytes:
     """A well-formed PNG of 40 000 x 40 000 pixels in a few kilobytes."""
     def chunk(kind: bytes, content: bytes) -> bytes:
@@ -52,6 +76,21 @@ def bomb_jpeg() -> bytes:
     return bytes(data)
 
 
+def hidden_bomb() -> bytes:
+    """Its size stands where a reader that skips wrongly would not see it."""
+    data = bomb_jpeg()
+    small = encoded('.jpg')
+    frame = small[small.index(b'\xff\xc0'):][:19]
+    return (data[:2] + b'\xff\x01' + struct.pack('>H', len(data)) + data[2:] + frame)
+
+
+def many_scans() -> bytes:
+    """A megabyte of them would take minutes at the largest size."""
+    data = cv2.imencode('.jpg', RGB, (cv2.IMWRITE_JPEG_PROGRESSIVE, 1))[1].tobytes()
+    scan = data[data.rindex(b'\xff\xda'):-2]
+    return data[:-2] + 100 * scan + data[-2:]
+
+
 @pytest.mark.parametrize(('msg', 'words'), [
     (message(encoded('.png'), '16UC1; compressedDepth png'), 'is a depth image'),
     (message(b''), '0 bytes of format .*: expected a whole JPEG or PNG'),
@@ -60,6 +99,9 @@ def bomb_jpeg() -> bytes:
     (message(encoded('.jpg')[:60]), '60 bytes .*: expected a whole JPEG or PNG'),
     (message(bomb_png()), '40000 x 40000: expected 1 to'),
     (message(bomb_jpeg()), '65000 x 65000: expected 1 to'),
+    (message(hidden_bomb()), 'expected a whole JPEG or PNG'),
+    (message(encoded('.png').replace(b'IHDR', b'aaAa')), 'expected a whole JPEG or PNG'),
+    (message(many_scans()), r'JPEG of 1\d\d scans: expected at most 100'),
 ])
 def test_what_is_wrong_is_said(msg: SimpleNamespace, words: str) -> None:
     with pytest.raises(ValueError, match=words):

@@ -1,10 +1,15 @@
 """What the platform is short of."""
 from __future__ import annotations
 
+import os
+import sys
+
 import pytest
 import torch
 
+from ros.harness import resident_mib
 from tdnet_ros.ros import device
+from tdnet_ros.stream.engines.allocator import keep_freed_memory
 
 CPU = torch.device('cpu')
 
@@ -26,3 +31,13 @@ def test_no_pressure_no_words(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_only_the_device_running_out_is_out_of_memory() -> None:
     assert device.is_out_of_memory(torch.cuda.OutOfMemoryError('no room'))
     assert not device.is_out_of_memory(RuntimeError('no room'))
+
+
+@pytest.mark.skipif(not sys.platform.startswith('linux'), reason='needs glibc')
+def test_what_the_network_made_the_process_keep_is_released() -> None:
+    keep_freed_memory()
+    tensors = [torch.ones(1 << 20) for _ in range(50)]
+    del tensors
+    kept = resident_mib(os.getpid())
+    device.release_memory()
+    assert kept - resident_mib(os.getpid()) > 150

@@ -17,8 +17,10 @@ import torch
 
 from ros.harness import (
     NODE,
+    RELIABLE,
     NodeProcess,
     Peer,
+    count_of,
     image_message,
     latest_status,
     moving_square,
@@ -28,12 +30,27 @@ from ros.harness import (
 from tdnet_ros.nets.card import find_model, save_card
 
 TINY = ('-p', 'model:=td2-tiny')
+NOTE_RUNS = '''
+import sys
+from tdnet_ros.stream.engines.torch_engine import TorchEngine
+run = TorchEngine.run
+def noted(self, image, path, memory):
+    print(f'path {path} with {len(memory)} in the memory', flush=True)
+    return run(self, image, path, memory)
+TorchEngine.run = noted
+from tdnet_ros.ros.program import main
+sys.exit(main())
+'''
+
+
+UP = (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE)
+DOWN = (Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP)
 
 
 @pytest.fixture(scope='module')
 def managed(start: Callable[..., NodeProcess], peer: Peer) -> NodeProcess:
     """A node that waits for a lifecycle manager."""
-    process = start(*TINY, '-p', 'autostart:=false', '-r', '__node:=managed')
+    process = start(*TINY, '-p', 'autostart:=false', '-r', '__node:=managed', program=NOTE_RUNS)
     wait_for(lambda: peer.state('/managed') == 'unconfigured', 'node')
     return process
 
@@ -43,6 +60,8 @@ def test_a_manager_leads_it_through_all_states(managed: NodeProcess, peer: Peer)
     assert not peer.call(Trigger, '/managed/reset').success
     assert peer.change_state(Transition.TRANSITION_CONFIGURE, '/managed')
     assert peer.state('/managed') == 'inactive'
+    for path in range(2):
+        assert f'path {path} with 1 in the memory' in managed.log, 'each path is warmed up'
     assert peer.node.count_subscribers('/image') == 0
     assert peer.change_state(Transition.TRANSITION_ACTIVATE, '/managed')
     send = peer.sender()
@@ -62,19 +81,35 @@ def test_an_impossible_transition_is_refused(managed: NodeProcess, peer: Peer) -
 
 
 def test_ten_cycles_leak_nothing(managed: NodeProcess, peer: Peer) -> None:
-    sizes = []
-    for _ in range(10):
-        for transition in (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE,
-                           Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP):
+    """Each cycle labels images; what is counted is what is left after the clean-up."""
+    labels = peer.collect(Image, '/managed/labels')
+    send = peer.node.create_publisher(Image, '/image', RELIABLE)
+    rgb = moving_square(1)[0]
+    sizes, threads, files = [], [], []
+    for cycle in range(10):
+        for transition in UP:
+            assert peer.change_state(transition, '/managed')
+        wait_for(lambda count=len(labels) + 2: send.publish(image_message(rgb, peer.now_ns()))
+                 or time.sleep(0.05) or len(labels) >= count, f'labels in cycle {cycle}')
+        for transition in DOWN:
             assert peer.change_state(transition, '/managed')
         sizes.append(resident_mib(managed.pid))
+        threads.append(count_of(managed.pid, 'task'))
+        files.append(count_of(managed.pid, 'fd'))
+    peer.node.destroy_publisher(send)
     # A leaked network would be 2 MiB a cycle.
     assert sizes[-1] - sizes[3] < 6, sizes
+    assert sizes[-1] <= 1.05 * sizes[0], sizes
+    assert threads[-1] <= threads[0], threads
+    assert files[-1] <= files[0], files
 
 
 def test_shut_down_by_a_manager_then_ended(managed: NodeProcess, peer: Peer) -> None:
     assert peer.change_state(Transition.TRANSITION_UNCONFIGURED_SHUTDOWN, '/managed')
     assert peer.state('/managed') == 'finalized'
+    diagnostics = peer.collect(DiagnosticArray, '/diagnostics')
+    wait_for(lambda: latest_status(diagnostics, 'managed: device').get('state') == 'finalized',
+             'state in diagnostics')
     assert managed.end(signal.SIGINT) == 0
     assert 'Traceback' not in managed.log
 
@@ -88,7 +123,6 @@ def test_a_signal_while_it_still_imports() -> None:
     assert process.returncode == 0
 
 
-UP = (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE)
 STATES = {
     'unconfigured': (), 'inactive': UP[:1], 'active': UP,
     'deactivated': (*UP, Transition.TRANSITION_DEACTIVATE),
@@ -138,8 +172,7 @@ def test_cleanup_gives_the_memory_of_the_device_back(
     """To within 5 % of what the network took, from the second cycle on."""
     start(*TINY, '-p', 'autostart:=false', '-p', 'device:=cuda', '-r', '__node:=on_gpu')
     free = []
-    for transition in (*UP, Transition.TRANSITION_DEACTIVATE,
-                       Transition.TRANSITION_CLEANUP) * 3:
+    for transition in (*UP, *DOWN) * 3:
         assert peer.change_state(transition, '/on_gpu')
         if transition in (Transition.TRANSITION_ACTIVATE, Transition.TRANSITION_CLEANUP):
             free.append(torch.cuda.mem_get_info()[0])
