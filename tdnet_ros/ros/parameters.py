@@ -19,6 +19,7 @@ from tdnet_ros.stream.segmenter import RESIZABLE
 IMAGE_TRANSPORTS = ('raw', 'compressed')
 POINTS_SOURCES = ('depth', 'cloud')
 _CAMERA = re.compile(r'[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)*')
+_QOS = 'qos_overrides.'
 _KINDS = {bool: 'true or false', int: 'whole number', float: 'number with a decimal point',
           str: 'text'}
 
@@ -159,12 +160,23 @@ def declare(node: Node) -> tuple[NodeParameters, list[str]]:
 def unknown_names(node: Node) -> list[str]:
     """One line for each parameter given to the node that it does not have."""
     lines = []
-    for name in _overrides(node):
-        if not node.has_parameter(name) and not name.startswith('qos_overrides.'):
+    for name in _undeclared(node):
+        if not name.startswith(_QOS):
             near = difflib.get_close_matches(name, _FIELDS, n=1)
             hint = f", did you mean '{near[0]}'?" if near else ''
             lines.append(f"there is no parameter '{name}'{hint}")
     return lines
+
+
+def unused_qos_overrides(node: Node) -> list[str]:
+    """One line for each QoS override that no topic took; topics take theirs when they are made."""
+    return [f"'{name}' is for no topic of this node: expected {_QOS}/TOPIC.publisher.POLICY or "
+            '.subscription., with the full name of the topic'
+            for name in _undeclared(node) if name.startswith(_QOS)]
+
+
+def _undeclared(node: Node) -> list[str]:
+    return [name for name in _overrides(node) if not node.has_parameter(name)]
 
 
 def describe() -> str:

@@ -38,7 +38,7 @@ class SegmentationNode(LifecycleNode):
         super().__init__('tdnet')
         self._load = load
         self._settings, self._problems = parameters.declare(self)
-        self._unknown = parameters.unknown_names(self)
+        self._unused: list[str] = []
         self._segmenter: VideoSegmenter | None = None
         self._guard: MemoryGuard | None = None
         self._adaptation: Adaptation | None = None
@@ -46,8 +46,7 @@ class SegmentationNode(LifecycleNode):
         self._worker: Worker | None = None
         self._phase = 'unconfigured'
         self._failure = ''
-        for line in self._unknown:
-            self.get_logger().warning(line)
+        self._say_unused(parameters.unknown_names(self))
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self.create_service(Trigger, '~/reset', self._on_reset)
         self.create_service(SetBool, '~/enable', self._on_enable)
@@ -134,8 +133,16 @@ class SegmentationNode(LifecycleNode):
         for stream in self._streams:
             stream.open(self._worker.wake)
         self._phase, self._failure = 'active', ''
+        self._say_unused(parameters.unused_qos_overrides(self))
         topics = ', '.join(stream.topic for stream in self._streams)
         self.get_logger().info(f'active: labels {topics}')
+
+    def _say_unused(self, lines: list[str]) -> None:
+        """Log what was given to the node and has no effect; diagnostics keep saying it."""
+        for line in lines:
+            if line not in self._unused:
+                self._unused.append(line)
+                self.get_logger().warning(line)
 
     def _deactivate(self) -> None:
         if self._worker is not None:
@@ -235,7 +242,7 @@ class SegmentationNode(LifecycleNode):
 
     def _statuses(self) -> list[DiagnosticStatus]:
         name = self.get_fully_qualified_name().lstrip('/')
-        findings = [Finding(WARN, line) for line in self._unknown]
+        findings = [Finding(WARN, line) for line in self._unused]
         if self._failure:
             findings.append(Finding(ERROR, self._failure))
         if self._guard is not None and self._guard.finding:

@@ -41,6 +41,13 @@ def test_after_a_pause_there_is_no_burst() -> None:
     assert [limit.admits(60 + 0.01 * index, 10) for index in range(10)].count(True) <= 2
 
 
+def test_a_higher_limit_counts_at_once() -> None:
+    limit = RateLimit()
+    assert limit.admits(50.0, 0.1)
+    assert not limit.admits(50.2, 0.1)
+    assert limit.admits(50.2, 10)
+
+
 @pytest.mark.parametrize(('stamp_ns', 'last_ns', 'words'), [
     (2 * S, S, None), (2 * S, 2 * S, 'same stamp'), (2 * S - 1, 2 * S, 'older'),
     (S, 2 * S, None), (0, 0, None)],

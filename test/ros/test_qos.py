@@ -13,7 +13,8 @@ from ros.harness import NodeProcess, Peer, message_of, wait_for
 
 OVERRIDES = {'/tdnet/labels.publisher.reliability': 'best_effort',
              '/tdnet/overlay.publisher.durability': 'transient_local',
-             '/depth.subscription.reliability': 'reliable'}
+             '/depth.subscription.reliability': 'reliable',
+             '/tdnet/lables.publisher.depth': 5}
 
 
 @pytest.fixture(scope='module')
@@ -62,3 +63,11 @@ def test_a_subscriber_that_asks_for_more_is_named(
     wait_for(lambda: f'/peer subscribes {topic} with QoS that does not match: {words}'
              in message_of(diagnostics, 'tdnet: image'), 'finding')
     peer.node.destroy_subscription(subscription)
+
+
+def test_an_override_of_no_topic_is_named(node: NodeProcess, peer: Peer) -> None:
+    diagnostics = peer.collect(DiagnosticArray, '/diagnostics')
+    text = "'qos_overrides./tdnet/lables.publisher.depth' is for no topic of this node"
+    assert node.log.count(text) == 1
+    assert "'qos_overrides./tdnet/labels" not in node.log
+    wait_for(lambda: text in message_of(diagnostics, 'tdnet: device'), 'finding')
