@@ -21,6 +21,7 @@ from ros.harness import (
     message_of,
     moving_square,
     pixels,
+    resident_mib,
     stamp_of,
     wait_for,
 )
@@ -76,10 +77,14 @@ def test_compressed_images_in_simulated_time(compressed: NodeProcess, peer: Peer
     wait_for(lambda: send.publish(jpeg(moving_square(1)[0], next(seconds) * S)) or time.sleep(0.1)
              or labels, 'labels of any image')
 
-    def play(second: float) -> Image:
+    def turn_clock(second: float) -> int:
         now_ns = round(1000 * S + second * S)
         clock.publish(Clock(clock=Time(nanoseconds=now_ns).to_msg()))
-        time.sleep(0.1)
+        wait_for(lambda: received and stamp_of(received[-1]) == now_ns, 'the time in diagnostics')
+        return now_ns
+
+    def play(second: float) -> Image:
+        now_ns = turn_clock(second)
         count = len(labels)
         send.publish(jpeg(moving_square(1)[0], now_ns))
         wait_for(lambda: len(labels) > count, 'labels')
@@ -87,12 +92,17 @@ def test_compressed_images_in_simulated_time(compressed: NodeProcess, peer: Peer
         return labels[-1]
 
     first = [pixels(play(0.1 * index)) for index in range(4)]
+    time.sleep(1.0)  # the log says one thing a second
     again = [pixels(play(0.1 * index)) for index in range(4)]  # the bag starts over
     np.testing.assert_array_equal(again, first)
-    values = wait_for(lambda: 'backwards' in (status := latest_status(
-        received, 'packed: image'))['last reset'] and status, 'reason of the reset')
+    values = wait_for(lambda: (status := latest_status(received, 'packed: image'))[
+        'last reset'] == 'clock went backwards' and status, 'reason of the reset')
+    assert compressed.log.count('memory emptied: clock went backwards') == 1
     assert abs(float(values['image age (s)'])) < 0.2
     assert float(values['latency max (ms)']) < 1000
+    turn_clock(0.2)
+    once_more = play(0.3)  # a bag of one image loops, too
+    np.testing.assert_array_equal(pixels(once_more), first[0])
 
 
 def test_damaged_and_depth_images_are_refused(compressed: NodeProcess, peer: Peer) -> None:
@@ -104,12 +114,42 @@ def test_damaged_and_depth_images_are_refused(compressed: NodeProcess, peer: Pee
             (depth, "format '16UC1; compressedDepth png' is a depth image"),
             (CompressedImage(format='jpeg'), '0 bytes'),
             (changed(lambda data: data[:200]), 'its 200 bytes are damaged'),
-            (changed(bomb), 'compressed image of 65535 x 65535: expected 1 to')):
+            (changed(bomb), 'compressed image of 65535 x 65535: expected 1 to'),
+            (changed(lambda data: data[:-2] + 999 * b'\xff\xda\0\x02'), 'JPEG of 1000 scans')):
+        before = resident_mib(compressed.pid)
         send.publish(msg)
         wait_for(lambda text=words: text in message_of(received, 'packed: image'), words)
+        assert resident_mib(compressed.pid) < before + 50, words
     labels = peer.collect(Image, '/packed/labels')
     wait_for(lambda: send.publish(jpeg(moving_square(1)[0], time.time_ns())) or time.sleep(0.1)
              or labels, 'labels of a good image')
+
+
+def test_three_hundred_jpegs_with_random_bytes(compressed: NodeProcess, peer: Peer) -> None:
+    generator = np.random.default_rng(5)
+    received = peer.collect(DiagnosticArray, '/diagnostics')
+    labels = peer.collect(Image, '/packed/labels')
+    send = peer.sender(CompressedImage, '/camera/image_raw/compressed')
+
+    def damaged(data: bytes) -> bytes:
+        damage = bytearray(data)
+        for at in generator.integers(0, len(data), int(generator.integers(1, 9))):
+            damage[at] = generator.integers(256)
+        return bytes(damage)
+
+    def dealt_with() -> int:
+        status = latest_status(received, 'packed: image')
+        return sum(int(status.get(f'frames {what}', 0)) for what in ('processed', 'failed'))
+
+    wait_for(dealt_with, 'diagnostics')
+    start = dealt_with()
+    wait_for(lambda: send.publish(changed(damaged)) or dealt_with() >= start + 300,
+             '300 images', timeout_s=120.0)
+    stamp_ns = time.time_ns()
+    wait_for(lambda: send.publish(jpeg(moving_square(1)[0], stamp_ns)) or time.sleep(0.1)
+             or stamp_of(labels[-1]) == stamp_ns, 'labels of a good image')
+    assert compressed.end() == 0
+    assert 'Traceback' not in compressed.log
 
 
 def changed(change: Callable[[bytes], bytes]) -> CompressedImage:

@@ -72,11 +72,14 @@ def test_disabled_it_neither_listens_nor_labels(camera: Camera, peer: Peer) -> N
     camera.step(moving_square(1)[0])
 
 
-def test_a_scene_cut_empties_the_memory_where_asked_for(camera: Camera, peer: Peer) -> None:
+def test_a_scene_cut_empties_the_memory_where_asked_for(
+        camera: Camera, node: NodeProcess, peer: Peer) -> None:
     assert set_parameter(peer, 'scene_cut', True).successful
     camera.step(moving_square(1)[0])
+    time.sleep(1.0)  # the log says one thing a second
     camera.step(moving_square(1)[0][::-1, ::-1].copy())
     camera.wait_for_value('last reset', 'scene cut')
+    assert 'memory emptied: scene cut (correlation ' in node.log
     assert set_parameter(peer, 'scene_cut', False).successful
 
 
