@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 import threading
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,16 +12,19 @@ import pytest
 from bags.label_material import (
     FORMATS,
     assert_same,
+    drive,
     eventful,
     expected,
     read_labels,
     save_model,
     write_bag,
 )
+from tdnet_ros.bags.files.bag import Bag
 from tdnet_ros.bags.label.chunk import Labeller
 from tdnet_ros.bags.label.options import LabelOptions
 from tdnet_ros.bags.label.run import label_bag
 from tdnet_ros.bags.label_record import LabelRecord
+from tdnet_ros.stream import VideoSegmenter
 
 
 @pytest.fixture(scope='module')
@@ -52,3 +56,36 @@ def test_every_format_gives_the_labels_of_the_node(tmp_path: Path, model: Path,
     assert [entry['reason'].split(' ')[0] for entry in record.resets] == [
         'frame_id', 'frame_id', 'scene', 'encoding', 'encoding', 'stamp', 'image', 'image', 'gap']
     assert np.diff(list(front)).min() > 0
+
+
+def test_cameras_share_runs_of_the_network(tmp_path: Path, model: Path,
+                                           monkeypatch: pytest.MonkeyPatch) -> None:
+    bag = write_bag(tmp_path / 'drive', sorted(
+        [*drive(12), *drive(12, '/rear/image_raw'), *drive(6, '/left/image_raw', 100)],
+        key=lambda item: item.logged_ns))
+    shared: list[list[int]] = []
+    step_batch = VideoSegmenter.step_batch
+
+    def counted(self: VideoSegmenter, *arguments: Any, **options: Any) -> Any:
+        outcomes = list(step_batch(self, *arguments, **options))
+        shared.append([outcome.batch for _, outcome in outcomes])
+        return iter(outcomes)
+
+    monkeypatch.setattr(VideoSegmenter, 'step_batch', counted)
+    monkeypatch.setattr(VideoSegmenter, 'measure_batches', lambda self, size, limit: setattr(
+        self, 'batch_ms', {count: 0.5 ** count for count in range(1, limit + 1)}))
+    for chunk_frames in (500, 7):
+        out = tmp_path / f'out{chunk_frames}'
+        shared.clear()
+        with Labeller(LabelOptions(model=str(model), device='cpu', copy_input=True,
+                                   chunk_frames=chunk_frames)) as labeller:
+            assert label_bag(bag, out, labeller, threading.Event()).problems == []
+        for topic, labels in expected(bag, model).items():
+            name = topic.split('/')[1]
+            assert_same(read_labels(out / 'drive', f'/tdnet/{name}/labels/compressed'), labels)
+        copies = Bag(out / 'drive')
+        assert [message.logged_ns for message in copies.messages(['/rear/image_raw'])] == [
+            item.logged_ns for item in drive(12)]
+        copies.close()
+        assert sum(map(len, shared)) == 30
+        assert max(map(max, filter(None, shared))) == 3

@@ -5,22 +5,17 @@ from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 import heapq
 from pathlib import Path, PurePath
-import shutil
-import sys
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
 
 from tdnet_ros.bags.errors import BagError
-from tdnet_ros.bags.files.storage import NEVER, SUFFIXES, StorageFile, Topic
+from tdnet_ros.bags.files.mcap import NEVER
+from tdnet_ros.bags.files.packed import unpack
+from tdnet_ros.bags.files.storage import SUFFIXES, StorageFile, Topic
 from tdnet_ros.bags.reading import Message
 from tdnet_ros.bags.sources import natural_key
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
 
 METADATA = 'metadata.yaml'
 PACKED = '.zstd'
@@ -39,7 +34,7 @@ class Bag:
         self._stack = ExitStack()
         try:
             paths, packed_messages = self._files()
-            self.files = [StorageFile(self._unpacked(file), self._report, packed_messages)
+            self.files = [StorageFile(self._unpacked(file), self._report, packed_messages, file)
                           for file in paths]
         except OSError as error:
             self._stack.close()
@@ -116,11 +111,9 @@ class Bag:
             return path
         folder = self._stack.enter_context(TemporaryDirectory(prefix='tdnet_bag_'))
         plain = Path(folder, path.stem)
-        with plain.open('wb') as target, zstd.open(path, 'rb') as source:
-            try:
-                shutil.copyfileobj(source, target)
-            except (EOFError, zstd.ZstdError) as error:
-                self._report(f'{path}: offset {target.tell()} of what it unpacks to: {error}')
+        damage = unpack(path, plain)
+        if damage:
+            self._report(f'{path}: {damage}')
         return plain
 
     def _all_topics(self) -> dict[str, Topic]:

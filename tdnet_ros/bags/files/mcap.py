@@ -1,8 +1,10 @@
-"""The records of an MCAP file in the order of the file, past chunks that are damaged."""
+"""The messages of an MCAP file, by its index or record by record, past what is damaged."""
 from __future__ import annotations
 
 from binascii import crc32
 from collections.abc import Callable, Iterator
+import heapq
+import re
 import struct
 import sys
 from typing import Any, NamedTuple
@@ -15,13 +17,20 @@ else:
     from backports import zstd
 
 MAGIC = b'\x89MCAP0\r\n'
-SCHEMA, CHANNEL, MESSAGE, CHUNK, DATA_END = 3, 4, 5, 6, 15
+FOOTER, SCHEMA, CHANNEL, MESSAGE, CHUNK, CHUNK_INDEX, DATA_END = 2, 3, 4, 5, 6, 8, 15
+NEVER = 2 ** 63 - 1
 _HEAD = struct.Struct('<BQ')
 _MESSAGE = struct.Struct('<HIQQ')
 _CHUNK = struct.Struct('<QQQI')
+_CHUNK_INDEX = struct.Struct('<QQQ')
+_FOOTER_BYTES = _HEAD.size + 20 + len(MAGIC)
 _UNPACK: dict[bytes, Callable[[bytes], bytes]] = {
     b'': bytes, b'zstd': zstd.decompress, b'lz4': lz4_decompress}
+_STARTS = re.compile(b'[\\x05\\x06]')
+'''Of messages and chunks, which are looked for beyond damage.'''
+_CHUNK_STARTS = re.compile(b'\\x06')
 
+Report = Callable[[str], None]
 Found = tuple[str, str, str, int, bytes]
 '''Topic, type, definition, log time in ns, data.'''
 
@@ -34,14 +43,30 @@ class _Record(NamedTuple):
     body: bytes
     missing: int
 
+    @property
+    def end(self) -> int:
+        """Offset of the next record."""
+        return self.offset + _HEAD.size + len(self.body)
+
 
 class _Scan:
     """Channels seen so far, which tell what the messages are."""
 
-    def __init__(self, report: Callable[[str], None]) -> None:
+    def __init__(self, report: Report) -> None:
         self.report = report
         self._schemas: dict[int, tuple[str, str]] = {}
         self._channels: dict[int, tuple[str, str, str]] = {}
+
+    def found(self, record: _Record) -> Iterator[Found]:
+        """The messages in a record of the file; damage is reported."""
+        try:
+            if record.kind == CHUNK:
+                yield from self._chunk(record)
+            elif not record.missing and (message := self.message(record)) is not None:
+                yield message
+        except Exception as error:  # decompressors and damaged bytes raise nearly anything
+            if not record.missing:
+                self.report(f'offset {record.offset}: {" ".join(str(error).split())}')
 
     def message(self, record: _Record) -> Found | None:
         """The message in a record, or None after noting what else it says."""
@@ -62,7 +87,41 @@ class _Scan:
                 return (*self._channels[key], logged_ns, body[_MESSAGE.size:])
         return None
 
-    def chunk(self, record: _Record) -> Iterator[Found]:
+    def records(self, data: Any, at: int, damaged: Callable[[int], None]) -> Iterator[_Record]:
+        """The records from an offset on; `damaged` is told of places that had to be passed."""
+        while at < len(data):
+            starts = _STARTS
+            for record in _records(data, at):
+                yield record
+                if record.kind == DATA_END:
+                    return
+                at = record.offset if record.missing else record.end
+                if record.missing and record.kind == CHUNK:  # its messages are no loose ones
+                    starts = _CHUNK_STARTS
+            following = next((match.start() for match in starts.finditer(data, at + 1)
+                              if self._starts(data, match.start())), None)
+            if following is None:
+                return
+            damaged(at)
+            at = following
+
+    def _starts(self, data: Any, at: int) -> bool:
+        """Whether a whole message or chunk begins at an offset, as far as one can tell."""
+        if at + _HEAD.size + _CHUNK.size + 4 > len(data):
+            return False
+        kind, size = _HEAD.unpack_from(data, at)
+        end = at + _HEAD.size + size
+        if end > len(data):
+            return False
+        if kind == MESSAGE:
+            key, _, logged_ns, _ = _MESSAGE.unpack_from(data, at + _HEAD.size)
+            return (size >= _MESSAGE.size and key in self._channels and 0 < logged_ns < NEVER
+                    and (end == len(data) or 1 <= data[end] <= DATA_END))
+        start_ns, end_ns, _, _ = _CHUNK.unpack_from(data, at + _HEAD.size)
+        length, = struct.unpack_from('<I', data, at + _HEAD.size + _CHUNK.size)
+        return size > _CHUNK.size and start_ns <= end_ns < NEVER and length <= len(b'zstd')
+
+    def _chunk(self, record: _Record) -> Iterator[Found]:
         """The messages of a chunk in the order of time; of a cut one those that are there."""
         _, _, size, crc = _CHUNK.unpack_from(record.body)
         compression, at = _text(record.body, _CHUNK.size)
@@ -70,39 +129,96 @@ class _Scan:
         if record.missing and compression:
             return
         raw = _UNPACK[compression](packed)
-        if not record.missing and (len(raw) != size or (crc and crc32(raw) != crc)):
-            raise ValueError('checksum of the chunk does not match')
-        found, cut = [], False
-        for inner in _records(raw, 0):
-            cut = bool(inner.missing)
-            if not cut and (message := self.message(inner)) is not None:
-                found.append(message)
+        broken: list[int] = []
+        inner = [item for item in self.records(raw, 0, broken.append) if not item.missing]
+        if not inner or inner[-1].end < len(raw):
+            broken.append(inner[-1].end if inner else 0)
+        found = [message for item in inner if (message := self.message(item)) is not None]
         yield from sorted(found, key=lambda message: message[3])
-        if cut and not record.missing:
-            raise ValueError('a record inside of the chunk is longer than the chunk')
+        if record.missing:
+            return
+        if broken:
+            raise ValueError(f'the chunk here is damaged {broken[0]} bytes into its messages')
+        if len(raw) != size or (crc and crc32(raw) != crc):
+            raise ValueError('checksum of the chunk does not match')
 
 
-def scan_mcap(data: Any, report: Callable[[str], None]) -> Iterator[Found]:
-    """Yield the messages in the bytes of an MCAP file; damage is reported with its offset."""
+def scan_mcap(data: Any, report: Report, start_ns: int = 0,
+              stop_ns: int = NEVER) -> Iterator[Found]:
+    """Yield the messages in the bytes of an MCAP file; damage is reported with its offset.
+
+    With an index those of chunks from `start_ns` to before `stop_ns`, in the order of time; else
+    all, in the order of the file.
+    """
     if data[:len(MAGIC)] != MAGIC:
         report('offset 0: this is no MCAP file')
         return
     scan = _Scan(report)
+    chunks = _index(data, scan)
+    if chunks:
+        yield from _by_index(data, scan, [chunk for chunk in chunks if chunk[0] < stop_ns
+                                          and chunk[1] >= start_ns])
+    else:
+        yield from _in_file_order(data, scan, report)
+
+
+def _in_file_order(data: Any, scan: _Scan, report: Report) -> Iterator[Found]:
     end = len(MAGIC)
-    for record in _records(data, end):
-        end = record.offset + _HEAD.size + len(record.body)
-        try:
-            if record.kind == DATA_END:
-                return
-            if record.kind == CHUNK:
-                yield from scan.chunk(record)
-            elif not record.missing and (message := scan.message(record)) is not None:
-                yield message
-        except Exception as error:  # decompressors and damaged bytes raise nearly anything
-            if not record.missing:
-                report(f'offset {record.offset}: {" ".join(str(error).split())}')
+    for record in scan.records(data, end, lambda at: report(f'offset {at}: no record is here')):
+        end = record.end
+        if record.kind == DATA_END:
+            return
+        yield from scan.found(record)
     report(f'offset {end}: the file ends here, without an index; the recording was cut off '
            'or the file damaged')
+
+
+def _by_index(data: Any, scan: _Scan, chunks: list[tuple[int, int, int]]) -> Iterator[Found]:
+    """The messages of chunks, which may overlap, in the order of time."""
+    waiting = sorted(chunks, reverse=True)
+    heads: list[tuple[int, int, Found, Iterator[Found]]] = []
+    while heads or waiting:
+        while waiting and (not heads or waiting[-1][0] <= heads[0][0]):
+            _, _, offset = waiting.pop()
+            _push(heads, offset, _indexed_chunk(data, scan, offset))
+        if heads:
+            _, offset, message, source = heapq.heappop(heads)
+            yield message
+            _push(heads, offset, source)
+
+
+def _indexed_chunk(data: Any, scan: _Scan, offset: int) -> Iterator[Found]:
+    record = next(_records(data, offset), None)
+    if record is None or record.kind != CHUNK:
+        scan.report(f'offset {offset}: no chunk is here, although the index names it')
+        return
+    yield from scan.found(record)
+
+
+def _push(heads: list[tuple[int, int, Found, Iterator[Found]]], offset: int,
+          source: Iterator[Found]) -> None:
+    message = next(source, None)
+    if message is not None:
+        heapq.heappush(heads, (message[3], offset, message, source))
+
+
+def _index(data: Any, scan: _Scan) -> list[tuple[int, int, int]]:
+    """First and last log time and offset of each chunk, by the summary; none without one."""
+    at = len(data) - _FOOTER_BYTES
+    if at < len(MAGIC) or data[-len(MAGIC):] != MAGIC or data[at] != FOOTER:
+        return []
+    start, = struct.unpack_from('<Q', data, at + _HEAD.size)
+    chunks = []
+    try:
+        for record in _records(data, start or at):
+            if record.kind == CHUNK_INDEX:
+                chunks.append(_CHUNK_INDEX.unpack_from(record.body))
+            scan.message(record)
+            if record.kind == FOOTER:
+                return chunks
+    except (struct.error, ValueError):
+        pass
+    return []
 
 
 def _records(data: Any, at: int) -> Iterator[_Record]:

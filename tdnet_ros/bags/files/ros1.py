@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import bz2
 from collections.abc import Callable, Iterator
+import re
 import struct
 from typing import Any, NamedTuple
 
@@ -11,6 +12,10 @@ from lz4.frame import decompress as lz4_decompress
 MAGIC = b'#ROSBAG V2.0\n'
 MESSAGE, CHUNK, CONNECTION = 2, 5, 7
 KNOWN = frozenset(range(2, 8))
+_OP = re.compile(b'\\x04\\x00\\x00\\x00op=[\\x02\\x05\\x07]', re.DOTALL)
+'''In the header of a message, chunk or connection.'''
+HEADER_BYTES = 4096
+'''A header begins at most so much before its op.'''
 _UNPACK: dict[bytes, Callable[[bytes], bytes]] = {
     b'none': bytes, b'bz2': bz2.decompress, b'lz4': lz4_decompress}
 
@@ -36,16 +41,23 @@ def scan_ros1(data: Any, report: Callable[[str], None]) -> Iterator[Found]:
         return
     end, damaged = len(MAGIC), False
     connections: dict[bytes, tuple[str, str, str]] = {}
-    for record in _records(data, end):
-        end = record.end
-        try:
-            if record.fields[b'op'][0] == CHUNK:
-                yield from _chunk(record, connections)
-            elif not record.missing:
-                _note(record, connections)
-        except Exception as error:  # decompressors and damaged bytes raise nearly anything
-            damaged = True
-            report(f'offset {record.offset}: {" ".join(str(error).split())}')
+    while True:
+        for record in _records(data, end):
+            end = record.end
+            try:
+                if record.fields[b'op'][0] == CHUNK:
+                    yield from _chunk(record, connections)
+                elif not record.missing:
+                    _note(record, connections)
+            except Exception as error:  # decompressors and damaged bytes raise nearly anything
+                damaged = True
+                report(f'offset {record.offset}: {" ".join(str(error).split())}')
+        following = _next_record(data, end, CHUNK)
+        if following is None:
+            break
+        damaged = True
+        report(f'offset {end}: no record is here')
+        end = following
     if end != len(data) or not damaged:
         report(f'offset {min(end, len(data))}: no record beyond this place, or no index; the '
                'recording was cut off or the file damaged')
@@ -56,17 +68,40 @@ def _chunk(record: _Record, connections: dict[bytes, tuple[str, str, str]]) -> I
     compression = record.fields[b'compression']
     if record.missing and compression != b'none':
         return
-    found = []
-    for inner in _records(_UNPACK[compression](record.data), 0):
-        if inner.missing:
+    raw = _UNPACK[compression](record.data)
+    found, end, broken = [], 0, -1
+    while True:
+        for inner in _records(raw, end):
+            if inner.missing:
+                break
+            end = inner.end
+            if inner.fields[b'op'][0] == MESSAGE and inner.fields[b'conn'] in connections:
+                seconds, nanoseconds = struct.unpack('<II', inner.fields[b'time'])
+                found.append((*connections[inner.fields[b'conn']],
+                              seconds * 1_000_000_000 + nanoseconds, inner.data))
+            else:
+                _note(inner, connections)
+        if end < len(raw) and broken < 0:
+            broken = end
+        following = _next_record(raw, end, MESSAGE)
+        if following is None:
             break
-        if inner.fields[b'op'][0] == MESSAGE and inner.fields[b'conn'] in connections:
-            seconds, nanoseconds = struct.unpack('<II', inner.fields[b'time'])
-            found.append((*connections[inner.fields[b'conn']],
-                          seconds * 1_000_000_000 + nanoseconds, inner.data))
-        else:
-            _note(inner, connections)
+        end = following
     yield from sorted(found, key=lambda message: message[3])
+    if broken >= 0 and not record.missing:
+        raise ValueError(f'the chunk here is damaged {broken} bytes into its messages')
+
+
+def _next_record(data: Any, at: int, kind: int) -> int | None:
+    """Where the next whole record of a kind begins after a damaged place."""
+    for match in _OP.finditer(data, at):
+        for offset in range(match.start() - 4, max(at, match.start() - HEADER_BYTES), -1):
+            length, = struct.unpack_from('<I', data, offset)
+            if match.end() - offset - 4 <= length <= HEADER_BYTES:
+                record = next(_records(data, offset), None)
+                if record is not None and record.fields[b'op'][0] == kind and not record.missing:
+                    return offset
+    return None
 
 
 def _note(record: _Record, connections: dict[bytes, tuple[str, str, str]]) -> None:

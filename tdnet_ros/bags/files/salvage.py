@@ -1,4 +1,4 @@
-"""What can be read of a damaged storage file, record by record, without its index."""
+"""The messages of a storage file, as many as can be read, without rosbags' help."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
@@ -6,7 +6,7 @@ import mmap
 from pathlib import Path
 from typing import NamedTuple
 
-from tdnet_ros.bags.files.mcap import scan_mcap
+from tdnet_ros.bags.files.mcap import NEVER, scan_mcap
 from tdnet_ros.bags.files.ros1 import scan_ros1
 from tdnet_ros.bags.files.sqlite import scan_sqlite
 
@@ -25,14 +25,18 @@ class Scanned(NamedTuple):
     data: bytes
 
 
-def scan(path: Path, report: Report) -> Iterator[Scanned]:
-    """Yield the messages of a .mcap, .db3 or .bag file; damage is reported, not raised."""
+def scan(path: Path, report: Report, start_ns: int = 0,
+         stop_ns: int = NEVER) -> Iterator[Scanned]:
+    """Yield the messages of a .mcap, .db3 or .bag file; damage is reported, not raised.
+
+    Those before `start_ns` and from `stop_ns` on can be left out, but need not be.
+    """
     if path.suffix == '.db3':
         yield from map(Scanned._make, scan_sqlite(path, report))
         return
     if path.stat().st_size == 0:
         report('offset 0: the file is empty')
         return
-    read = scan_mcap if path.suffix == '.mcap' else scan_ros1
     with path.open('rb') as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        yield from map(Scanned._make, read(data, report))
+        yield from map(Scanned._make, scan_mcap(data, report, start_ns, stop_ns)
+                       if path.suffix == '.mcap' else scan_ros1(data, report))

@@ -1,42 +1,74 @@
-"""The rows of a rosbag2 sqlite3 file, up to the first that is damaged."""
+"""The rows of a rosbag2 sqlite3 file, past those that are damaged."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 import os
 from pathlib import Path
+import re
 import shutil
 import sqlite3
 import struct
 from tempfile import TemporaryDirectory
 
+MOST_DAMAGED = 1000
+'''Rows one after the other that are tried before the rest is given up.'''
+ROWS = 'SELECT id, topic_id, timestamp, data FROM messages WHERE id > ? ORDER BY id'
+
 Found = tuple[str, str, str, int, bytes]
 '''Topic, type, definition, log time in ns, data.'''
+Report = Callable[[str], None]
 
 
-def scan_sqlite(path: Path, report: Callable[[str], None]) -> Iterator[Found]:
-    """Yield messages in the order of their rows; damage is reported with its row."""
-    with TemporaryDirectory(prefix='tdnet_bag_') as folder:
-        yield from _rows(_padded(path, Path(folder)), report)
-
-
-def _rows(path: Path, report: Callable[[str], None]) -> Iterator[Found]:
-    row = 0
+def scan_sqlite(path: Path, report: Report) -> Iterator[Found]:
+    """Yield messages in the order of their rows; damage is reported with its offset."""
     try:
-        database = sqlite3.connect(f'file:{path}?mode=ro&immutable=1', uri=True,
-                                   check_same_thread=False)
-        topics = {key: (name, kind) for key, name, kind in
-                  database.execute('SELECT id, name, type FROM topics')}
-        definitions = _definitions(database)
-        for number, key, logged_ns, data in database.execute(
-                'SELECT id, topic_id, timestamp, data FROM messages ORDER BY id'):
-            row = number
-            name, kind = topics[key]
-            yield name, kind, definitions.get(kind, ''), logged_ns, data
-    except (sqlite3.Error, KeyError) as error:
-        report(f'after row {row} of its messages: {error}')
+        with TemporaryDirectory(prefix='tdnet_bag_') as folder:
+            whole = _padded(path, Path(folder), report)
+            cut = whole != path
+            database = sqlite3.connect(f'file:{whole}?mode=ro&immutable=1', uri=True,
+                                       check_same_thread=False)
+            try:
+                yield from _rows(database, report, cut)
+            finally:
+                database.close()
+    except sqlite3.Error as error:
+        report(f'offset 0: {error}')
 
 
-def _padded(path: Path, folder: Path) -> Path:
+def _rows(database: sqlite3.Connection, report: Report, cut: bool) -> Iterator[Found]:
+    topics = {key: (name, kind) for key, name, kind in
+              database.execute('SELECT id, name, type FROM topics')}
+    definitions = _definitions(database)
+    row = tried = 0
+    broken: list[int] = []
+    while tried - row <= MOST_DAMAGED:
+        try:
+            for number, key, logged_ns, data in database.execute(ROWS, (tried,)):
+                row = tried = number
+                if key in topics and isinstance(data, bytes):
+                    name, kind = topics[key]
+                    yield name, kind, definitions.get(kind, ''), logged_ns, data
+            break
+        except sqlite3.Error:
+            tried += 1
+            broken.append(tried)
+    if broken and not cut:
+        report(_damage(database, broken))
+
+
+def _damage(database: sqlite3.Connection, broken: list[int]) -> str:
+    """Where the first damaged page is, and which row is damaged first."""
+    page_bytes, = database.execute('PRAGMA page_size').fetchone()
+    try:
+        verdict = ' '.join(text for text, in database.execute('PRAGMA integrity_check(1)'))
+    except sqlite3.Error as error:
+        verdict = str(error)
+    page = re.search(r'page (\d+)', verdict, re.IGNORECASE)
+    place = f'offset {(int(page[1]) - 1) * page_bytes}: ' if page else ''
+    return f'{place}damaged; of its messages row {broken[0]} is the first that cannot be read'
+
+
+def _padded(path: Path, folder: Path, report: Report) -> Path:
     """The file or, where its end is missing, a copy of its full length: else nothing opens it."""
     with path.open('rb') as file:
         head = file.read(32)
@@ -44,9 +76,10 @@ def _padded(path: Path, folder: Path) -> Path:
         return path
     page, = struct.unpack('>H', head[16:18])
     pages, = struct.unpack('>I', head[28:32])
-    length = (65536 if page == 1 else page) * pages
-    if path.stat().st_size >= length:
+    size, length = path.stat().st_size, (65536 if page == 1 else page) * pages
+    if size >= length:
         return path
+    report(f'offset {size}: the file ends here, {length - size} bytes too early')
     copy = Path(shutil.copy(path, folder))
     os.truncate(copy, length)
     return copy

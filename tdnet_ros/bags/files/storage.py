@@ -15,6 +15,7 @@ from rosbags.rosbag1 import Reader as Ros1Reader
 from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
+from tdnet_ros.bags.files.mcap import NEVER
 from tdnet_ros.bags.files.salvage import scan
 from tdnet_ros.bags.reading import Message
 
@@ -23,9 +24,8 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-ROS1 = '.bag'
-SUFFIXES = ('.mcap', '.db3', ROS1)
-NEVER = 2 ** 63 - 1
+MCAP, ROS1 = '.mcap', '.bag'
+SUFFIXES = (MCAP, '.db3', ROS1)
 
 
 @dataclass
@@ -50,11 +50,13 @@ class StorageFile:
     """Its topics and its messages, as CDR; what is damaged is told to `report`."""
 
     def __init__(self, path: Path, report: Callable[[str], None],
-                 packed_messages: bool = False) -> None:
+                 packed_messages: bool = False, name: Path | None = None) -> None:
+        """Open a file; `name` is what it was unpacked from, if it was."""
         self.path = path
         self.topics: dict[str, Topic] = {}
         self.start_ns, self.end_ns = NEVER, 0
-        self._report = lambda damage: report(f'{path}: {damage}')
+        self._report = lambda damage: report(
+            f'{path}: {damage}' if name in (None, path) else f'{name}: unpacked: {damage}')
         self._packed = packed_messages
         self._reader: Any = None
         try:
@@ -102,10 +104,13 @@ class StorageFile:
             self.end_ns = max(self.end_ns, found.logged_ns + 1)
 
     def _read(self, topics: Collection[str], start_ns: int, stop_ns: int) -> Iterator[_Found]:
-        """Read with the index and, where that fails, what a scan finds beyond."""
+        """Read with rosbags and, where that fails, what a scan finds beyond.
+
+        MCAP is always scanned: rosbags does not notice all damage.
+        """
         passed: Counter[str] = Counter()  # messages at the last log time, by topic
         last_ns = start_ns
-        if self._reader is not None:
+        if self._reader is not None and self.path.suffix != MCAP:
             indexed = self._indexed(topics, start_ns, stop_ns)
             while True:
                 try:
@@ -119,7 +124,7 @@ class StorageFile:
                 last_ns = found.logged_ns
                 passed[found.topic] += 1
                 yield found
-        for item in scan(self.path, self._report):
+        for item in scan(self.path, self._report, last_ns, stop_ns):
             if item.topic in topics and last_ns <= item.logged_ns < stop_ns:
                 if item.logged_ns == last_ns and passed[item.topic] > 0:
                     passed[item.topic] -= 1

@@ -74,37 +74,44 @@ def prepare(path: Path, options: LabelOptions) -> BagJob:
     """Look into a bag and plan its labelling; BagError says why it cannot be."""
     bag = Bag(path)
     try:
-        cameras = plan_cameras(bag, options)
-        card = find_model(options.model, options.weights or None)
-        identity = {**_identity(options, card), 'input_bytes': bag.bytes}
-        kinds: dict[str, str] = {}
-        for camera in cameras:
-            kinds |= Encoder(card, options).types(camera)
-        channels = output_channels(kinds)
-        copied = copied_channels(bag, channels) if options.copy_input else {}
-        start_ns = bag.start_ns + round(options.start_s * 1e9)
-        stop_ns = bag.end_ns
-        if options.duration_s is not None:
-            stop_ns = min(stop_ns, start_ns + round(options.duration_s * 1e9))
-        if start_ns >= stop_ns:
-            raise BagError(f'{path} ends {(bag.end_ns - bag.start_ns) / 1e9:.3f} s after its '
-                           f'start: nothing is left from --start {options.start_s:g} on')
-        share = (stop_ns - start_ns) / max(bag.end_ns - bag.start_ns, 1) / options.every
-        count = sum(bag.topics[camera.topic].count for camera in cameras)
-        return BagJob(path, options, identity, cameras, tuple({**channels, **copied}.items()),
-                      frozenset(copied), start_ns, stop_ns, max(1, round(count * share)))
+        return _planned(bag, options)
+    except BagError as error:
+        raise BagError('; '.join([str(error), *bag.problems])) from error
     finally:
         bag.close()
 
 
-def _identity(options: LabelOptions, card: ModelCard) -> dict[str, Any]:
+def _planned(bag: Bag, options: LabelOptions) -> BagJob:
+    cameras = plan_cameras(bag, options)
+    card = find_model(options.model, options.weights or None)
+    kinds: dict[str, str] = {}
+    for camera in cameras:
+        kinds |= Encoder(card, options).types(camera)
+    channels = output_channels(kinds)
+    copied = copied_channels(bag, channels) if options.copy_input else {}
+    start_ns = bag.start_ns + round(options.start_s * 1e9)
+    stop_ns = bag.end_ns
+    if options.duration_s is not None:
+        stop_ns = min(stop_ns, start_ns + round(options.duration_s * 1e9))
+    if start_ns >= stop_ns:
+        raise BagError(f'{bag.path} ends {(bag.end_ns - bag.start_ns) / 1e9:.3f} s after its '
+                       f'start: nothing is left from --start {options.start_s:g} on')
+    share = (stop_ns - start_ns) / max(bag.end_ns - bag.start_ns, 1) / options.every
+    count = sum(bag.topics[camera.topic].count for camera in cameras)
+    return BagJob(bag.path, options, _identity(bag, options, card), cameras,
+                  tuple({**channels, **copied}.items()), frozenset(copied), start_ns, stop_ns,
+                  max(1, round(count * share)))
+
+
+def _identity(bag: Bag, options: LabelOptions, card: ModelCard) -> dict[str, Any]:
     """Everything that labels depend on, but for the device, as plain values."""
     digest = ''
     if card.weights is not None:
         digest = hashlib.sha256(card.weights.read_bytes()).hexdigest()[:16]
     plain = {name: list(value) if isinstance(value, tuple) else value
              for name, value in asdict(options).items() if name not in ('device', 'weights')}
-    return {**plain, 'model': card.name, 'weights_sha256': digest}
+    return {**plain, 'model': card.name, 'weights_sha256': digest, 'input_bytes': bag.bytes,
+            'input_start_ns': bag.start_ns, 'input_end_ns': bag.end_ns}
 
 
 def _topic_record(camera: Camera, tallies: Sequence[TopicTally]) -> TopicRecord:

@@ -55,6 +55,7 @@ class Labeller:
         self.encoder = Encoder(self.segmenter.card, options)
         self._pool = ThreadPoolExecutor(THREADS, 'bag images')
         self._course: _Course | None = None
+        self._batch_limit = 0
         self._stack = ExitStack()
         self._stack.callback(self._pool.shutdown, cancel_futures=True)
         self._stack.callback(self._leave)
@@ -65,6 +66,7 @@ class Labeller:
 
         `stop` ends the chunk early. BagError says why it cannot be read or written.
         """
+        self._measure_batches(len(job.cameras))
         try:
             result = self._label(job, self._course_to(job), on_frame, stop)
         except BaseException:
@@ -89,18 +91,27 @@ class Labeller:
                 logged_ns = item.message.logged_ns
                 if end.before(logged_ns, stop is not None and stop.is_set()):
                     course.reader.put_back(item)
+                    frames.flush(writer)
                     following = frames.place(item)
                     break
                 end.passed(logged_ns, item.camera is not None)
                 frames.take(item, writer)
                 if item.camera is not None:
                     on_frame()
+            else:
+                frames.flush(writer)
             metadata = writer.finish()
         result = ChunkResult(
             job.number, frames.tallies, metadata, end.last_ns, following,
             time.perf_counter() - started, str(self.segmenter.device), list(course.bag.problems))
         result.write(job.out / f'{job.name}.json')
         return result
+
+    def _measure_batches(self, cameras: int) -> None:
+        """Find out once how many cameras' frames are faster together, as the node does."""
+        if cameras > max(self._batch_limit, 1):
+            self._batch_limit = cameras
+            self.segmenter.measure_batches(self.segmenter.input_size, cameras)
 
     def _course_to(self, job: ChunkJob) -> _Course:
         """Go on if the last chunk ended where this one starts; else go there."""

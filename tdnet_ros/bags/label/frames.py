@@ -19,7 +19,10 @@ FAILED = 'the frame before failed'
 
 
 class Frames:
-    """Labels items in their order, each with its camera's memory."""
+    """Labels items in their order, each with its camera's memory.
+
+    Where batches are faster the frames of several cameras go through the network together.
+    """
 
     def __init__(self, job: ChunkJob, tracks: list[CameraTrack], segmenter: VideoSegmenter,
                  encoder: Encoder, pool: Executor) -> None:
@@ -29,6 +32,7 @@ class Frames:
         self._segmenter = segmenter
         self._encoder = encoder
         self._pool = pool
+        self._waiting: list[Item] = []
 
     def warm(self, item: Item) -> None:
         """Let a frame of before the start fill the memory, if it is one that was in it."""
@@ -38,41 +42,64 @@ class Frames:
             self._segmenter.step(image.frame, track.memory)
 
     def take(self, item: Item, writer: ChunkWriter) -> None:
-        """Label a frame, or copy a message."""
-        message = item.message
-        if item.copied:
-            writer.put(message.logged_ns, [(message.topic, message.cdr)], len(message.cdr))
-        if item.camera is not None:
-            self._take_frame(item, item.camera, writer)
+        """Label a frame, or copy a message: at once or, at the latest, in `flush`."""
+        if item.camera is not None and item.camera in {other.camera for other in self._waiting}:
+            self.flush(writer)
+        self._waiting.append(item)
+        frames = sum(other.camera is not None for other in self._waiting)
+        most = len(self._cameras) if self._segmenter.batch > 1 else 1
+        if not 0 < frames < most:
+            self.flush(writer)
+
+    def flush(self, writer: ChunkWriter) -> None:
+        """Label all that waits."""
+        items, self._waiting = self._waiting, []
+        outcomes = self._labelled(items)
+        for index, item in enumerate(items):
+            message = item.message
+            if item.copied:
+                writer.put(message.logged_ns, [(message.topic, message.cdr)], len(message.cdr))
+            if item.camera is not None:
+                self._finish(item, item.camera, outcomes.get(index), writer)
 
     def place(self, item: Item) -> Place:
-        """Where labelling stands before this item."""
+        """Where labelling stands before this item; nothing may wait."""
         return Place(item.message.logged_ns, tuple(
             track.state(seen) for track, seen in zip(self._tracks, item.seen)))
 
-    def _take_frame(self, item: Item, index: int, writer: ChunkWriter) -> None:
+    def _labelled(self, items: list[Item]) -> dict[int, Segmentation | Exception]:
+        """The labels of the frames among items, by index, or why the network failed."""
+        turns = []
+        for index, item in enumerate(items):
+            if item.camera is None or item.image is None:
+                continue
+            image, track = item.image.result(), self._tracks[item.camera]
+            if image.frame is not None and track.stale_reason(image.stamp_ns) is None:
+                turns.append((index, image.frame, track.memory))
+        outcomes = self._segmenter.step_batch(
+            [frame for _, frame, _ in turns], [memory for _, _, memory in turns],
+            confidence=any(camera.confidence or camera.points for camera in self._cameras))
+        return {turns[number][0]: outcome for number, outcome in outcomes}
+
+    def _finish(self, item: Item, index: int, outcome: Segmentation | Exception | None,
+                writer: ChunkWriter) -> None:
+        """Count a frame and write its labels."""
         assert item.image is not None
         logged_ns, image = item.message.logged_ns, item.image.result()
         camera, track = self._cameras[index], self._tracks[index]
         tally = self.tallies[camera.topic]
         if item.seen[index] == 0:
             writer.put(logged_ns, self._encoder.names(camera, image.header or _no_header()), 0)
-        stale = track.stale_reason(image.stamp_ns)
-        if stale is not None:
+        if isinstance(outcome, Segmentation):
+            track.labelled(logged_ns, image.stamp_ns, outcome.reset_reason is not None)
+            self._write(item, camera, image, outcome, writer)
+        elif outcome is not None:  # out of memory, for one: the next frame is tried afresh
+            track.broke(FAILED)
+            tally.failed.append({'stamp_ns': image.stamp_ns, 'why': one_line(outcome)})
+        elif (stale := track.stale_reason(image.stamp_ns)) is not None:
             tally.skipped.append({'stamp_ns': image.stamp_ns, 'why': stale})
-        elif image.frame is None:
-            tally.failed.append({'stamp_ns': image.stamp_ns, 'why': image.why})
         else:
-            try:
-                result = self._segmenter.step(
-                    image.frame, track.memory,
-                    confidence=bool(camera.confidence or camera.points))
-            except Exception as error:  # out of memory, for one: the next frame is tried afresh
-                track.broke(FAILED)
-                tally.failed.append({'stamp_ns': image.stamp_ns, 'why': one_line(error)})
-                return
-            track.labelled(logged_ns, image.stamp_ns, result.reset_reason is not None)
-            self._write(item, camera, image, result, writer)
+            tally.failed.append({'stamp_ns': image.stamp_ns, 'why': image.why})
 
     def _write(self, item: Item, camera: Camera, image: Decoded, result: Segmentation,
                writer: ChunkWriter) -> None:

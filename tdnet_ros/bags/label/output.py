@@ -66,12 +66,13 @@ class Output:
         return f'{self.name}_{number}'
 
     def publish(self, results: Sequence[ChunkResult], record: LabelRecord) -> None:
-        """Make the chunks that are done, one at least, a bag with its record."""
+        """Make the chunks that are done a bag, with a record of how far it is."""
         try:
-            text = yaml.safe_dump({INFORMATION: merged(results)}, sort_keys=False)
-            partial = self.part / 'metadata.yaml.partial'
-            partial.write_text(text, encoding='utf-8')
-            partial.replace(self.part / 'metadata.yaml')
+            if results:
+                text = yaml.safe_dump({INFORMATION: merged(results)}, sort_keys=False)
+                partial = self.part / 'metadata.yaml.partial'
+                partial.write_text(text, encoding='utf-8')
+                partial.replace(self.part / 'metadata.yaml')
             record.write(self.part)
         except OSError as error:
             raise BagError(f'cannot write {self.part}: {error.strerror or error}') from error

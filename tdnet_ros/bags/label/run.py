@@ -108,8 +108,7 @@ class BagRun:
     def _publish(self) -> LabelRecord:
         seconds = self._before_s + time.perf_counter() - self._started
         record = self.job.record(self.results, seconds)
-        if self.results:
-            self.output.publish(self.results, record)
+        self.output.publish(self.results, record)
         return record
 
 

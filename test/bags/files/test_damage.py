@@ -1,0 +1,97 @@
+"""Damaged storage files: nothing is lost in silence, and what lies beyond damage is found."""
+from __future__ import annotations
+
+from collections.abc import Callable
+import os
+from pathlib import Path
+import random
+
+import pytest
+
+from bags.label_material import FORMATS, drive, write_bag
+from tdnet_ros.bags.files.bag import Bag
+
+FRAMES = 40
+TOPIC = '/front/image_raw'
+
+
+def storage(bag: Path) -> Path:
+    """The largest file of a bag."""
+    if bag.is_file():
+        return bag
+    return max(bag.iterdir(), key=lambda file: file.stat().st_size)
+
+
+def read(bag: Path) -> tuple[list[int], list[str]]:
+    """Log times of the frames that can be read, and what is damaged."""
+    with_damage = Bag(bag)
+    logged = [message.logged_ns for message in with_damage.messages([TOPIC])]
+    with_damage.close()
+    return logged, with_damage.problems
+
+
+def zeros(file: Path, at: int, count: int = 4096) -> None:
+    with file.open('r+b') as target:
+        target.seek(at)
+        target.write(bytes(count))
+
+
+def noise(file: Path, at: int, count: int = 4096) -> None:
+    with file.open('r+b') as target:
+        target.seek(at)
+        target.write(random.Random(at).randbytes(count))
+
+
+@pytest.mark.parametrize('spoil', [zeros, noise])
+@pytest.mark.parametrize('kind', [kind for kind in FORMATS if not kind.startswith('zstd')])
+def test_damage_costs_the_frames_that_it_hits(tmp_path: Path, kind: str,
+                                              spoil: Callable[[Path, int], None]) -> None:
+    """4 KiB are spoiled, at one place after the other until a frame cannot be read."""
+    bag = write_bag(tmp_path / 'drive', drive(FRAMES), kind)
+    file = storage(bag)
+    wanted = [item.logged_ns for item in drive(FRAMES)]
+    assert read(bag) == (wanted, [])
+    size = file.stat().st_size
+    for at in range(size // 4, size // 2, 2048):
+        content = file.read_bytes()
+        spoil(file, at)
+        logged, problems = read(bag)
+        assert [logged_ns for logged_ns in logged if logged_ns not in wanted] == []
+        assert len(logged) >= FRAMES - 3
+        if len(logged) < FRAMES:
+            assert len(problems) == 1 and f'{file}: offset ' in problems[0], at
+            break
+        file.write_bytes(content)
+    else:
+        raise AssertionError('no place was found where damage costs a frame')
+
+
+@pytest.mark.parametrize('kind', FORMATS)
+def test_a_cut_file_gives_what_is_there(tmp_path: Path, kind: str) -> None:
+    bag = write_bag(tmp_path / 'drive', drive(FRAMES), kind)
+    file = storage(bag)
+    wanted = [item.logged_ns for item in drive(FRAMES)]
+    os.truncate(file, int(0.8 * file.stat().st_size))
+    logged, problems = read(bag)
+    assert FRAMES // 2 <= len(logged) < FRAMES
+    assert sorted({*logged} & {*wanted}) == logged
+    assert f'{file}: offset ' in problems[0]
+
+
+def test_a_chunk_that_is_lost_does_not_cost_the_others(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / 'drive', drive(400))
+    file = storage(bag)
+    whole, _ = read(bag)
+    for size in (1, 2 ** 40):  # the length of the second chunk
+        content = bytearray(file.read_bytes())
+        second = content.index(b'\x06', 43 + 2 ** 20)
+        while int.from_bytes(content[second + 1:second + 9], 'little') > len(content):
+            second = content.index(b'\x06', second + 1)
+        spoiled = content[:second + 1] + size.to_bytes(8, 'little') + content[second + 9:]
+        file.write_bytes(spoiled)
+        for end in (len(spoiled), len(spoiled) - 100):  # with its index, and without
+            os.truncate(file, end)
+            logged, problems = read(bag)
+            assert len(whole) - 130 < len(logged) and sorted({*logged}) == logged
+            assert len(logged) == len(whole) or problems
+        file.write_bytes(content)
