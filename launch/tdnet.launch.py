@@ -8,7 +8,6 @@ from launch.actions import (
     ExecuteProcess,
     OpaqueFunction,
     RegisterEventHandler,
-    SetEnvironmentVariable,
 )
 from launch.event_handlers import OnProcessIO
 from launch.events.process import ProcessIO
@@ -18,6 +17,8 @@ from launch_ros.actions import Node
 SHARE = get_package_share_directory('tdnet_ros')
 CONFIG = os.path.join(SHARE, 'config')
 ACTIVE = b'active: labels'
+RECORDER_S = '3'
+PROFILES = 'FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE'
 
 # Empty: the parameter file decides.
 ARGUMENTS = {
@@ -38,7 +39,7 @@ ARGUMENTS = {
     'rate': ('1.0', 'Speed of the playback.'),
     'loop': ('false', 'Play the bag over and over.'),
     'record': ('', 'Directory of a bag to record inputs and results into.'),
-    'fastdds_profile': (os.path.join(CONFIG, 'fastdds.xml'),
+    'fastdds_profile': (os.environ.get(PROFILES[0]) or os.path.join(CONFIG, 'fastdds.xml'),
                         'Fast DDS profile that lets large images through; empty: none.'),
 }
 
@@ -61,7 +62,7 @@ def _actions(context: LaunchContext) -> list:
     if bags and given['log_level'] in ('debug', 'info'):
         bags = [_once_active(node, bags)]
     rviz = [_rviz(given)] if _is_true(given['rviz']) else []
-    return [*_profile(given['fastdds_profile']), *bags, node, *rviz]
+    return [*bags, node, *rviz]
 
 
 def _once_active(node: Node, actions: list) -> RegisterEventHandler:
@@ -77,10 +78,9 @@ def _once_active(node: Node, actions: list) -> RegisterEventHandler:
         target_action=node, on_stdout=on_output, on_stderr=on_output))
 
 
-def _profile(path: str) -> list:
-    """Point Fast DDS 2 and 3 at the profile."""
-    names = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
-    return [SetEnvironmentVariable(name, path) for name in names if path]
+def _environment(given: dict) -> dict:
+    """Point Fast DDS 2 and 3 at the profile, here and in no other process of an including file."""
+    return {name: given['fastdds_profile'] for name in PROFILES if given['fastdds_profile']}
 
 
 def _node(given: dict) -> Node:
@@ -91,7 +91,7 @@ def _node(given: dict) -> Node:
                     ('cloud_in', given['cloud_topic']),
                     ('camera_info', _camera_info(given['image_topic']))],
         arguments=['--ros-args', '--log-level', given['log_level']], output='screen',
-        emulate_tty=True)
+        emulate_tty=True, additional_env=_environment(given))
 
 
 def _rviz(given: dict) -> Node:
@@ -100,14 +100,18 @@ def _rviz(given: dict) -> Node:
     return Node(
         package='rviz2', executable='rviz2', arguments=['-d', os.path.join(CONFIG, 'tdnet.rviz')],
         parameters=[{'use_sim_time': _uses_sim_time(given)}],
-        remappings=[('/image', _in_namespace(given, given['image_topic'])), *outputs])
+        remappings=[('/image', _in_namespace(given, given['image_topic'])), *outputs],
+        additional_env=_environment(given))
 
 
 def _play(given: dict) -> ExecuteProcess:
     loop = ['--loop'] if _is_true(given['loop']) else []
+    # A recorder in simulated time subscribes when it gets /clock, which comes meanwhile.
+    delay = ['--delay', RECORDER_S] if given['record'] else []
     return ExecuteProcess(
-        cmd=['ros2', 'bag', 'play', given['bag'], '--clock', '--rate', given['rate'], *loop],
-        output='screen')
+        cmd=['ros2', 'bag', 'play', given['bag'], '--clock', '--rate', given['rate'], *loop,
+             *delay],
+        output='screen', additional_env=_environment(given))
 
 
 def _record(given: dict) -> ExecuteProcess:
@@ -123,7 +127,7 @@ def _record(given: dict) -> ExecuteProcess:
     return ExecuteProcess(
         cmd=['ros2', 'bag', 'record', '--output', given['record'], *sim_time, *option,
              *topics],
-        output='screen')
+        output='screen', additional_env=_environment(given))
 
 
 def _overrides(given: dict) -> dict:

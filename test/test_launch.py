@@ -107,17 +107,25 @@ def test_a_bag_means_simulated_time() -> None:
     assert overrides(bag='drive', use_sim_time='false') == {'use_sim_time': False}
 
 
-def test_the_dds_profile_is_set_for_both_generations() -> None:
-    def profile(**given: str) -> dict[str, str]:
-        context = launch.LaunchContext()
-        return {action.name[0].perform(context): action.value[0].perform(context)
-                for action in actions(**given)
-                if isinstance(action, launch.actions.SetEnvironmentVariable)}
+def test_every_process_gets_the_dds_profile_of_both_generations(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also those that start later, when the scope of an including file is gone."""
+    monkeypatch.delenv('FASTRTPS_DEFAULT_PROFILES_FILE', raising=False)
 
-    variables = 'FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE'
-    assert set(profile()) == set(variables)
-    assert all(Path(path).read_text().startswith('<?xml') for path in profile().values())
-    assert profile(fastdds_profile='') == {}
+    def profiles(**given: str) -> list[dict[str, str]]:
+        context = launch.LaunchContext()
+        return [{name[0].perform(context): path[0].perform(context)
+                 for name, path in action.additional_env or ()}
+                for action in actions(**given, bag='drive', record='out', rviz='true',
+                                      log_level='warn')]
+
+    assert len(profiles()) == 4
+    for profile in profiles():
+        assert set(profile) == {'FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE'}
+        assert all(Path(path).read_text().startswith('<?xml') for path in profile.values())
+    assert profiles(fastdds_profile='') == [{}] * 4
+    monkeypatch.setenv('FASTRTPS_DEFAULT_PROFILES_FILE', '/etc/own.xml')
+    assert profiles()[0]['FASTDDS_DEFAULT_PROFILES_FILE'] == '/etc/own.xml'
 
 
 def test_rviz_is_optional() -> None:
@@ -132,7 +140,7 @@ def test_bag_and_record_run_ros2_bag(
     found = actions(bag='drive', record='out', rate='0.5', loop='true', log_level='warn',
                     image_topic='/camera/image_raw', namespace='robot')
     record, play = (command(action) for action in processes(found))
-    assert play == 'ros2 bag play drive --clock --rate 0.5 --loop'
+    assert play == 'ros2 bag play drive --clock --rate 0.5 --loop --delay 3'
     assert record == (
         f'ros2 bag record --output out --use-sim-time {option}/camera/image_raw '
         '/camera/camera_info /robot/tdnet/labels/compressed /robot/tdnet/label_info '
@@ -152,6 +160,11 @@ def test_compressed_images_are_labelled_and_recorded_as_such() -> None:
     assert overrides(**given) == {'image_transport': 'compressed'}
     record = command(processes(actions(record='out', log_level='warn', **given))[0])
     assert ' /camera/image_raw/compressed /camera/camera_info ' in record
+
+
+def test_playback_without_a_recording_starts_at_once() -> None:
+    assert command(processes(actions(bag='drive', log_level='warn'))[0]) == (
+        'ros2 bag play drive --clock --rate 1.0')
 
 
 def test_a_bag_waits_until_the_node_is_active() -> None:
