@@ -132,13 +132,13 @@ class NodeParameters:
 _FIELDS = {field.name: field for field in dataclasses.fields(NodeParameters)}
 
 
-def declare(node: Node) -> tuple[NodeParameters, list[str]]:
-    """Declare all parameters; returns them and what is wrong with the values given to the node.
+def declare(node: Node) -> tuple[NodeParameters, dict[str, str]]:
+    """Declare all parameters; returns them and what is wrong with the values given, by name.
 
     A value that does not fit is replaced by the default, so that a node with a wrong parameter
     file comes up and can say what is wrong with it.
     """
-    problems: list[str] = []
+    problems: dict[str, str] = {}
     values: dict[str, Any] = {}
     for name, field in _FIELDS.items():
         default = list(field.default) if isinstance(field.default, tuple) else field.default
@@ -147,14 +147,14 @@ def declare(node: Node) -> tuple[NodeParameters, list[str]]:
         except (InvalidParameterTypeException, InvalidParameterValueException):
             given = _overrides(node).get(name)
             shown = f' is {given.value!r}' if given else ''
-            problems.append(f"parameter '{name}'{shown}: expected {_expected(field)}")
+            problems[name] = f"parameter '{name}'{shown}: expected {_expected(field)}"
             value = node.declare_parameter(name, default, _descriptor(field),
                                            ignore_override=True).value
         values[name] = value
     try:
         return NodeParameters().changed(values), problems
     except ValueError as error:
-        return NodeParameters(), [*problems, str(error)]
+        return NodeParameters(), {**problems, '': str(error)}
 
 
 def unknown_names(node: Node) -> list[str]:

@@ -96,7 +96,7 @@ class SegmentationNode(LifecycleNode):
         self._phase = 'configuring'
         settings = self._settings
         if self._problems:
-            raise ValueError('; '.join(self._problems))
+            raise ValueError('; '.join(self._problems.values()))
         height, width = settings.input_size
         segmenter = self._load(
             settings.model, settings.device, (height, width) if height else None,
@@ -212,6 +212,8 @@ class SegmentationNode(LifecycleNode):
         except ValueError as error:
             return SetParametersResult(successful=False, reason=str(error))
         self._settings = settings
+        for item in changes:
+            self._problems.pop(item.name, None)
         return SetParametersResult(successful=True)
 
     def _on_reset(self, request: Any, response: Any) -> Any:

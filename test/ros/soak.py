@@ -3,10 +3,12 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 import sys
 import tempfile
 import time
+from typing import NamedTuple
 
 from diagnostic_msgs.msg import DiagnosticArray
 import numpy as np
@@ -19,6 +21,16 @@ REPORT_S = 30.0
 OUTPUTS = {'labels': Image, 'confidence': Image, 'labels/compressed': CompressedImage,
            'overlay/compressed': CompressedImage}
 MAX_SLOPE_MIB = 1.0  # a minute, over the second half
+
+
+class Report(NamedTuple):
+    """Half a minute."""
+
+    minutes: float
+    p50_ms: float
+    memory_mib: float
+    labels: int
+    failed: int
 
 
 def main() -> int:
@@ -51,13 +63,13 @@ def _options() -> argparse.Namespace:
 
 
 def _drive(peer: Peer, node: NodeProcess, clip: list[np.ndarray], rate_hz: float,
-           seconds: float) -> list[tuple[float, ...]]:
-    """Send images evenly; one row per report: minutes, latency p50 and p99, memory in MiB."""
+           seconds: float) -> list[Report]:
+    """Send images evenly and report now and then."""
     diagnostics = peer.collect(DiagnosticArray, '/diagnostics')
     outputs = {topic: peer.collect(kind, f'/tdnet/{topic}') for topic, kind in OUTPUTS.items()}
     send = peer.sender()
     wait_for(lambda: latest_status(diagnostics, 'tdnet: device'), 'diagnostics')
-    rows: list[tuple[float, ...]] = []
+    rows: list[Report] = []
     start = time.monotonic()
     report = start + REPORT_S
     sent, came = 0, Counter[str]()
@@ -77,7 +89,7 @@ def _drive(peer: Peer, node: NodeProcess, clip: list[np.ndarray], rate_hz: float
 
 
 def _report(minutes: float, sent: int, came: Counter[str],
-            diagnostics: list[DiagnosticArray]) -> tuple[float, ...]:
+            diagnostics: list[DiagnosticArray]) -> Report:
     camera, device = (latest_status(diagnostics, f'tdnet: {name}') for name in ('image', 'device'))
     p50, p99 = (float(camera.get(f'latency {name} (ms)', 'nan')) for name in ('p50', 'p99'))
     memory = float(device['process memory (MiB)'])
@@ -86,18 +98,20 @@ def _report(minutes: float, sent: int, came: Counter[str],
     outputs = ' '.join(f'{topic} {count}' for topic, count in came.items())
     print(f'{minutes:6.1f} min  sent {sent} {counts}  came {outputs}  '
           f'latency p50 {p50:.1f} p99 {p99:.1f} ms  memory {memory:.1f} MiB', flush=True)
-    return minutes, p50, p99, memory
+    return Report(minutes, p50, memory, came['labels'], int(camera['frames failed']))
 
 
-def _judge(rows: list[tuple[float, ...]], code: int, log: str) -> int:
+def _judge(rows: list[Report], code: int, log: str) -> int:
     if code != 0 or len(rows) < 2:
         print(f'exit code {code} after {len(rows)} reports:\n{log}', file=sys.stderr)
         return 1
-    minutes, p50, _, memory = np.array(rows[len(rows) // 2 - 1:]).T
-    slope = np.polyfit(minutes, memory, 1)[0]
-    print(f'exit code 0, latency p50 {rows[0][1]:.1f} -> {p50[-1]:.1f} ms, '
-          f'memory slope {slope:+.3f} MiB a minute over the second half')
-    return int(slope > MAX_SLOPE_MIB)
+    half = rows[len(rows) // 2 - 1:]
+    slope = np.polyfit([row.minutes for row in half], [row.memory_mib for row in half], 1)[0]
+    stopped = any(after.labels == before.labels for before, after in pairwise(rows))
+    print(f'exit code 0, latency p50 {rows[0].p50_ms:.1f} -> {rows[-1].p50_ms:.1f} ms, '
+          f'memory slope {slope:+.3f} MiB a minute over the second half'
+          f'{", LABELS STOPPED" if stopped else ""}, {rows[-1].failed} failed')
+    return int(slope > MAX_SLOPE_MIB or stopped or rows[-1].failed > 0)
 
 
 if __name__ == '__main__':

@@ -11,6 +11,8 @@ import time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.msg import Transition
 import pytest
+from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
+from rcl_interfaces.srv import SetParameters
 from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
 import torch
@@ -228,6 +230,10 @@ def test_a_failing_load_leaves_it_unconfigured_with_the_reason(
     hint = "no parameter 'overlay_opaqueness', did you mean 'overlay_opacity'?"
     assert hint in processes['value'].log
     assert hint in status['message']
+    repair = ParameterValue(type=ParameterType.PARAMETER_DOUBLE, double_value=0.5)
+    assert peer.call(SetParameters, '/no_value/set_parameters', SetParameters.Request(parameters=[
+        Parameter(name='overlay_opacity', value=repair)])).results[0].successful
+    assert peer.change_state(Transition.TRANSITION_CONFIGURE, '/no_value'), 'once it is repaired'
     assert [process.end(signal.SIGTERM) for process in processes.values()] == [0] * len(FAILING)
 
 

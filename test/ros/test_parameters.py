@@ -47,7 +47,7 @@ def test_the_yaml_file_marks_what_may_change_while_running() -> None:
 
 def test_declared_with_description_range_and_read_only(make_node: Callable[..., Node]) -> None:
     node = make_node()
-    assert parameters.declare(node) == (NodeParameters(), [])
+    assert parameters.declare(node) == (NodeParameters(), {})
     for field in dataclasses.fields(NodeParameters):
         descriptor = node.describe_parameter(field.name)
         assert descriptor.description.startswith(field.metadata['description'])
@@ -59,7 +59,7 @@ def test_declared_with_description_range_and_read_only(make_node: Callable[..., 
 def test_given_values_arrive(make_node: Callable[..., Node]) -> None:
     given = {'input_size': [360, 480], 'cameras': ['front', 'rear'], 'max_gap_s': 0.5}
     values, problems = parameters.declare(make_node(**given))
-    assert problems == []
+    assert problems == {}
     assert (values.input_size, values.cameras, values.max_gap_s) == (
         (360, 480), ('front', 'rear'), 0.5)
 
@@ -81,8 +81,8 @@ def test_given_values_arrive(make_node: Callable[..., Node]) -> None:
 def test_a_value_that_does_not_fit_is_reported(
         make_node: Callable[..., Node], name: str, value: Any, words: str) -> None:
     values, problems = parameters.declare(make_node(**{name: value}))
-    assert len(problems) == 1
-    assert re.search(words, problems[0])
+    [problem] = problems.values()
+    assert re.search(words, problem)
     assert getattr(values, name) == getattr(NodeParameters(), name)
 
 
