@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Callable
 import time
 
+from diagnostic_msgs.msg import DiagnosticStatus
 import numpy as np
 import pytest
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue, SetParametersResult
@@ -127,3 +128,17 @@ def test_changes_that_go_together_are_made_together_or_not_at_all(
     assert reason in result.reason
     wait_for(lambda: camera.step(rgb) and overlays, 'overlay')
     np.testing.assert_array_equal(pixels(overlays[-1])[60:], rgb[60:, :, ::-1])
+
+
+def test_budget_and_patience_are_those_that_were_set_last(camera: Camera, peer: Peer) -> None:
+    assert set_parameter(peer, 'latency_budget_ms', 1.0).successful
+    for _ in range(5):
+        camera.step(moving_square(1)[0])
+    status = camera.wait_for_value('message', 'images later than latency_budget_ms 1,')
+    assert status['level'] == DiagnosticStatus.ERROR
+    assert set_parameter(peer, 'latency_budget_ms', 60000.0).successful
+    assert set_parameter(peer, 'no_image_timeout_s', 0.1).successful
+    status = camera.wait_for_value('message', 'no image on /image for')
+    assert 'latency_budget_ms' not in status['message']
+    assert set_parameter(peer, 'no_image_timeout_s', 3600.0).successful
+    camera.wait_for_value('message', 'active')
