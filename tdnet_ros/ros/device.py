@@ -14,6 +14,8 @@ from tdnet_ros.stream.engines.allocator import return_freed_memory
 
 LOW_MEMORY = 0.05
 HOT_C = 95.0
+THERMAL = Path('/sys/class/thermal')
+NO_SENSORS = {'PMIC-Die'}  # reads 100 degrees on Jetsons, whatever the temperature is
 NO_ROOM = ('CUDA error: out of memory', 'STATUS_ALLOC_FAILED', 'DefaultCPUAllocator')
 _MIB = 1 << 20
 
@@ -81,9 +83,10 @@ def _memory(device: torch.device) -> tuple[int, int]:
 def _temperature() -> float | None:
     """The hottest thermal zone in degrees Celsius, where the kernel tells."""
     zones = []
-    for path in Path('/sys/class/thermal').glob('thermal_zone*/temp'):
+    for zone in THERMAL.glob('thermal_zone*'):
         with contextlib.suppress(OSError, ValueError):
-            zones.append(int(path.read_text()) / 1000)
+            if (zone / 'type').read_text().strip() not in NO_SENSORS:
+                zones.append(int((zone / 'temp').read_text()) / 1000)
     return max(zones, default=None)
 
 

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 import sys
 
 import pytest
@@ -26,6 +27,18 @@ def test_no_pressure_no_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(device, '_memory', lambda _: (500 << 20, 1000 << 20))
     monkeypatch.setattr(device, '_temperature', lambda: None)
     assert device.pressure(CPU) == []
+
+
+def test_the_hottest_sensor_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    zones = {'CPU-therm': '61500', 'PMIC-Die': '100000', 'iwlwifi': '', 'AO-therm': '40000'}
+    for index, (kind, text) in enumerate(zones.items()):
+        zone = tmp_path / f'thermal_zone{index}'
+        zone.mkdir()
+        (zone / 'type').write_text(f'{kind}\n')
+        (zone / 'temp').write_text(f'{text}\n')
+    monkeypatch.setattr(device, 'THERMAL', tmp_path)
+    assert device.device_values(CPU)['temperature (C)'] == 61.5
+    assert not any('degrees' in text for text in device.pressure(CPU))
 
 
 def test_only_the_device_running_out_is_out_of_memory() -> None:
