@@ -93,7 +93,7 @@ class Plan:
         launch = (f'ros2 launch tdnet_ros tdnet.launch.py image_topic:={topic} '
                   f'model:={self.model} rviz:=true record:=run1')
         if self.compressed:
-            launch += ' params_file:=FILE  # with image_transport: compressed'
+            launch += ' image_transport:=compressed'
         if self.bag_topic:
             return [launch.replace(' rviz', f' bag:={self.source} rviz')]
         return [launch, f'ros2 run tdnet_ros tdnet_bag play {self.source} --topic {self.topic}']

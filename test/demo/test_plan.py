@@ -43,7 +43,7 @@ def test_images_of_a_live_camera_are_recorded(tmp_path: Path) -> None:
 @pytest.mark.parametrize(('plan', 'words'), [
     (Plan(source='a.mp4', out=Path(), model='m'), ['image_topic:=/camera/image_raw model:=m']),
     (Plan(source='b', out=Path(), model='m', bag_topic='/x/compressed', compressed=True),
-     ['image_topic:=/x model:=m bag:=b', 'image_transport: compressed']),
+     ['image_topic:=/x model:=m bag:=b', 'image_transport:=compressed']),
 ])
 def test_launch_line_does_the_same(plan: Plan, words: list[str]) -> None:
     launch = plan.on_a_ros_machine()[0]
