@@ -91,7 +91,7 @@ class Player:
         self._infos: dict[str, Publisher] = {
             info: node.create_publisher(
                 CameraInfo, info_topic(options.topic) if options.topic else info, QOS)
-            for info in source.infos.values()}
+            for info in set(source.infos.values())}
         self._clock = node.create_publisher(Clock, '/clock', QOS) if options.clock else None
 
     def wait_for_subscriber(self, stop: threading.Event) -> None:
