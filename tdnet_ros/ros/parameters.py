@@ -136,16 +136,18 @@ def declare(node: Node) -> tuple[NodeParameters, dict[str, str]]:
     """Declare all parameters; returns them and what is wrong with the values given, by name.
 
     A value that does not fit is replaced by the default, so that a node with a wrong parameter
-    file comes up and can say what is wrong with it.
+    file comes up and can say what is wrong with it. An empty list is the default.
     """
     problems: dict[str, str] = {}
     values: dict[str, Any] = {}
     for name, field in _FIELDS.items():
         default = list(field.default) if isinstance(field.default, tuple) else field.default
+        given = _overrides(node).get(name)
+        is_empty = given is not None and given.value is None  # an empty list has no type
         try:
-            value = node.declare_parameter(name, default, _descriptor(field)).value
+            value = node.declare_parameter(name, default, _descriptor(field),
+                                           ignore_override=is_empty).value
         except (InvalidParameterTypeException, InvalidParameterValueException):
-            given = _overrides(node).get(name)
             shown = f' is {given.value!r}' if given else ''
             problems[name] = f"parameter '{name}'{shown}: expected {_expected(field)}"
             value = node.declare_parameter(name, default, _descriptor(field),

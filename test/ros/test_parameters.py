@@ -64,6 +64,17 @@ def test_given_values_arrive(make_node: Callable[..., Node]) -> None:
         (360, 480), ('front', 'rear'), 0.5)
 
 
+def test_an_empty_list_is_the_default() -> None:
+    context = Context()
+    rclpy.init(context=context)
+    given = [argument for name in ('cameras', 'keep_classes', 'input_size')
+             for argument in ('-p', f'{name}:=[]')]
+    node = rclpy.create_node('tdnet', context=context, cli_args=['--ros-args', *given])
+    assert parameters.declare(node) == (NodeParameters(), {})
+    assert node.get_parameter('cameras').value == ['']
+    rclpy.shutdown(context=context)
+
+
 @pytest.mark.parametrize(('name', 'value', 'words'), [
     ('overlay_opacity', 2.0, "'overlay_opacity' is 2.0: expected number with a decimal point from "
                              '0.0 to 1.0'),
