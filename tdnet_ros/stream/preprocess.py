@@ -19,17 +19,18 @@ class Preprocessor:
         self.input_size = input_size
         self.device = device
         self.lanes = Lanes(device)
-        # (x / 255 - mean) / std as one multiplication and one addition.
-        self._scale = torch.tensor([1 / (255 * s) for s in std], device=device).view(1, 3, 1, 1)
-        self._shift = torch.tensor([-m / s for m, s in zip(mean, std, strict=True)],
-                                   device=device).view(1, 3, 1, 1)
+        # (x / 255 - mean) / std as one multiplication and one addition, for a row of pixels.
+        width = input_size[1]
+        self._scale = torch.tensor([1 / (255 * s) for s in std] * width, device=device)
+        self._shift = torch.tensor([-m / s for m, s in zip(mean, std, strict=True)] * width,
+                                   device=device)
 
     def upload(self, rgb: Image) -> Tensor:
         """Copy uint8 [H, W, 3] to the device as uint8 [1, 3, H, W] (channels last)."""
         return self.lanes.upload(rgb)
 
     def normalise(self, pixels: Tensor) -> Tensor:
-        """Map uint8 [1, 3, H, W] to float32 [1, 3, h, w] at the network's input size.
+        """Map uint8 [1, 3, H, W] to float32 [1, 3, h, w] (channels last) at the input's size.
 
         Bilinear with aligned pixel centres, as OpenCV resizes; on the CPU rounded to whole
         grey levels (at most one off), for that reads a quarter of the bytes.
@@ -37,4 +38,6 @@ class Preprocessor:
         image = pixels if self.device.type == 'cpu' else pixels.float()
         if tuple(image.shape[-2:]) != self.input_size:
             image = F.interpolate(image, self.input_size, mode='bilinear', align_corners=False)
-        return torch.addcmul(self._shift, image.float(), self._scale)
+        rows = image.permute(0, 2, 3, 1).flatten(2).float()
+        normal = torch.addcmul(self._shift, rows, self._scale)
+        return normal.unflatten(2, (-1, 3)).permute(0, 3, 1, 2)

@@ -43,7 +43,7 @@ class Lanes:
             pixels.record_stream(current)
         elif self.device.type != 'cpu':
             pixels = pixels.to(self.device)
-        return pixels.permute(2, 0, 1).unsqueeze(0)
+        return pixels.unsqueeze(0).permute(0, 3, 1, 2)
 
     def download(self, tensors: Sequence[Tensor]) -> Download:
         """Start to copy tensors to the host, after what the current stream has to do."""

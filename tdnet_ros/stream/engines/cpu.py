@@ -40,14 +40,14 @@ class SlicedAttend(nn.Module):
     def forward(self, value: Tensor, query: Tensor, key: Tensor, carried: Tensor) -> Tensor:
         """See Attend."""
         length = max(1, SLICE // key.shape[1])
-        images = []
+        slices = []
         for image in range(len(value)):
-            slices = zip(value[image].split(length), query[image].split(length), strict=True)
             across = carried[image].T
-            images.append(torch.cat([
-                onednn.product(torch.softmax(onednn.product(asking, key[image]), -1), across, own)
-                for own, asking in slices]))
-        return torch.stack(images)
+            slices += [onednn.product(torch.softmax(onednn.product(asking, key[image]), -1),
+                                      across, own)
+                       for own, asking in zip(value[image].split(length),
+                                              query[image].split(length), strict=True)]
+        return torch.cat(slices).view(value.shape)
 
 
 def use_cpu_kernels(module: nn.Module) -> None:

@@ -76,12 +76,12 @@ def linear(conv: Conv) -> nn.Linear:
 
 def tokens(maps: Tensor) -> Tensor:
     """View maps [B, C, h, w] as one row per position, [B, h*w, C]; no copy if channels last."""
-    return maps.flatten(2).transpose(1, 2)
+    return maps.permute(0, 2, 3, 1).flatten(1, 2)
 
 
 def maps(rows: Tensor, size: tuple[int, int]) -> Tensor:
     """View rows [B, h*w, C] as channels-last maps [B, C, h, w]."""
-    return rows.transpose(1, 2).unflatten(2, size)
+    return rows.unflatten(1, size).permute(0, 3, 1, 2)
 
 
 def size_of(maps: Tensor) -> tuple[int, int]:
