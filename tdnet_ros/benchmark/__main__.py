@@ -19,15 +19,16 @@ from typing import Any
 import torch
 
 from tdnet_ros.benchmark.ceiling import describe_machine
-from tdnet_ros.benchmark.cli import show_progress
+from tdnet_ros.benchmark.cli import positive, show_progress
 from tdnet_ros.benchmark.document import document
-from tdnet_ros.benchmark.suite import parts, real_frames, run_parts
+from tdnet_ros.benchmark.suite import at_most, parts, real_frames, run_parts
 from tdnet_ros.nets import DEFAULT_MODEL
 
 EXAMPLES = '''examples:
   script/bench                   everything: some ten minutes on two cores
   script/bench --quick --out /tmp/bench    a smoke test: a minute, no measurement
   script/bench --devices cuda    only what a GPU does
+  script/bench --frames 5        sooner done, and rougher
   script/bench --from out/benchmarks.json  write the document again'''
 COURSES = ((360, 640), (720, 1280), (1080, 1920))
 
@@ -71,7 +72,7 @@ def _measure(options: argparse.Namespace) -> dict[str, Any]:
                 results['without'][device] = missing or 'left out of this run'
                 continue
             wanted = parts(device, images, Path(folder), options.quick)
-            results[device] = dict(run_parts(wanted, show_progress))
+            results[device] = dict(run_parts(at_most(wanted, options.frames), show_progress))
     show_progress('')
     loads = [part['load_average_before'] for device in available
              for part in results.get(device, {}).values() if 'load_average_before' in part]
@@ -133,6 +134,8 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add('--quick', action='store_true', help='tiny networks, a few frames: does it run at all?')
     add('--devices', nargs='+', default=['cpu', 'cuda'], choices=('cpu', 'cuda'))
+    add('--frames', type=positive, metavar='N',
+        help='at most so many frames of each engine (memory is watched for as long as ever)')
     add('--out', type=Path, default=Path('docs'), metavar='DIR', help='default: docs')
     add('--json', type=Path, default=Path('out/benchmarks.json'), metavar='FILE',
         help='write all figures there (default: out/benchmarks.json)')

@@ -90,7 +90,8 @@ def show_progress(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """Read a whole number above zero, for argparse."""
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f'{value}, expected at least 1')
@@ -107,13 +108,13 @@ def _parser() -> argparse.ArgumentParser:
     add('--device', default='auto', help='auto, cpu, cuda or cuda:N')
     add('--engines', nargs='+', default=['reference', 'torch'], choices=ENGINES)
     add('--precision', nargs='+', default=['float32'], choices=PRECISIONS)
-    add('--input-size', nargs=2, type=_positive, metavar=('H', 'W'),
+    add('--input-size', nargs=2, type=positive, metavar=('H', 'W'),
         help="of the network; default: the model's own")
-    add('--frame-size', nargs=2, type=_positive, metavar=('H', 'W'),
+    add('--frame-size', nargs=2, type=positive, metavar=('H', 'W'),
         help="of the camera; default: the network's")
-    add('--cameras', type=_positive, default=1, help='cameras that share the network')
+    add('--cameras', type=positive, default=1, help='cameras that share the network')
     add('--images', type=Path, help='folder of frames; default: a made-up moving street')
-    add('--frames', type=_positive, default=20, help='frames to time, after the warm-up')
+    add('--frames', type=positive, default=20, help='frames to time, after the warm-up')
     add('--threads', type=int, default=0, help='threads of the CPU; 0: as many as cores')
     add('--json', type=Path, metavar='FILE', help='write the figures there')
     return parser

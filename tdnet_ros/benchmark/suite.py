@@ -17,6 +17,8 @@ from tdnet_ros.nets.card import find_model, save_card, untrained_card
 
 PAPER_SIZE = (769, 1537)
 VIDEO_FRAMES = 60
+STEADY = 'steady'
+'''The part that looks whether memory grows.'''
 
 
 @dataclass(frozen=True)
@@ -67,13 +69,19 @@ def parts(device: str, images: tuple[Path, ...], folder: Path, quick: bool) -> l
         Part('paths', _paths(replace(default, precision=half.precision), folder, (1, 2, 3, 4, 6)),
              100 if cuda else 20),
         Part('cameras', _cameras(half, (1, 2, 4)), 100 if cuda else 15),
-        Part('steady', (half if cuda else replace(
+        Part(STEADY, (half if cuda else replace(
             half, model='td4-tiny', input_size=(97, 193), frame_size=(97, 193)),), STEADY_FRAMES)]
     if cuda:
         deep = replace(paper, model='td2-psp50')
         found.append(Part('deep', (replace(deep, engine='reference'),
                                    replace(deep, precision='float16')), 200))
     return found
+
+
+def at_most(wanted: Sequence[Part], frames: int | None) -> list[Part]:
+    """Shorten parts to so many frames, but for the one that looks whether memory grows."""
+    return [part if frames is None or part.name == STEADY else
+            replace(part, frames=min(part.frames, frames)) for part in wanted]
 
 
 def run_parts(wanted: Sequence[Part], progress: Progress) -> Iterator[tuple[str, dict[str, Any]]]:

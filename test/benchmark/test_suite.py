@@ -14,7 +14,7 @@ import torch
 
 from tdnet_ros.benchmark.__main__ import main
 from tdnet_ros.benchmark.goals import goals
-from tdnet_ros.benchmark.suite import parts
+from tdnet_ros.benchmark.suite import at_most, parts
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason='says what is not measured without a GPU')
@@ -77,3 +77,11 @@ def test_a_gpu_measures_every_part_of_the_cpu_and_the_deep_network(tmp_path: Pat
     assert cuda['steady'].frames >= 1000
     assert {setup.precision for setup in cuda['paper'].setups} >= {'float32', 'float16'}
     assert {setup.device for part in cuda.values() for setup in part.setups} == {'cuda'}
+
+
+def test_fewer_frames_but_memory_is_watched_for_as_long_as_ever(tmp_path: Path) -> None:
+    everything = parts('cpu', (), tmp_path, quick=False)
+    assert at_most(everything, None) == everything
+    frames = {part.name: part.frames for part in at_most(everything, 5)}
+    assert frames.pop('steady') >= 1000
+    assert set(frames.values()) == {5}
