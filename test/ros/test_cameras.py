@@ -128,7 +128,7 @@ def assert_labels_are_those_of_each_alone(
 
 
 def test_each_camera_has_its_own_memory_and_none_starves(
-        peer: Peer, cameras: dict[str, Camera]) -> None:
+        pair: NodeProcess, peer: Peer, cameras: dict[str, Camera]) -> None:
     peer.call(Trigger, '/robot/tdnet/reset')
     sent: dict[str, dict[int, np.ndarray]] = {name: {} for name in CLIPS}
     for index in range(6):
@@ -138,6 +138,8 @@ def test_each_camera_has_its_own_memory_and_none_starves(
         wait_for(lambda: all(camera.is_answered for camera in cameras.values()),
                  f'labels {index} of both cameras')
     assert_labels_are_those_of_each_alone(cameras, sent)
+    for name in CLIPS:
+        assert f'/robot/{name}/image: memory emptied: reset was called' in pair.log
 
 
 def test_images_in_one_run_get_the_labels_of_each_camera_alone(

@@ -25,6 +25,7 @@ from ros.harness import (
     count_of,
     image_message,
     latest_status,
+    message_of,
     moving_square,
     resident_mib,
     wait_for,
@@ -235,6 +236,18 @@ def test_a_failing_load_leaves_it_unconfigured_with_the_reason(
         Parameter(name='overlay_opacity', value=repair)])).results[0].successful
     assert peer.change_state(Transition.TRANSITION_CONFIGURE, '/no_value'), 'once it is repaired'
     assert [process.end(signal.SIGTERM) for process in processes.values()] == [0] * len(FAILING)
+
+
+def test_a_failing_activation_leaves_it_inactive_with_the_reason(
+        start: Callable[..., NodeProcess], peer: Peer) -> None:
+    diagnostics = peer.collect(DiagnosticArray, '/diagnostics')
+    process = start(*TINY, '-r', '__node:=no_qos',
+                    '-p', 'qos_overrides./image.subscription.reliability:=unheard_of')
+    process.wait_for_log('cannot activate: ')
+    assert peer.state('/no_qos') == 'inactive'
+    wait_for(lambda: 'unheard_of' in message_of(diagnostics, 'no_qos: device'), 'reason')
+    assert process.end() == 0
+    assert 'Traceback' not in process.log
 
 
 @pytest.mark.parametrize(('arguments', 'message'), [
