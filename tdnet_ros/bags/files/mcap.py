@@ -4,6 +4,7 @@ from __future__ import annotations
 from binascii import crc32
 from collections.abc import Callable, Iterator
 import heapq
+import mmap
 import re
 import struct
 import sys
@@ -169,6 +170,7 @@ def _in_file_order(data: Any, scan: _Scan, report: Report) -> Iterator[Found]:
         if record.kind == DATA_END:
             return
         yield from scan.found(record)
+        _give_back(data)
     report(f'offset {end}: the file ends here, without an index; the recording was cut off '
            'or the file damaged')
 
@@ -192,7 +194,14 @@ def _indexed_chunk(data: Any, scan: _Scan, offset: int) -> Iterator[Found]:
     if record is None or record.kind != CHUNK:
         scan.report(f'offset {offset}: no chunk is here, although the index names it')
         return
+    _give_back(data)
     yield from scan.found(record)
+
+
+def _give_back(data: Any) -> None:
+    """Let go of the pages of a file that were read: else they count as memory of the process."""
+    if isinstance(data, mmap.mmap) and hasattr(mmap, 'MADV_DONTNEED'):
+        data.madvise(mmap.MADV_DONTNEED)
 
 
 def _push(heads: list[tuple[int, int, Found, Iterator[Found]]], offset: int,

@@ -76,12 +76,15 @@ def run_label(options: argparse.Namespace) -> int:
     from tdnet_ros.bags.label.chunk import Labeller
     from tdnet_ros.bags.label.location import check_inputs
     from tdnet_ros.bags.label.remote import label_location
-    check_inputs(options.bags)
+    check_inputs(options.bags, options.out)
     settings = _label_options(options)
     if options.ray is not None:
         from tdnet_ros.bags.label.cluster import Cluster, label_on_cluster
-        return _told(label_on_cluster(options.bags, options.out, settings, Cluster(
-            options.ray or None, options.workers)), options)
+        try:
+            return _told(label_on_cluster(options.bags, options.out, settings, Cluster(
+                options.ray or None, options.workers)), options)
+        except KeyboardInterrupt:
+            raise BagError('stopped; the same command goes on') from None
     try:
         labeller = Labeller(settings)
     except (ValueError, OSError) as error:
@@ -94,7 +97,7 @@ def run_label(options: argparse.Namespace) -> int:
 def _told(outcomes: Iterable[Outcome], options: argparse.Namespace) -> int:
     """Print what became of each bag and report on those that are done; 1 if anything failed."""
     from tdnet_ros.bags.label.location import is_url
-    status = 0
+    status = count = frames = 0
     done = []
     for outcome in outcomes:
         if outcome.summary:
@@ -102,8 +105,12 @@ def _told(outcomes: Iterable[Outcome], options: argparse.Namespace) -> int:
         for problem in outcome.problems:
             print(f'tdnet_bag: {problem}', file=sys.stderr, flush=True)
             status = 1
+        frames += outcome.frames
+        count += 1
         if outcome.record and not outcome.error:
             done.append(Path(outcome.output))
+    if count > 1:
+        print(f'{len(done)} of {count} bags are labelled, {frames} frames in all')
     if done and not options.no_report and not is_url(options.out):
         status |= write_and_tell(done, Path(options.out) / 'report.html')
     return status

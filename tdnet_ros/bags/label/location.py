@@ -28,8 +28,8 @@ def bag_name(location: str | Path) -> str:
     return name
 
 
-def check_inputs(bags: Sequence[str]) -> None:
-    """Refuse two bags that would be labelled into one directory."""
+def check_inputs(bags: Sequence[str], folder: str) -> None:
+    """Refuse two bags that would be labelled into one directory, and one into itself."""
     seen: dict[str, str] = {}
     for bag in bags:
         name = bag_name(bag)
@@ -38,4 +38,6 @@ def check_inputs(bags: Sequence[str]) -> None:
                     f'and {seen[name]} would both be labelled as {name}: choose another --out '
                     'for one of them')
             raise BagError(f'{bag} {what}')
+        if absolute(bag) == f'{absolute(folder)}/{name}':
+            raise BagError(f'{bag} would be labelled into itself: choose another --out')
         seen[name] = bag

@@ -68,12 +68,12 @@ class Output:
     def publish(self, results: Sequence[ChunkResult], record: LabelRecord) -> None:
         """Make the chunks that are done a bag, with a record of how far it is."""
         try:
-            if results:
-                text = yaml.safe_dump({INFORMATION: merged(results)}, sort_keys=False)
-                partial = self.part / 'metadata.yaml.partial'
-                partial.write_text(text, encoding='utf-8')
-                partial.replace(self.part / 'metadata.yaml')
+            about = {INFORMATION: merged(results)} if results else {}
+            partial = self.part / 'metadata.yaml.partial'
+            partial.write_text(yaml.safe_dump(about, sort_keys=False), encoding='utf-8')
             record.write(self.part)
+            if results:  # at once after the record, so that the two agree whenever work is killed
+                partial.replace(self.part / 'metadata.yaml')
         except OSError as error:
             raise BagError(f'cannot write {self.part}: {error.strerror or error}') from error
 

@@ -35,14 +35,18 @@ class Outcome:
     '''Why it could not be labelled.'''
 
     @property
+    def frames(self) -> int:
+        """Frames that are labelled."""
+        return sum(topic.frames for topic in self.record.topics.values()) if self.record else 0
+
+    @property
     def summary(self) -> str:
         """What was done, in one line; empty where nothing was."""
         if self.record is None or self.error:
             return ''
-        frames = sum(topic.frames for topic in self.record.topics.values())
         if self.skipped:
-            return f'{self.bag}: labelled before, {frames} frames in {self.output}'
-        return (f'{self.bag}: {frames} frames in {self.record.seconds:.1f} s '
+            return f'{self.bag}: labelled before, {self.frames} frames in {self.output}'
+        return (f'{self.bag}: {self.frames} frames in {self.record.seconds:.1f} s '
                 f'({self.record.frames_per_second:.1f} a second) in {self.output}')
 
     @property
