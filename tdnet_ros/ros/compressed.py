@@ -20,6 +20,9 @@ _JPEG_LONE = frozenset((0x00, 0x01, *range(0xD0, 0xDA)))
 _JPEG_SCAN = b'\xff\xda'
 MAX_SCANS = 100
 '''Encoders make about ten; each takes time, however few bytes it has.'''
+PNG_PIXEL_BYTES = 8
+PNG_SLACK_BYTES = 1 << 16
+'''What a PNG packs is hardly larger than its pixels; the rest would unpack to a thousand times.'''
 # What image_transport makes of a mosaic: one channel, to become colours here.
 _MOSAIC = re.compile(r'(bayer_(?:rggb|bggr|gbrg|grbg))(?:8|16); (?:jpeg|png) compressed ?')
 _AS_STORED = cv2.IMREAD_IGNORE_ORIENTATION
@@ -49,9 +52,8 @@ def compressed_to_rgb(msg: Any) -> NDArray[np.uint8]:
     if not 0 < width * height <= MAX_PIXELS:
         raise ValueError(f'compressed image of {width} x {height}: expected 1 to {MAX_PIXELS} '
                          'pixels')
-    scans = bytes(msg.data).count(_JPEG_SCAN) if bytes(data[:2]) == _JPEG else 1
-    if scans > MAX_SCANS:
-        raise ValueError(f'JPEG of {scans} scans: expected at most {MAX_SCANS}')
+    if bomb := _bomb(data, width * height):
+        raise ValueError(f'compressed image of {width} x {height}: {bomb}')
     mosaic = _MOSAIC.fullmatch(msg.format)
     image = cv2.imdecode(
         data, _AS_STORED | (cv2.IMREAD_GRAYSCALE if mosaic else cv2.IMREAD_COLOR))
@@ -85,17 +87,31 @@ def _size(data: NDArray[np.uint8]) -> tuple[int, int] | None:
     head = data[:24].tobytes()
     if head.startswith(_JPEG):
         return _jpeg_size(data)
-    if head.startswith(_PNG) and head[12:16] == b'IHDR' and _has_whole_chunks(data):
+    if head.startswith(_PNG) and head[12:16] == b'IHDR' and _png_packed(data):
         return int.from_bytes(head[16:20], 'big'), int.from_bytes(head[20:24], 'big')
     return None
 
 
-def _has_whole_chunks(data: NDArray[np.uint8]) -> bool:
-    """Whether a PNG's chunks end where its data end; decoders allocate what a chunk claims."""
-    at = len(_PNG)
+def _bomb(data: NDArray[np.uint8], pixels: int) -> str:
+    """What in the data takes far longer to unpack than its size needs, in words; '' if nothing."""
+    if data[:2].tobytes() == _JPEG:
+        scans = data.tobytes().count(_JPEG_SCAN)
+        return f'JPEG of {scans} scans, expected at most {MAX_SCANS}' if scans > MAX_SCANS else ''
+    packed, most = _png_packed(data), PNG_PIXEL_BYTES * pixels + PNG_SLACK_BYTES
+    return f'PNG that packs {packed} bytes, expected at most {most}' if packed > most else ''
+
+
+def _png_packed(data: NDArray[np.uint8]) -> int:
+    """Bytes of packed pixels in a PNG whose chunks end where its data end, else 0.
+
+    Decoders allocate what a chunk claims.
+    """
+    packed, at = 0, len(_PNG)
     while at + 12 <= len(data):
-        at += 12 + int.from_bytes(data[at:at + 4].tobytes(), 'big')
-    return at == len(data)
+        length = int.from_bytes(data[at:at + 4].tobytes(), 'big')
+        packed += length if data[at + 4:at + 8].tobytes() == b'IDAT' else 0
+        at += 12 + length
+    return packed if at == len(data) else 0
 
 
 def _jpeg_size(data: NDArray[np.uint8]) -> tuple[int, int] | None:

@@ -60,13 +60,13 @@ def test_a_mosaic_becomes_colours(form: str, colours: tuple[int, ...] | None) ->
         assert (rgb == colours).all()
 
 
-def bomb_png() -> bytes:
-    """A well-formed PNG of 40 000 x 40 000 pixels in a few kilobytes."""
+def bomb_png(side: int, packed: bytes) -> bytes:
+    """A well-formed PNG of side x side pixels, whatever they take."""
     def chunk(kind: bytes, content: bytes) -> bytes:
         checked = kind + content
         return struct.pack('>I', len(content)) + checked + struct.pack('>I', zlib.crc32(checked))
-    size = struct.pack('>IIBBBBB', 40_000, 40_000, 8, 2, 0, 0, 0)
-    return b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', size) + chunk(b'IDAT', zlib.compress(bytes(99)))
+    size = struct.pack('>IIBBBBB', side, side, 8, 2, 0, 0, 0)
+    return b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', size) + chunk(b'IDAT', packed)
 
 
 def bomb_jpeg() -> bytes:
@@ -97,11 +97,12 @@ def many_scans() -> bytes:
     (message(b'GIF89a' + bytes(60)), '66 bytes .*: expected a whole JPEG or PNG'),
     (message(encoded('.png')[:60]), '60 bytes .*: expected a whole JPEG or PNG'),
     (message(encoded('.jpg')[:60]), '60 bytes .*: expected a whole JPEG or PNG'),
-    (message(bomb_png()), '40000 x 40000: expected 1 to'),
+    (message(bomb_png(40_000, zlib.compress(bytes(99)))), '40000 x 40000: expected 1 to'),
+    (message(bomb_png(10, zlib.compress(bytes(1 << 27)))), '10 x 10: PNG that packs 130'),
     (message(bomb_jpeg()), '65000 x 65000: expected 1 to'),
     (message(hidden_bomb()), 'expected a whole JPEG or PNG'),
     (message(encoded('.png').replace(b'IHDR', b'aaAa')), 'expected a whole JPEG or PNG'),
-    (message(many_scans()), r'JPEG of 1\d\d scans: expected at most 100'),
+    (message(many_scans()), r'JPEG of 1\d\d scans, expected at most 100'),
 ])
 def test_what_is_wrong_is_said(msg: SimpleNamespace, words: str) -> None:
     with pytest.raises(ValueError, match=words):
