@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 import os
 from pathlib import Path
@@ -22,6 +23,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 
 from tdnet_ros.bags.label.bag_job import prepare
 from tdnet_ros.bags.label.chunk import Labeller
+from tdnet_ros.bags.label.job import ChunkResult
 from tdnet_ros.bags.label.options import LabelOptions
 from tdnet_ros.bags.label.run import label_bag
 from tdnet_ros.bags.label.wire import compressed_image, types
@@ -108,10 +110,10 @@ def measure_open(options: argparse.Namespace, images: list[Path], folder: Path) 
 
 def measure_workers(options: argparse.Namespace, images: list[Path],
                     folder: Path) -> Iterator[str]:
-    """Label one bag with one worker and with two, after their start."""
+    """Label one bag with one worker and with two, leaving out their start."""
     frames = [make_frame(number, 0, options.size, images) for number in range(options.frames)]
     bag = _write_bag(folder / 'bag', (
-        frames[number % len(frames)] for number in range(4 * options.frames)), True)
+        frames[number % len(frames)] for number in range(8 * options.frames)), True)
     rates = [_cluster_rate(options, bag, folder / f'out{workers}', workers) for workers in (1, 2)]
     yield (f'workers: {rates[0]:.1f} frames/s with 1, {rates[1]:.1f} with 2 (one core each): '
            f'{rates[1] / rates[0]:.2f} times as fast')
@@ -122,23 +124,21 @@ PARTS = {'speed': measure_speed, 'memory': measure_memory, 'open': measure_open,
 
 
 def _cluster_rate(options: argparse.Namespace, bag: Path, out: Path, workers: int) -> float:
-    """Frames a second from the first chunk that is done to the last."""
-    chunk = 10
+    """Frames a second of all workers together, by the time that their chunks take."""
+    chunk = options.frames // 2
     process = subprocess.Popen(
         [sys.executable, '-m', 'tdnet_ros.bags.cli', 'label', str(bag), '--out', str(out),
          '--model', options.model, '--device', options.device, '--chunk', str(chunk), '--ray',
          'local', '--workers', str(workers), '--no-report'], stdout=subprocess.DEVNULL)
-    part, done = out / f'{bag.name}.part', 0
-    while process.poll() is None and not done:
-        time.sleep(0.01)
-        done = chunk * len(list(part.glob('*_*.json')))
-    started = time.perf_counter()
-    while process.poll() is None and part.exists():
-        time.sleep(0.01)
-    seconds = time.perf_counter() - started
-    if process.wait() or not done:
+    seconds: dict[str, float] = {}
+    while process.poll() is None:
+        time.sleep(0.05)
+        with suppress(FileNotFoundError):  # it has its final name
+            seconds |= {path.name: ChunkResult.read(path).seconds for path in
+                        (out / f'{bag.name}.part').glob(f'{bag.name}_*.json') if path.name not in seconds}
+    if process.returncode or len(seconds) < 4 * workers:
         raise SystemExit(f'labelling with {workers} workers failed')
-    return (4 * options.frames - done) / seconds
+    return workers * chunk / statistics.median(list(seconds.values())[2 * workers:])
 
 
 def _label(bag: Path, out: Path, labeller: Labeller) -> None:

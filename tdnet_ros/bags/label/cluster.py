@@ -92,11 +92,14 @@ class _Pool:
         free = [self._new() for _ in range(self.size)]
         running: dict[Any, tuple[Any, _Task]] = {}
         again: list[_Task] = []
+        ended: list[tuple[_Task, Any]] = []
         while True:
             while free and (task := again.pop() if again else next(tasks, None)) is not None:
                 worker = free.pop()
                 task.attempts += 1
                 running[task.start(worker)] = worker, task
+            yield from ended  # whoever takes it does so while all are at work
+            ended = []
             if not running:
                 return
             (done, *_), _ = self._ray.wait(list(running), num_returns=1)
@@ -114,7 +117,7 @@ class _Pool:
             except self._ray.exceptions.RayTaskError as error:
                 free.append(worker)
                 result = BagError(f'{task.name}: {one_line(error.cause)}')
-            yield task, result
+            ended = [(task, result)]
 
     def _new(self) -> Any:
         return self._kind.remote(self._options)
