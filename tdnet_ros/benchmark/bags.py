@@ -134,8 +134,9 @@ def _cluster_rate(options: argparse.Namespace, bag: Path, out: Path, workers: in
     while process.poll() is None:
         time.sleep(0.05)
         with suppress(FileNotFoundError):  # it has its final name
-            seconds |= {path.name: ChunkResult.read(path).seconds for path in
-                        (out / f'{bag.name}.part').glob(f'{bag.name}_*.json') if path.name not in seconds}
+            for path in (out / f'{bag.name}.part').glob(f'{bag.name}_*.json'):
+                if path.name not in seconds:
+                    seconds[path.name] = ChunkResult.read(path).seconds
     if process.returncode or len(seconds) < 4 * workers:
         raise SystemExit(f'labelling with {workers} workers failed')
     return workers * chunk / statistics.median(list(seconds.values())[2 * workers:])
