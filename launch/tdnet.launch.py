@@ -39,7 +39,8 @@ ARGUMENTS = {
     'rate': ('1.0', 'Speed of the playback.'),
     'loop': ('false', 'Play the bag over and over.'),
     'record': ('', 'Directory of a bag to record inputs and results into.'),
-    'fastdds_profile': (os.environ.get(PROFILES[0]) or os.path.join(CONFIG, 'fastdds.xml'),
+    'fastdds_profile': (next(filter(None, map(os.environ.get, PROFILES)),
+                             os.path.join(CONFIG, 'fastdds.xml')),
                         'Fast DDS profile that lets large images through; empty: none.'),
 }
 

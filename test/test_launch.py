@@ -110,7 +110,9 @@ def test_a_bag_means_simulated_time() -> None:
 def test_every_process_gets_the_dds_profile_of_both_generations(
         monkeypatch: pytest.MonkeyPatch) -> None:
     """Also those that start later, when the scope of an including file is gone."""
-    monkeypatch.delenv('FASTRTPS_DEFAULT_PROFILES_FILE', raising=False)
+    variables = 'FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE'
+    for name in variables:
+        monkeypatch.delenv(name, raising=False)
 
     def profiles(**given: str) -> list[dict[str, str]]:
         context = launch.LaunchContext()
@@ -121,11 +123,13 @@ def test_every_process_gets_the_dds_profile_of_both_generations(
 
     assert len(profiles()) == 4
     for profile in profiles():
-        assert set(profile) == {'FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE'}
+        assert set(profile) == set(variables)
         assert all(Path(path).read_text().startswith('<?xml') for path in profile.values())
     assert profiles(fastdds_profile='') == [{}] * 4
-    monkeypatch.setenv('FASTRTPS_DEFAULT_PROFILES_FILE', '/etc/own.xml')
-    assert profiles()[0]['FASTDDS_DEFAULT_PROFILES_FILE'] == '/etc/own.xml'
+    for name in variables:
+        monkeypatch.setenv(name, f'/etc/{name}.xml')
+        assert profiles()[0] == dict.fromkeys(variables, f'/etc/{name}.xml')
+        monkeypatch.delenv(name)
 
 
 def test_rviz_is_optional() -> None:
