@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 import threading
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,12 @@ from bags.label_material import (
 )
 from tdnet_ros.bags.files.bag import Bag
 from tdnet_ros.bags.label.chunk import Labeller
+from tdnet_ros.bags.label.frames import Frames
 from tdnet_ros.bags.label.options import LabelOptions
+from tdnet_ros.bags.label.reader import Item
 from tdnet_ros.bags.label.run import label_bag
 from tdnet_ros.bags.label_record import LabelRecord
+from tdnet_ros.bags.reading import Message
 from tdnet_ros.stream import VideoSegmenter
 
 
@@ -89,3 +93,20 @@ def test_cameras_share_runs_of_the_network(tmp_path: Path, model: Path,
         copies.close()
         assert sum(map(len, shared)) == 30
         assert max(map(max, filter(None, shared))) == 3
+
+
+def test_copies_do_not_pile_up_behind_a_frame_that_waits_for_others() -> None:
+    put: list[int] = []
+    one: Any = SimpleNamespace(topic='front', confidence='', points='')
+    job: Any = SimpleNamespace(cameras=[one, one])
+    track: Any = SimpleNamespace(stale_reason=lambda stamp_ns: 'same stamp')
+    segmenter: Any = SimpleNamespace(batch=2, step_batch=lambda *_, **__: iter(()))
+    writer: Any = SimpleNamespace(put=lambda logged_ns, *_: put.append(logged_ns))
+    image: Any = SimpleNamespace(result=lambda: SimpleNamespace(frame=None, stamp_ns=0))
+    nothing: Any = None
+    frames = Frames(job, [track, track], segmenter, nothing, nothing)
+    frames.take(Item(Message('front', 0, b''), (1, 1), camera=0, image=image), writer)
+    for logged_ns in range(1, 1001):
+        frames.take(Item(Message('scan', logged_ns, b''), (2, 1), copied=True), writer)
+        assert logged_ns - len(put) < 100
+    assert put == list(range(1, len(put) + 1))

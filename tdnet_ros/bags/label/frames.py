@@ -16,6 +16,8 @@ from tdnet_ros.ros.errors import one_line
 from tdnet_ros.stream import Frame, Segmentation, VideoSegmenter
 
 FAILED = 'the frame before failed'
+MOST_WAITING = 64
+'''Messages to be copied may come between the frames of a batch, and none may follow.'''
 
 
 class Frames:
@@ -48,7 +50,7 @@ class Frames:
         self._waiting.append(item)
         frames = sum(other.camera is not None for other in self._waiting)
         most = len(self._cameras) if self._segmenter.batch > 1 else 1
-        if not 0 < frames < most:
+        if not 0 < frames < most or len(self._waiting) >= MOST_WAITING:
             self.flush(writer)
 
     def flush(self, writer: ChunkWriter) -> None:
