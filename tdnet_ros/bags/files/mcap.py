@@ -20,6 +20,8 @@ else:
 MAGIC = b'\x89MCAP0\r\n'
 FOOTER, SCHEMA, CHANNEL, MESSAGE, CHUNK, CHUNK_INDEX, DATA_END = 2, 3, 4, 5, 6, 8, 15
 NEVER = 2 ** 63 - 1
+CUT_BYTES = 2 ** 26
+'''So much is read of a record that ends beyond the file, whatever length it claims.'''
 _HEAD = struct.Struct('<BQ')
 _MESSAGE = struct.Struct('<HIQQ')
 _CHUNK = struct.Struct('<QQQI')
@@ -47,7 +49,7 @@ class _Record(NamedTuple):
     @property
     def end(self) -> int:
         """Offset of the next record."""
-        return self.offset + _HEAD.size + len(self.body)
+        return self.offset + _HEAD.size + len(self.body) + self.missing
 
 
 class _Scan:
@@ -171,8 +173,8 @@ def _in_file_order(data: Any, scan: _Scan, report: Report) -> Iterator[Found]:
             return
         yield from scan.found(record)
         _give_back(data)
-    report(f'offset {end}: the file ends here, without an index; the recording was cut off '
-           'or the file damaged')
+    report(f'offset {min(end, len(data))}: the file ends here, without an index; the recording '
+           'was cut off or the file damaged')
 
 
 def _by_index(data: Any, scan: _Scan, chunks: list[tuple[int, int, int]]) -> Iterator[Found]:
@@ -196,6 +198,8 @@ def _indexed_chunk(data: Any, scan: _Scan, offset: int) -> Iterator[Found]:
         return
     _give_back(data)
     yield from scan.found(record)
+    if record.missing:
+        scan.report(f'offset {offset}: the chunk here ends beyond the file')
 
 
 def _give_back(data: Any) -> None:
@@ -236,7 +240,10 @@ def _records(data: Any, at: int) -> Iterator[_Record]:
         kind, size = _HEAD.unpack_from(data, at)
         if not (1 <= kind <= DATA_END or kind >= 0x80):
             return
-        body = bytes(data[at + _HEAD.size:at + _HEAD.size + size])
+        end = at + _HEAD.size + size
+        if end > len(data):
+            end = min(end, at + CUT_BYTES)
+        body = bytes(data[at + _HEAD.size:end])
         yield _Record(at, kind, body, size - len(body))
         at += _HEAD.size + size
 

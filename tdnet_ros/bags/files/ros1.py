@@ -75,7 +75,7 @@ def _chunk(record: _Record, connections: dict[bytes, tuple[str, str, str]]) -> I
             if inner.missing:
                 break
             end = inner.end
-            if inner.fields[b'op'][0] == MESSAGE and inner.fields[b'conn'] in connections:
+            if inner.fields[b'op'][0] == MESSAGE and inner.fields.get(b'conn') in connections:
                 seconds, nanoseconds = struct.unpack('<II', inner.fields[b'time'])
                 found.append((*connections[inner.fields[b'conn']],
                               seconds * 1_000_000_000 + nanoseconds, inner.data))

@@ -45,9 +45,11 @@ def _rows(database: sqlite3.Connection, report: Report, cut: bool) -> Iterator[F
         try:
             for number, key, logged_ns, data in database.execute(ROWS, (tried,)):
                 row = tried = number
-                if key in topics and isinstance(data, bytes):
+                if key in topics and isinstance(logged_ns, int) and isinstance(data, bytes):
                     name, kind = topics[key]
                     yield name, kind, definitions.get(kind, ''), logged_ns, data
+                else:
+                    broken.append(number)
             break
         except sqlite3.Error:
             tried += 1
