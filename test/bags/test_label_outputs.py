@@ -32,9 +32,9 @@ from tdnet_ros.bags.label.chunk import Labeller
 from tdnet_ros.bags.label.options import LabelOptions
 from tdnet_ros.bags.label.plan import camera_names
 from tdnet_ros.bags.label.run import label_bag
-from tdnet_ros.bags.label.wire import CAMERA_INFO, LABEL_INFO, decoded, types
+from tdnet_ros.bags.label.wire import LABEL_INFO, decoded, types
 from tdnet_ros.bags.label_record import LabelRecord
-from tdnet_ros.bags.reading import open_bag
+from tdnet_ros.bags.reading import CAMERA_INFO, open_bag
 
 Label = Callable[..., dict[str, list[tuple[int, Any]]]]
 

@@ -7,7 +7,6 @@ from typing import Any
 from tdnet_ros.bags.label.options import LabelOptions
 from tdnet_ros.bags.label.plan import Camera
 from tdnet_ros.bags.label.wire import (
-    CAMERA_INFO,
     LABEL_INFO,
     POINT_CLOUD,
     compressed_image,
@@ -16,7 +15,7 @@ from tdnet_ros.bags.label.wire import (
     label_info,
     point_cloud,
 )
-from tdnet_ros.bags.reading import COMPRESSED_IMAGE, RAW_IMAGE
+from tdnet_ros.bags.reading import CAMERA_INFO, COMPRESSED_IMAGE, RAW_IMAGE
 from tdnet_ros.nets.card import ModelCard
 from tdnet_ros.ros.cloud import Labelled, depth_in_metres, organised_points, pinhole
 from tdnet_ros.ros.compressed import encode_jpeg, encode_png

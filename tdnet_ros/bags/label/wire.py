@@ -15,7 +15,6 @@ from tdnet_ros.ros.compressed import Compressed
 
 LABEL_INFO = 'vision_msgs/msg/LabelInfo'
 POINT_CLOUD = 'sensor_msgs/msg/PointCloud2'
-CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
 VISION_MSGS = {
     'vision_msgs/msg/VisionClass': 'uint16 class_id\nstring class_name\n',
     LABEL_INFO: 'std_msgs/Header header\nvision_msgs/VisionClass[] class_map\n'
