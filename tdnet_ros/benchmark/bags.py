@@ -1,6 +1,6 @@
 """Measure `tdnet_bag label`: against the network alone, its memory, its workers, opening a bag.
 
-Prints a table. Every figure is a ratio or a difference inside of one run.
+Prints a line for each. Every figure is a ratio or a difference inside of one run.
 """
 from __future__ import annotations
 
