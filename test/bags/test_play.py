@@ -67,7 +67,7 @@ def test_delays_do_not_add_up(folder: Path) -> None:
     summary = play(open_source(str(folder), 50.0), PlayOptions(loop=True, frames=60, wait_s=0),
                    threading.Event(), on_frame=lambda summary: time.sleep(0.01))
     late_ms = (np.array(summary.stamps_ns) - summary.stamps_ns[0]) / 1e6 - np.arange(60) * 20.0
-    assert late_ms.min() > -100  # the first may have been late itself
+    assert late_ms.min() > -400  # the first may have been late itself; unpaced it would be -1180
     # Waiting 20 ms after each would be 400 ms late by then.
     assert late_ms[40:].min() < 200
 
@@ -113,7 +113,7 @@ def test_one_topic_of_a_bag_goes_where_it_is_wanted(bag: Path, peer: Peer, start
     assert arrivals.messages[0].header.frame_id == 'front'
     assert min(arrivals.stamps_ns()) > before_ns
     spread_ms = (arrivals.stamps_ns()[-1] - arrivals.stamps_ns()[0]) / 1e6
-    assert spread_ms > 400  # recorded at 10 Hz, and played so
+    assert spread_ms > 200  # recorded at 10 Hz, and played so; the first may have been late
 
 
 def test_a_bag_plays_in_its_own_time_with_its_calibration(

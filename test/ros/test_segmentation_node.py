@@ -77,8 +77,8 @@ def test_a_bag_that_loops_gives_the_same_labels_in_every_loop(camera: Camera) ->
 
 
 @pytest.mark.parametrize(('change', 'reason'), [
-    ({'frame_id': 'other'}, 'frame_id changed from camera_optical to other'),
-    ({'encoding': 'bgr8'}, 'encoding changed from rgb8 to bgr8'),
+    ({'fields': {'frame_id': 'other'}}, 'frame_id changed from camera_optical to other'),
+    ({'fields': {'encoding': 'bgr8'}}, 'encoding changed from rgb8 to bgr8'),
     ({'rgb': np.zeros((24, 32, 3), np.uint8)}, 'image size changed from (48, 64) to (24, 32)'),
     ({'later_s': 61}, 'gap of 61.000 s exceeds max_gap_s 60'),
     ({'later_s': -1}, 'stamp went backwards by 1.000 s')],
@@ -87,15 +87,15 @@ def test_a_memory_of_something_else_is_emptied_with_the_reason(
         camera: Camera, node: NodeProcess, peer: Peer, change: dict[str, Any],
         reason: str) -> None:
     rgb = moving_square(1)[0]
-    image = change.pop('rgb', rgb)
-    later_ns = int(change.pop('later_s', 0.1) * 1e9)
+    image, fields = change.get('rgb', rgb), change.get('fields', {})
+    later_ns = int(change.get('later_s', 0.1) * 1e9)
     peer.call(Trigger, '/tdnet/reset')
-    fresh = pixels(camera.step(image, **change))
+    fresh = pixels(camera.step(image, **fields))
     peer.call(Trigger, '/tdnet/reset')
     camera.step(rgb)
     camera.step(rgb)
     time.sleep(1.0)  # the log says one thing a second
-    labels = camera.step(image, camera.stamp_ns + later_ns, **change)
+    labels = camera.step(image, camera.stamp_ns + later_ns, **fields)
     status = camera.wait_for_value('last reset', reason)
     assert status['memory fill'] == '0'
     assert node.log.count(f'memory emptied: {reason}') == 1
