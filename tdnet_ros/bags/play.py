@@ -93,6 +93,8 @@ class Player:
                 CameraInfo, info_topic(options.topic) if options.topic else info, QOS)
             for info in set(source.infos.values())}
         self._clock = node.create_publisher(Clock, '/clock', QOS) if options.clock else None
+        self._captured_ns = self._sent_ns = -1  # before any
+        self._topics_of_moment: set[str] = set()
 
     def wait_for_subscriber(self, stop: threading.Event) -> None:
         """Return when any of the topics has a subscriber; fail when none comes in time."""
@@ -169,10 +171,17 @@ class Player:
             self._clock.publish(Clock(clock=Time(sec=sec, nanosec=nanosec)))
 
     def _stamp_ns(self, sample: Sample) -> int:
-        """A camera's image keeps its time of capture; others are taken when they are sent."""
+        """A camera's image keeps its time of capture; others are taken when they are sent.
+
+        What had one stamp, such as an image and its calibration, has one again.
+        """
         if self._options.original_stamps or self._options.clock or sample.due_s is None:
             return sample.stamp_ns
-        return time.time_ns()
+        if sample.stamp_ns != self._captured_ns or sample.topic in self._topics_of_moment:
+            self._captured_ns, self._sent_ns = sample.stamp_ns, time.time_ns()
+            self._topics_of_moment.clear()
+        self._topics_of_moment.add(sample.topic)
+        return self._sent_ns
 
 
 def play(source: Source, options: PlayOptions, stop: threading.Event,

@@ -116,6 +116,22 @@ def test_one_topic_of_a_bag_goes_where_it_is_wanted(bag: Path, peer: Peer, start
     assert spread_ms > 200  # recorded at 10 Hz, and played so; the first may have been late
 
 
+def test_an_image_and_its_calibration_have_one_stamp(
+        tmp_path: Path, peer: Peer, start: Start) -> None:
+    """Drivers stamp them alike, and who synchronises them asks for it."""
+    headers = [image_message(k // 2).header for k in range(4)]
+    drive = write_bag(tmp_path / 'drive', {
+        '/cam/camera_info': [(20 * k, CameraInfo(header=item)) for k, item in enumerate(headers)],
+        '/cam/image': [(20 * k + 5, Image(header=item)) for k, item in enumerate(headers)]})
+    images = Arrivals(peer, Image, '/cam/image', QoSProfile(depth=20))
+    infos = Arrivals(peer, CameraInfo, '/cam/camera_info', QoSProfile(depth=20))
+    player = start('play', drive)
+    peer.spin_until(lambda: images.count() == infos.count() == 4)
+    done(player)
+    assert images.stamps_ns() == infos.stamps_ns()
+    assert len({*images.stamps_ns()}) == 4, 'also where the source repeats its stamp'
+
+
 def test_a_bag_plays_in_its_own_time_with_its_calibration(
         tmp_path: Path, peer: Peer, start: Start) -> None:
     """What `ros2 bag play --clock --loop` does, for nodes with use_sim_time."""
