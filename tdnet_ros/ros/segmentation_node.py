@@ -23,6 +23,7 @@ from tdnet_ros.ros.label_map import LabelMap
 from tdnet_ros.ros.memory_guard import MemoryGuard
 from tdnet_ros.ros.messages import LabelInfo
 from tdnet_ros.ros.report import batching, camera_status, device_status, untrained
+from tdnet_ros.ros.transitions import refuse_impossible
 from tdnet_ros.ros.worker import Worker
 from tdnet_ros.stream import VideoSegmenter
 
@@ -53,7 +54,7 @@ class SegmentationNode(LifecycleNode):
         self._jumps = self.get_clock().create_jump_callback(
             JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1)),
             post_callback=self._on_clock_jump)
-        self._answer_impossible_transitions()
+        refuse_impossible(self, lambda: self._phase)
         self._diagnostics = DiagnosticsThread(
             self, self._settings.diagnostics_period_s, self._statuses)
 
@@ -183,25 +184,6 @@ class SegmentationNode(LifecycleNode):
             return (TransitionCallbackReturn.FAILURE if undo is not None
                     else TransitionCallbackReturn.ERROR)
         return TransitionCallbackReturn.SUCCESS
-
-    def _answer_impossible_transitions(self) -> None:
-        """Refuse a transition that is not possible now.
-
-        Before rclpy answered such requests itself, they ended the process.
-        """
-        change_state = self._service_change_state.callback
-
-        def guarded(request: Any, response: Any) -> Any:
-            try:
-                return change_state(request, response)
-            except Exception as error:
-                self.get_logger().warning(f'transition {request.transition.id} '
-                                          f'{request.transition.label} from {self._phase}: '
-                                          f'{one_line(error)}')
-                response.success = False
-                return response
-
-        self._service_change_state.callback = guarded
 
     def _on_set_parameters(self, changes: list[Parameter]) -> SetParametersResult:
         try:
