@@ -75,7 +75,7 @@ class CameraStream:
         self._waiting: Arrival | None = None
         self._reset_reason: str | None = None
         self._rate_limit = RateLimit()
-        self._errors = ErrorLog(node.get_logger())
+        self._errors = ErrorLog(node)
         self._reset_pace = Pace()
 
     def open(self, wake: Callable[[], None]) -> None:
@@ -158,7 +158,12 @@ class CameraStream:
         return Job(arrival, frame, taken_s, time.perf_counter())
 
     def finish(self, job: Job, outcome: Segmentation | Exception) -> None:
-        """Publish what became of an image, or report why nothing did; the next is tried afresh."""
+        """Publish what became of an image, or report why nothing did; the next is tried afresh.
+
+        Once a signal has ended the context, nobody can be told and nothing has failed.
+        """
+        if not self._node.context.ok():
+            return
         if isinstance(outcome, Exception):
             self._fail(outcome)
             return
@@ -181,6 +186,8 @@ class CameraStream:
             self._last_stamp_ns = 0
 
     def _fail(self, error: Exception) -> None:
+        if not self._node.context.ok():
+            return
         reason = one_line(error)
         self.meter.failed(reason)
         self._errors.report(f'{self.topic}: {reason}')

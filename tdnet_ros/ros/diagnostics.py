@@ -39,7 +39,7 @@ class DiagnosticsThread:
         self._statuses = statuses
         self._publisher = node.create_publisher(
             DiagnosticArray, '/diagnostics', QoSProfile(depth=1))
-        self._errors = ErrorLog(node.get_logger())
+        self._errors = ErrorLog(node)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name='tdnet_diagnostics')
         self._thread.start()
@@ -56,8 +56,7 @@ class DiagnosticsThread:
                 msg.header.stamp = self._node.get_clock().now().to_msg()
                 self._publisher.publish(msg)
             except Exception as error:
-                if self._node.context.ok():
-                    self._errors.report(f'diagnostics: {one_line(error)}')
+                self._errors.report(f'diagnostics: {one_line(error)}')
 
 
 def status(name: str, hardware_id: str, findings: Iterable[Finding], fine: str,

@@ -3,7 +3,8 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Any
+
+from rclpy.node import Node
 
 MAX_CHARACTERS = 600
 MAX_NAME = 60
@@ -49,13 +50,16 @@ class Pace:
 
 
 class ErrorLog:
-    """Logs errors at such a pace."""
+    """Logs errors of a node at such a pace, and none of those that its end brings about.
 
-    def __init__(self, logger: Any) -> None:
-        self._logger = logger
+    A signal ends the node's context at once, and then nothing can be published, logs included.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
         self._pace = Pace()
 
     def report(self, text: str) -> None:
         """Log the text unless it, or any other, was logged just before."""
-        if self._pace.admits(text):
-            self._logger.error(text)
+        if self._node.context.ok() and self._pace.admits(text):
+            self._node.get_logger().error(text)

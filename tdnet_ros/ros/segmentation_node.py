@@ -129,8 +129,7 @@ class SegmentationNode(LifecycleNode):
     def _activate(self) -> None:
         assert self._segmenter is not None
         assert self._guard is not None
-        self._worker = Worker(self._segmenter, self._streams, self._guard, self._adaptation,
-                              self.get_logger())
+        self._worker = Worker(self._segmenter, self._streams, self._guard, self._adaptation, self)
         for stream in self._streams:
             stream.open(self._worker.wake)
         self._phase, self._failure = 'active', ''

@@ -40,15 +40,14 @@ def run(make_node: Callable[[], Any], args: list[str] | None = None) -> int:
 def _spin(node: Any) -> None:
     executor = SingleThreadedExecutor()
     executor.add_node(node)
-    errors = ErrorLog(node.get_logger())
+    errors = ErrorLog(node)
     while ok():
         try:
             executor.spin_once()
         except ExternalShutdownException:
             return
         except Exception as error:
-            if ok():
-                errors.report(f'callback failed: {one_line(error)}')
+            errors.report(f'callback failed: {one_line(error)}')
 
 
 def _interrupt_once(number: int, frame: Any) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import threading
 from typing import NamedTuple
 
-from rclpy.impl.rcutils_logger import RcutilsLogger
+from rclpy.node import Node
 
 from tdnet_ros.ros.adaptation import Adaptation
 from tdnet_ros.ros.camera_stream import CameraStream, Job
@@ -30,14 +30,14 @@ class Worker:
 
     def __init__(self, segmenter: VideoSegmenter, streams: Sequence[CameraStream],
                  guard: MemoryGuard, adaptation: Adaptation | None,
-                 logger: RcutilsLogger) -> None:
+                 node: Node) -> None:
         self._segmenter = segmenter
         self._streams = streams
         self._turns = list(streams)
         self._in_flight: _Flight | None = None
         self._guard = guard
         self._adaptation = adaptation
-        self._errors = ErrorLog(logger)
+        self._errors = ErrorLog(node)
         self._stopping = False
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name='tdnet_worker')

@@ -169,6 +169,31 @@ def test_a_signal_while_it_configures(start: Callable[..., NodeProcess]) -> None
     assert 'Traceback' not in process.log
 
 
+SLOW_TO_LABEL = '''
+import sys, time
+from tdnet_ros.stream import VideoSegmenter
+step_batch = VideoSegmenter.step_batch
+def slow(self, *arguments, **options):
+    print('labelling', flush=True)
+    time.sleep(1)
+    return step_batch(self, *arguments, **options)
+VideoSegmenter.step_batch = slow
+from tdnet_ros.ros.program import main
+sys.exit(main())
+'''
+
+
+def test_a_signal_while_it_labels_is_no_failure_of_the_image(
+        start: Callable[..., NodeProcess], peer: Peer) -> None:
+    process = start(*TINY, '-r', 'image:=/busy', program=SLOW_TO_LABEL)
+    send = peer.sender(topic='/busy')
+    wait_for(lambda: send.publish(image_message(moving_square(1)[0], peer.now_ns()))
+             or time.sleep(0.05) or 'labelling' in process.log, 'image in work')
+    assert process.end(signal.SIGINT) == 0
+    assert 'ERROR' not in process.log
+    assert 'Failed' not in process.log
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a CUDA device')
 def test_cleanup_gives_the_memory_of_the_device_back(
         start: Callable[..., NodeProcess], peer: Peer) -> None:

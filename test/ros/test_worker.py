@@ -15,6 +15,9 @@ from tdnet_ros.ros.memory_guard import MemoryGuard
 from tdnet_ros.ros.worker import Worker
 from tdnet_ros.stream import Frame, FrameMemory, VideoSegmenter
 
+NODE: Any = SimpleNamespace(get_logger=lambda: get_logger('test'),
+                            context=SimpleNamespace(ok=lambda: True))
+
 
 class Stream:
     """A camera with images that wait, as many as are told, and a record of what became of them."""
@@ -70,7 +73,7 @@ def serve(images: Sequence[int], batch: int,
             segmenter.step(Frame(np.zeros((48, 64, 3), np.uint8), number), stream.memory)
         stream.memory.scene_cut = False
     guard = MemoryGuard(segmenter, get_logger('test'))
-    worker = Worker(segmenter, streams, guard, None, get_logger('test'))  # type: ignore[arg-type]
+    worker = Worker(segmenter, streams, guard, None, NODE)  # type: ignore[arg-type]
     worker.wake()
     end = time.monotonic() + 20
     while any(stream.is_due for stream in streams) and time.monotonic() < end:
@@ -131,7 +134,7 @@ def test_it_goes_on_after_an_error() -> None:
     good.finish = lambda *_: served.set()  # type: ignore[method-assign]
     guard = MemoryGuard(segmenter, get_logger('test'))
     streams: Any = [broken, good]
-    worker = Worker(segmenter, streams, guard, None, get_logger('test'))
+    worker = Worker(segmenter, streams, guard, None, NODE)
     worker.wake()
     assert served.wait(10)
     worker.stop()
