@@ -62,7 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.run(options))
     except BagError as error:
-        print(f'tdnet_bag: {error}', file=sys.stderr)
+        for line in str(error).splitlines():
+            print(f'tdnet_bag: {line}', file=sys.stderr)
     except ModuleNotFoundError as error:
         print(f'tdnet_bag: the Python package {error.name} is missing: source a ROS 2 environment '
               "for rclpy and messages, `pip install 'tdnet_ros[bags]'` for the rest",
@@ -81,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
         commands, 'record', 'write topics into a rosbag2 MCAP bag', _record))
     add_label_options(_command(commands, 'label', 'label bags offline', run_label))
     info = _command(commands, 'info', 'list what a bag holds', _info)
-    info.add_argument('bag', type=Path, help='rosbag2 directory or storage file')
+    info.add_argument('bag', type=Path, help='rosbag2 directory or storage file, or ROS 1 bag')
     add_report_options(_command(
         commands, 'report', 'show what labelled bags look like, as one HTML page', run_report))
     add_compare_options(_command(
@@ -187,12 +188,16 @@ def _record(options: argparse.Namespace) -> int:
 
 
 def _info(options: argparse.Namespace) -> int:
-    from tdnet_ros.bags.reading import open_bag
-    with closing(open_bag(options.bag)) as reader:
-        print(f'{options.bag}: {reader.message_count} messages, {reader.duration * 1e-9:.2f} s')
-        for item in sorted(reader.connections):
-            print(f'{item.msgcount:8d}  {item.topic}  [{item.msgtype}]')
-    return 0
+    from tdnet_ros.bags.files.bag import Bag
+    with closing(Bag(options.bag)) as bag:
+        count = sum(topic.count for topic in bag.topics.values())
+        duration_s = max(bag.end_ns - bag.start_ns, 0) * 1e-9
+        print(f'{options.bag}: {count} messages, {duration_s:.2f} s')
+        for name, topic in sorted(bag.topics.items()):
+            print(f'{topic.count:8d}  {name}  [{topic.msgtype}]')
+        for problem in bag.problems:
+            print(f'tdnet_bag: {problem}', file=sys.stderr)
+        return 1 if bag.problems else 0
 
 
 if __name__ == '__main__':

@@ -16,6 +16,7 @@ RAW_IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
 IMAGE_TYPES = frozenset({RAW_IMAGE, COMPRESSED_IMAGE})
 CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
+WHOLE = '`tdnet_bag info` and `tdnet_bag label` read what is there of it'
 
 
 class Message(NamedTuple):
@@ -83,7 +84,7 @@ def open_bag(path: Path) -> Reader:
     """Open a bag for reading; close it with `contextlib.closing`."""
     if path.is_dir() and not (path / 'metadata.yaml').exists():
         raise BagError(f'{path} has no metadata.yaml: the recording was cut off, or this is no '
-                       'rosbag2 directory (`ros2 bag reindex` writes it anew)')
+                       f'rosbag2 directory ({WHOLE})')
     with _readable(path):
         reader = Reader(path)
         reader.open()
@@ -108,7 +109,7 @@ def _readable(path: object) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # parsers of foreign bytes raise nearly anything
-        raise BagError(f'{path} cannot be read: {error}') from error
+        raise BagError(f'{path} cannot be read: {error} ({WHOLE})') from error
 
 
 def header_stamp_ns(cdr: bytes) -> int:

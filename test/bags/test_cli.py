@@ -45,3 +45,16 @@ def test_info_lists_topics(bag: Path, start: Start) -> None:
     assert process.returncode == 0
     assert '10 messages' in out
     assert '6  /front/image_raw  [sensor_msgs/msg/Image]' in out
+
+
+def test_info_lists_what_is_there_of_a_recording_that_was_cut_off(
+        bag: Path, start: Start) -> None:
+    (bag / 'metadata.yaml').unlink()
+    storage = bag / 'bag.mcap'
+    storage.write_bytes(storage.read_bytes()[:-100])
+    process = start('info', bag)
+    out, err = process.communicate(timeout=15)
+    assert process.returncode == 1
+    assert '6  /front/image_raw  [sensor_msgs/msg/Image]' in out
+    assert all(line.startswith(f'tdnet_bag: {bag}/') for line in err.splitlines())
+    assert 'metadata.yaml: offset 0: the file is missing; the recording was cut off' in err

@@ -28,6 +28,8 @@ from bags.label_material import (
     write_bag,
 )
 from tdnet_ros.bags.cli import main
+from tdnet_ros.bags.errors import BagError
+from tdnet_ros.bags.label.location import check_inputs
 from tdnet_ros.bags.label.output import Output
 from tdnet_ros.bags.label.wire import types
 from tdnet_ros.bags.label_record import LabelRecord
@@ -208,6 +210,16 @@ def test_bad_input_is_one_line_each(tmp_path: Path,
         status, errors = run(*bad)
         assert (status, len(errors)) == (1, 1), errors
         assert message in errors[0]
+
+
+@pytest.mark.parametrize('out', ['drive', 'drive/labels', 'drive/../drive/'])
+def test_an_output_inside_an_input_is_refused(tmp_path: Path, out: str) -> None:
+    bag = write_bag(tmp_path / 'drive', drive(2))
+    before = sorted(tmp_path.rglob('*'))
+    with pytest.raises(BagError, match=rf'--out .* lies in {bag}, which is read'):
+        check_inputs([str(bag)], f'{tmp_path}/{out}')
+    check_inputs([str(bag)], f'{tmp_path}/drive2')
+    assert sorted(tmp_path.rglob('*')) == before
 
 
 def test_an_output_that_cannot_be_written_is_named(

@@ -40,4 +40,6 @@ def check_inputs(bags: Sequence[str], folder: str) -> None:
             raise BagError(f'{bag} {what}')
         if absolute(bag) == f'{absolute(folder)}/{name}':
             raise BagError(f'{bag} would be labelled into itself: choose another --out')
+        if f'{absolute(folder)}/'.startswith(f'{absolute(bag)}/'):
+            raise BagError(f'--out {folder} lies in {bag}, which is read: choose another --out')
         seen[name] = bag

@@ -25,9 +25,11 @@ def write_report(bag_dirs: Sequence[Path], out: Path, truth: Sequence[str] = (),
 
     `truth` names topics with a ground truth; without, those called ground_truth are taken.
     Returns one line for each bag that cannot be read, which the report names, and for all that
-    is damaged in the others.
+    is damaged in the others. BagError where none can be read: then nothing is written.
     """
     bags = [_summary(path, truth, update) for path in bag_dirs]
+    if all('error' in bag for bag in bags):
+        raise BagError('\n'.join(bag['error'] for bag in bags))
     cameras = [(bag, camera) for bag in bags for camera in bag.get('cameras', ())]
     detailed = _most_interesting(cameras)
     for index, (_, camera) in enumerate(detailed, 1):

@@ -195,8 +195,8 @@ def test_truth_belongs_to_the_camera_it_is_named_after(tmp_path: Path) -> None:
 
 
 def test_truth_that_is_not_there_is_named(offline: Path) -> None:
-    content = report(offline, truth=['/nowhere'])
-    assert 'has no image topic /nowhere for a ground truth' in content['bags'][0]['error']
+    with pytest.raises(BagError, match='has no image topic /nowhere for a ground truth'):
+        report(offline, truth=['/nowhere'])
 
 
 def pictures(page: str) -> int:
@@ -267,6 +267,19 @@ def test_bad_input_is_one_line(tmp_path: Path, start: Start) -> None:
     assert err == f'tdnet_bag: {tmp_path} is no rosbag2 directory and holds none\n'
 
 
+def test_nothing_is_written_where_there_is_nothing_to_report(
+        tmp_path: Path, start: Start) -> None:
+    bag = write_bag(tmp_path / 'bag', {'/load': [(0, Float32())]})
+    before = sorted(tmp_path.rglob('*'))
+    process = start('report', 'nope', bag, cwd=tmp_path)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (1, '')
+    first, second = err.splitlines()
+    assert first.startswith('tdnet_bag: nope does not exist')
+    assert second.startswith(f'tdnet_bag: {bag} has no label topic')
+    assert sorted(tmp_path.rglob('*')) == before
+
+
 def test_output_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     bag = write_labels(tmp_path / 'bag', FRAMES)
     (tmp_path / 'file').write_text('')
@@ -302,8 +315,8 @@ def test_damaged_label_is_an_error_that_names_it(tmp_path: Path) -> None:
     late.data = late.data[:-20]
     bag = write_bag(tmp_path / 'bag', {'/tdnet/labels/compressed': [png(0, FRAMES[0]),
                                                                     (100, late)]})
-    problem, = report(bag)['problems']
-    assert f'{bag}: /tdnet/labels/compressed at 0.100 s: ' in problem
+    with pytest.raises(BagError, match=f'{bag}: /tdnet/labels/compressed at 0.100 s: '):
+        report(bag)
 
 
 def test_labelled_bag_is_read_once(offline: Path) -> None:
