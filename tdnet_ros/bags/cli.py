@@ -36,6 +36,7 @@ EXAMPLES = {
   tdnet_bag play drive_bag/ --stamps original    a bag's image topics under their own names
   tdnet_bag play drive_bag/ --clock --loop       the same in simulated time, over and over
   tdnet_bag play drive_bag/ --from /front/image_raw --topic /camera/image_raw
+  tdnet_bag play drive_bag/ --subscribers 2      not before node and recorder are there
   tdnet_bag play 0                               the V4L2 camera /dev/video0
 
 Images go out reliable, as from a camera driver, so every kind of subscriber gets them; so
@@ -104,7 +105,7 @@ def _add_play_options(parser: argparse.ArgumentParser) -> None:
     add('source', help='video file, folder of images, rosbag2 directory or camera number')
     add('--topic', help="topic to publish on (default: /camera/image_raw, or a bag's own names)")
     add('--from', dest='topics', action='append', default=[], metavar='TOPIC',
-        help='image topic of the bag to play; may be repeated (default: all)')
+        help='image topic of the bag to play; may be repeated (default: all but what a node made)')
     add('--rate', type=positive(float), metavar='HZ',
         help="images per second (default: the source's own; 10 for a folder)")
     add('--loop', action='store_true', help='start again at the end')
@@ -120,6 +121,8 @@ def _add_play_options(parser: argparse.ArgumentParser) -> None:
                            'camera_optical_frame)')
     add('--wait-for-subscriber', type=float, default=10.0, metavar='S', dest='wait_s',
         help='fail when nobody subscribes for S seconds (default: 10); 0: do not wait')
+    add('--subscribers', type=positive(int), default=1, metavar='N',
+        help='wait until N subscribe, such as 2 for a node and a recorder (default: 1)')
     add('--summary', type=Path, metavar='FILE', help='write what was sent as JSON')
 
 
@@ -137,6 +140,9 @@ def _play(options: argparse.Namespace) -> int:
     from tdnet_ros.bags.sources import open_source
     stop = stop_on_signals()
     source = open_source(options.source, options.rate, tuple(options.topics))
+    if source.left_out:
+        print(f'tdnet_bag: {", ".join(source.left_out)} came out of a node and is not played; '
+              '--from plays it', file=sys.stderr)
     total = options.frames or (None if options.loop else source.count)
     with progress(f'playing {options.source}', total) as update:
         update(0, 'waiting for a subscriber')
@@ -144,7 +150,8 @@ def _play(options: argparse.Namespace) -> int:
             source, PlayOptions(
                 topic=options.topic, loop=options.loop, frames=options.frames,
                 original_stamps=options.stamps == 'original', clock=options.clock,
-                frame_id=options.frame_id, wait_s=options.wait_s),
+                frame_id=options.frame_id, wait_s=options.wait_s,
+                subscribers=options.subscribers),
             stop, before_start=lambda: _wait_for_enter(stop) if options.start_paused else None,
             on_frame=lambda summary: update(summary.sent, f'{summary.rate_hz:.1f} Hz'))
     if options.summary:

@@ -44,7 +44,8 @@ class PlayOptions:
     original_stamps: bool = False
     clock: bool = False  # publish /clock before each message
     frame_id: str | None = None  # None: a bag's own, else DEFAULT_FRAME_ID
-    wait_s: float = 10.0  # for a subscriber; 0 plays to nobody
+    wait_s: float = 10.0  # for subscribers; 0 plays to nobody
+    subscribers: int = 1  # that one of the topics must have at the start
 
 
 @dataclass
@@ -96,15 +97,18 @@ class Player:
         self._captured_ns = self._sent_ns = -1  # before any
         self._topics_of_moment: set[str] = set()
 
-    def wait_for_subscriber(self, stop: threading.Event) -> None:
-        """Return when any of the topics has a subscriber; fail when none comes in time."""
+    def wait_for_subscribers(self, stop: threading.Event) -> None:
+        """Return when any of the topics has enough subscribers; fail when they do not come."""
         end_s = time.monotonic() + self._options.wait_s
-        while not any(item.get_subscription_count() for item in self._publishers.values()):
+        wanted = self._options.subscribers
+        while (found := max(item.get_subscription_count()
+                            for item in self._publishers.values())) < wanted:
             if self._options.wait_s <= 0 or stop.is_set():
                 return
             if time.monotonic() > end_s:
                 topics = ', '.join(item.topic_name for item in self._publishers.values())
-                raise BagError(f'no subscriber on {topics} after {self._options.wait_s:g} s: is '
+                count = f'{found} of {wanted} subscribers' if found else 'no subscriber'
+                raise BagError(f'{count} on {topics} after {self._options.wait_s:g} s: is '
                                'the node up, on this ROS_DOMAIN_ID, and remapped to that topic? '
                                '(--wait-for-subscriber 0 plays anyway)')
             stop.wait(0.02)
@@ -187,9 +191,9 @@ class Player:
 def play(source: Source, options: PlayOptions, stop: threading.Event,
          before_start: Callable[[], None] = lambda: None,
          on_frame: Callable[[Summary], None] = lambda summary: None) -> Summary:
-    """Play a source once its first subscriber is there."""
+    """Play a source once its subscribers are there."""
     with ros_node('tdnet_bag_play') as node:
         player = Player(node, source, options)
-        player.wait_for_subscriber(stop)
+        player.wait_for_subscribers(stop)
         before_start()
         return player.run(stop, on_frame)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from rosbags.rosbag2 import Reader
 
 from tdnet_ros.bags.errors import BagError
-from tdnet_ros.bags.sources import DEFAULT_RATE_HZ, Sample, info_topic
+from tdnet_ros.bags.sources import DEFAULT_RATE_HZ, Sample, info_topic, made_by_node
 
 RAW_IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
@@ -39,6 +39,9 @@ class BagSource:
         self._path = path
         with closing(open_bag(path)) as reader:
             self.topics: Mapping[str, str] = _image_topics(reader, path, topics)
+            self.left_out = () if topics else tuple(sorted(
+                connection.topic for connection in reader.connections
+                if connection.msgtype in IMAGE_TYPES and connection.topic not in self.topics))
             self.infos: Mapping[str, str] = _infos(reader, self.topics)
             counts = {connection.topic: connection.msgcount for connection in reader.connections
                       if connection.topic in self.topics}
@@ -71,7 +74,11 @@ def _image_topics(reader: Reader, path: Path, wanted: tuple[str, ...]) -> dict[s
     if missing:
         raise BagError(f'{path} has no image topic {missing[0]}; its image topics: '
                        f'{", ".join(sorted(found))}')
-    return {topic: found[topic] for topic in wanted or found}
+    chosen = wanted or [topic for topic in found if not made_by_node(topic)]
+    if not chosen:
+        raise BagError(f'{path} holds no camera images, only what a node made of them: '
+                       f'{", ".join(found)}; --from names one to play')
+    return {topic: found[topic] for topic in chosen}
 
 
 def _infos(reader: Reader, images: Collection[str]) -> dict[str, str]:

@@ -18,6 +18,8 @@ IMAGE_SUFFIXES = frozenset({'.bmp', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.t
                             '.webp'})
 DEFAULT_RATE_HZ = 10.0  # where images carry no times
 MAX_RATE_HZ = 1000.0
+NODE_OUTPUTS = frozenset({'labels', 'confidence', 'overlay'})
+'''Parts of the names of image topics that a node publishes.'''
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,10 @@ class Source(Protocol):
         """
 
     @property
+    def left_out(self) -> tuple[str, ...]:
+        """Image topics that are not among the samples, because a node made them."""
+
+    @property
     def count(self) -> int | None:
         """How many images there are, where that is known."""
 
@@ -62,6 +68,7 @@ class _PixelSource:
 
     topics: Mapping[str, str] = {}
     infos: Mapping[str, str] = {}
+    left_out: tuple[str, ...] = ()
 
     def __init__(self, count: int | None, rate_hz: float) -> None:
         self.count = count
@@ -156,6 +163,11 @@ class CameraSource(_PixelSource):
 def info_topic(image: str) -> str:
     """The topic that drivers publish the calibration of an image topic on."""
     return f"{image.removesuffix('/compressed').rpartition('/')[0]}/camera_info"
+
+
+def made_by_node(image: str) -> bool:
+    """Whether the name of an image topic is one of a node's outputs."""
+    return bool(NODE_OUTPUTS & {*image.split('/')})
 
 
 def natural_key(path: Path) -> list[tuple[int, int | str]]:

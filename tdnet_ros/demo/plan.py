@@ -18,8 +18,6 @@ OVERLAY = '/tdnet/overlay'
 OVERLAY_JPEG = f'{OVERLAY}/compressed'
 LABEL_INFO = '/tdnet/label_info'
 DIAGNOSTICS = '/diagnostics'
-# Ends of topics that show no camera's image.
-NODE_IMAGES = ('/labels', '/labels/color', '/confidence', '/overlay')
 WAIT_FOR_NODE_S = 30
 
 
@@ -108,15 +106,10 @@ def image_topic_of(bag: str) -> tuple[str, bool]:
     topics = open_source(bag).topics
     if not topics:
         raise BagError(f'{bag} is no rosbag: expected a rosbag2 directory or storage file')
-    cameras = [topic for topic in topics
-               if not topic.removesuffix('/compressed').endswith(NODE_IMAGES)]
-    if not cameras:
-        raise BagError(f'{bag} holds no camera images, only what a node made of them: '
-                       f'{", ".join(topics)}')
-    for topic in cameras:
-        if topics[topic] == RAW_IMAGE:
+    for topic, kind in topics.items():
+        if kind == RAW_IMAGE:
             return topic, False
-    return cameras[0], True
+    return next(iter(topics)), True
 
 
 def default_video() -> Path:

@@ -176,6 +176,7 @@ def test_paused_player_waits_for_enter(folder: Path, peer: Peer, start: Start) -
 
 @pytest.mark.parametrize(('arguments', 'message'), [
     (('--wait-for-subscriber', 0.3), 'no subscriber on /camera/image_raw after 0.3 s'),
+    (('--subscribers', 2, '--wait-for-subscriber', 0.3), 'no subscriber on /camera/image_raw'),
     (('--topic', 'bad topic'), "'bad topic' is no topic name"),
     (('--start-paused', '--wait-for-subscriber', 0), 'there is no input'),
 ])
@@ -186,6 +187,37 @@ def test_nobody_there_is_one_clear_line(folder: Path, start: Start,
     assert player.returncode == 1
     assert message in err.splitlines()[-1]
     assert 'Traceback' not in err
+
+
+def test_player_waits_for_as_many_as_it_is_told(folder: Path, peer: Peer, start: Start) -> None:
+    first = Arrivals(peer, Image, '/camera/image_raw', QoSProfile(depth=20))
+    player = start('play', folder, '--rate', 50, '--subscribers', 2)
+    peer.spin_until(lambda: peer.node.count_publishers('/camera/image_raw') == 1)
+    peer.spin_for(1.0)
+    assert first.count() == 0
+    second = Arrivals(peer, Image, '/camera/image_raw', QoSProfile(depth=20))
+    peer.spin_until(lambda: first.count() == second.count() == FRAMES)
+    done(player)
+
+
+def test_what_a_node_made_is_not_played_beside_a_live_node(
+        tmp_path: Path, peer: Peer, start: Start) -> None:
+    recording = write_bag(tmp_path / 'run', {
+        '/front': [(0, image_message(0))], '/tdnet/labels': [(5, image_message(1))],
+        '/tdnet/rear/overlay/compressed': [(5, compressed_message(1))]})
+    images = Arrivals(peer, Image, '/front', QoSProfile(depth=20))
+    labels = Arrivals(peer, Image, '/tdnet/labels', QoSProfile(depth=20))
+    player = start('play', recording)
+    peer.spin_until(lambda: images.count() == 1)
+    _, err = player.communicate(timeout=15)
+    assert player.returncode == 0
+    assert ('/tdnet/labels, /tdnet/rear/overlay/compressed came out of a node and is not '
+            'played') in err
+    assert labels.count() == 0
+    player = start('play', recording, '--from', '/tdnet/labels')
+    peer.spin_until(lambda: labels.count() == 1)
+    done(player)
+    assert images.count() == 1
 
 
 def test_two_topics_cannot_go_to_one(bag: Path, start: Start) -> None:

@@ -11,14 +11,14 @@ from tdnet_ros.bags.files.bag import Bag
 from tdnet_ros.bags.label.options import LabelOptions
 from tdnet_ros.bags.label.wire import decoded
 from tdnet_ros.bags.reading import CAMERA_INFO, COMPRESSED_IMAGE, IMAGE_TYPES
-from tdnet_ros.bags.sources import info_topic
+from tdnet_ros.bags.sources import info_topic, made_by_node
 from tdnet_ros.ros.cloud import DEPTHS, pinhole
 from tdnet_ros.ros.decoding import to_frame
 from tdnet_ros.ros.errors import one_line
 
 NODE = '/tdnet'
-NO_CAMERA = frozenset({'labels', 'confidence', 'overlay', 'ground_truth'})
-'''Parts of the names of image topics that are no camera's.'''
+TRUTH = 'ground_truth'
+'''Part of the names of image topics that are no camera's, beside those of a node's outputs.'''
 PACKED = '/compressed'
 TRIED = 5
 '''Images of a topic that are tried before it is given up.'''
@@ -91,7 +91,8 @@ def _all_cameras(bag: Bag) -> list[str]:
     if not images:
         raise BagError(f'{bag.path} has no image topic; its topics: '
                        f'{", ".join(sorted(bag.topics)) or "none"}')
-    cameras = [topic for topic in images if not NO_CAMERA & {*topic.split('/')}
+    cameras = [topic for topic in images if not made_by_node(topic)
+               and TRUTH not in topic.split('/')
                and topic.removesuffix(PACKED) not in {*images} - {topic}]
     problems = {topic: _problem(bag, topic) for topic in sorted(cameras)}
     found = [topic for topic, problem in problems.items() if problem is None]
