@@ -13,7 +13,7 @@ from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from std_srvs.srv import SetBool, Trigger
 
-from tdnet_ros.ros import parameters
+from tdnet_ros.ros import graph, parameters
 from tdnet_ros.ros.adaptation import Adaptation
 from tdnet_ros.ros.camera_stream import CameraStream
 from tdnet_ros.ros.device import hardware_name, release_memory
@@ -225,7 +225,7 @@ class SegmentationNode(LifecycleNode):
 
     def _statuses(self) -> list[DiagnosticStatus]:
         name = self.get_fully_qualified_name().lstrip('/')
-        findings = [Finding(WARN, line) for line in self._unused]
+        findings = [*graph.namesakes(self), *(Finding(WARN, line) for line in self._unused)]
         if self._failure:
             findings.append(Finding(ERROR, self._failure))
         if self._guard is not None and self._guard.finding:

@@ -105,10 +105,10 @@ class NodeProcess:
 class Peer:
     """A node in this process that sends images and collects what comes back."""
 
-    def __init__(self, name: str = 'peer') -> None:
+    def __init__(self, name: str = 'peer', namespace: str = '') -> None:
         self._context = Context()
         rclpy.init(context=self._context)
-        self.node = rclpy.create_node(name, context=self._context)
+        self.node = rclpy.create_node(name, namespace=namespace, context=self._context)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
         self._closing = False

@@ -14,6 +14,7 @@ from ros.harness import (
     Peer,
     image_message,
     latest_status,
+    message_of,
     moving_square,
     wait_for,
 )
@@ -53,6 +54,21 @@ def test_diagnostics_and_services_are_those_of_one_node(nodes: None, peer: Peer)
     assert peer.call(SetBool, '/robot/seg/enable', SetBool.Request(data=False)).success
     wait_for(lambda: peer.node.count_subscribers('/robot/rear/image') == 0, 'end of one')
     assert peer.node.count_subscribers('/camera/image_raw') == 1
+
+
+def test_a_node_of_the_same_name_is_pointed_out(nodes: None, peer: Peer) -> None:
+    diagnostics = peer.collect(DiagnosticArray, '/diagnostics')
+
+    def warned(name: str) -> bool:
+        wait_for(lambda: latest_status(diagnostics, f'{name}: device'), f'diagnostics of {name}')
+        return f'another node is named /{name}' in message_of(diagnostics, f'{name}: device')
+
+    assert not warned('tdnet')
+    other = Peer('seg', namespace='/robot')
+    wait_for(lambda: warned('robot/seg'), 'warning')
+    assert not warned('tdnet'), 'its name is its own'
+    other.close()
+    wait_for(lambda: not warned('robot/seg'), 'end of the warning')
 
 
 def test_topics_are_below_the_node_or_where_they_were_remapped(nodes: None, peer: Peer) -> None:
