@@ -136,7 +136,8 @@ def _parser() -> argparse.ArgumentParser:
     add('--devices', nargs='+', default=['cpu', 'cuda'], choices=('cpu', 'cuda'))
     add('--frames', type=positive, metavar='N',
         help='at most so many frames of each engine (memory is watched for as long as ever)')
-    add('--out', type=Path, default=Path('docs'), metavar='DIR', help='default: docs')
+    add('--out', type=Path, default=Path('docs'), metavar='DIR',
+        help='default: docs; of script/bench: docs of its checkout')
     add('--json', type=Path, default=Path('out/benchmarks.json'), metavar='FILE',
         help='write all figures there (default: out/benchmarks.json)')
     add('--from', dest='results', type=Path, metavar='FILE',

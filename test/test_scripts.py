@@ -1,0 +1,64 @@
+"""The scripts, run from wherever the caller is, and script/env in several shells."""
+from __future__ import annotations
+
+import os
+from pathlib import Path
+import shutil
+import subprocess
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def say(file: Path, command: str) -> None:
+    """Make a program of one shell command."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f'#!/bin/sh\n{command}\n')
+    file.chmod(0o755)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A checkout with an environment whose Python only says where and with what it was run."""
+    checkout = tmp_path / 'tdnet_ros'
+    shutil.copytree(ROOT / 'script', checkout / 'script')
+    say(checkout / 'script/setup', 'exit 0')
+    say(checkout / '.venv/bin/python', 'pwd; echo "$PYTHONPATH"; echo "$@"')
+    return checkout
+
+
+def source(shell: str, folder: Path, env: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [shell, '-c', f'. {env}; echo $?; echo "$PATH"'], cwd=folder, capture_output=True,
+        text=True, timeout=20, check=False)
+
+
+@pytest.mark.parametrize('script', ['demo', 'bench', 'soak'])
+def test_paths_are_those_of_the_caller(checkout: Path, script: str) -> None:
+    done = subprocess.run(
+        [f'tdnet_ros/script/{script}', 'mine/clip.mp4'], cwd=checkout.parent,
+        capture_output=True, text=True, timeout=20, check=True)
+    folder, path, arguments = done.stdout.splitlines()
+    assert folder == str(checkout.parent)
+    assert path.split(':')[0] == str(checkout), 'the checkout itself looks like the package'
+    assert arguments.endswith(' mine/clip.mp4')
+
+
+@pytest.mark.parametrize('shell', ['bash', 'zsh'])
+def test_environment_in_an_interactive_shell(checkout: Path, shell: str) -> None:
+    if not shutil.which(shell):
+        pytest.skip(f'{shell} is not installed')
+    env = Path('script/env')
+    for folder, file in ((checkout, env), (checkout.parent, checkout / env)):
+        code, path = source(shell, folder, file).stdout.splitlines()
+        assert (code, path) == ('0', f'{checkout}/.venv/bin:{os.environ["PATH"]}')
+
+
+def test_environment_refuses_other_shells(checkout: Path) -> None:
+    if not shutil.which('dash'):
+        pytest.skip('dash is not installed')
+    done = source('dash', checkout.parent, checkout / 'script/env')
+    assert done.stdout.splitlines() == ['1', os.environ['PATH']]
+    assert done.stderr.startswith('env: this is for Bash and zsh')
+    assert done.stderr.count('\n') == 1
