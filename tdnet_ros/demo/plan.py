@@ -4,6 +4,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
+import shlex
 import sys
 
 from tdnet_ros.bags.errors import BagError
@@ -88,13 +89,14 @@ class Plan:
     def on_a_ros_machine(self) -> list[str]:
         """The same with `ros2 launch`, one command a terminal."""
         topic = (self.bag_topic or CAMERA).removesuffix('/compressed')
+        source = shlex.quote(self.source)
         launch = (f'ros2 launch tdnet_ros tdnet.launch.py image_topic:={topic} '
-                  f'model:={self.model} rviz:=true record:=run1')
+                  f'model:={shlex.quote(self.model)} rviz:=true record:=run1')
         if self.compressed:
             launch += ' image_transport:=compressed'
         if self.bag_topic:
-            return [launch.replace(' rviz', f' bag:={self.source} rviz')]
-        return [launch, f'ros2 run tdnet_ros tdnet_bag play {self.source} --topic {self.topic}']
+            return [launch.replace(' rviz', f' bag:={source} rviz')]
+        return [launch, f'ros2 run tdnet_ros tdnet_bag play {source} --topic {self.topic}']
 
 
 def _python(module: str) -> list[str]:

@@ -44,11 +44,18 @@ def test_images_of_a_live_camera_are_recorded(tmp_path: Path) -> None:
     (Plan(source='a.mp4', out=Path(), model='m'), ['image_topic:=/camera/image_raw model:=m']),
     (Plan(source='b', out=Path(), model='m', bag_topic='/x/compressed', compressed=True),
      ['image_topic:=/x model:=m bag:=b', 'image_transport:=compressed']),
+    (Plan(source='my bag', out=Path(), model="m's.yaml", bag_topic='/x'),
+     ["bag:='my bag' ", """model:='m'"'"'s.yaml' """]),
 ])
 def test_launch_line_does_the_same(plan: Plan, words: list[str]) -> None:
     launch = plan.on_a_ros_machine()[0]
     assert launch.startswith('ros2 launch tdnet_ros tdnet.launch.py ')
     assert all(part in launch for part in words)
+
+
+def test_a_path_with_spaces_can_be_pasted() -> None:
+    plan = Plan(source='my clip.mp4', out=Path(), model='m')
+    assert " play 'my clip.mp4' --topic" in plan.on_a_ros_machine()[1]
 
 
 def test_raw_images_of_a_bag_come_first(tmp_path: Path) -> None:
