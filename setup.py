@@ -57,12 +57,12 @@ setup(
     entry_points={
         'console_scripts': [
             'tdnet_node = tdnet_ros.ros.program:main',
-            'tdnet_bag = tdnet_ros.bags.cli:main',
-            'tdnet_convert = tdnet_ros.nets.convert:main',
-            'tdnet_train = tdnet_ros.learn.commands:train',
-            'tdnet_evaluate = tdnet_ros.learn.commands:evaluate',
-            'tdnet_export = tdnet_ros.stream.engines.export_cli:main',
-            'tdnet_benchmark = tdnet_ros.benchmark.cli:main',
+            'tdnet_bag = tdnet_ros.programs:bag',
+            'tdnet_convert = tdnet_ros.programs:convert',
+            'tdnet_train = tdnet_ros.programs:train',
+            'tdnet_evaluate = tdnet_ros.programs:evaluate',
+            'tdnet_export = tdnet_ros.programs:export',
+            'tdnet_benchmark = tdnet_ros.programs:benchmark',
         ],
     },
 )

@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 import multiprocessing
 from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
+import signal
 import time
 from typing import Any
 
@@ -79,7 +81,7 @@ class Worker:
         context = multiprocessing.get_context('spawn')
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, setup), daemon=True)
-        self._process.start()
+        _start_without_interrupts(self._process)
         theirs.close()
         self.setup = setup
 
@@ -103,6 +105,7 @@ class Worker:
     def close(self) -> None:
         """End the process."""
         self._connection.close()
+        self._process.terminate()
         self._process.join(5)
         if self._process.is_alive():
             self._process.kill()
@@ -119,6 +122,15 @@ class Worker:
         return answer
 
 
+def _start_without_interrupts(process: SpawnProcess) -> None:
+    """Start a process that ignores Ctrl-C, from its first import on: its parent ends it."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        process.start()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _serve(connection: Connection, setup: Setup) -> None:
     """Load, warm up and answer frame numbers until the other end closes."""
     try:
@@ -128,7 +140,7 @@ def _serve(connection: Connection, setup: Setup) -> None:
             asked = connection.recv()
             connection.send(stepper.throughput(asked.frames) if isinstance(asked, _Row)
                             else stepper.step(asked))
-    except (EOFError, KeyboardInterrupt, BrokenPipeError):
+    except (EOFError, BrokenPipeError):
         pass
     except Exception as error:
         connection.send(RuntimeError(str(error) or type(error).__name__))

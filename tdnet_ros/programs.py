@@ -1,0 +1,80 @@
+"""The console scripts. Ctrl-C ends each with one line and status 130, also while it loads.
+
+tdnet_node is not here: for it a signal is the usual way to end.
+"""
+from __future__ import annotations
+
+from contextlib import suppress
+from importlib import import_module
+import os
+import signal
+import sys
+from types import FrameType
+
+INTERRUPTED = 130
+'''Exit status after Ctrl-C.'''
+
+
+def bag() -> int:
+    """Run tdnet_bag."""
+    return _run('tdnet_bag', 'tdnet_ros.bags.cli')
+
+
+def convert() -> int:
+    """Run tdnet_convert."""
+    return _run('tdnet_convert', 'tdnet_ros.nets.convert')
+
+
+def train() -> int:
+    """Run tdnet_train."""
+    return _run('tdnet_train', 'tdnet_ros.learn.commands', 'train')
+
+
+def evaluate() -> int:
+    """Run tdnet_evaluate."""
+    return _run('tdnet_evaluate', 'tdnet_ros.learn.commands', 'evaluate')
+
+
+def export() -> int:
+    """Run tdnet_export."""
+    return _run('tdnet_export', 'tdnet_ros.stream.engines.export_cli')
+
+
+def benchmark() -> int:
+    """Run tdnet_benchmark."""
+    return _run('tdnet_benchmark', 'tdnet_ros.benchmark.cli')
+
+
+def _run(name: str, module: str, function: str = 'main') -> int:
+    _end_on_interrupt_of_imports(name)
+    try:
+        return int(getattr(import_module(module), function)())
+    except KeyboardInterrupt:
+        print(f'{name}: interrupted', file=sys.stderr)
+        return INTERRUPTED
+    finally:
+        with suppress(OSError):
+            sys.stdout.flush()
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # all is done but to take PyTorch apart
+
+
+def _end_on_interrupt_of_imports(name: str) -> None:
+    """End at once on Ctrl-C while a module is loaded; at other times raise KeyboardInterrupt.
+
+    Raised while an extension is loaded, KeyboardInterrupt becomes an ImportError, which many a
+    library takes for an optional package that is missing.
+    """
+    process = os.getpid()
+
+    def on_interrupt(number: int, frame: FrameType | None) -> None:
+        while frame is not None and 'importlib._bootstrap' not in frame.f_code.co_filename:
+            frame = frame.f_back
+        if frame is None:
+            raise KeyboardInterrupt
+        if os.getpid() == process:  # a process that was forked has no line of its own to say
+            print(f'{name}: interrupted', file=sys.stderr, flush=True)
+        os._exit(INTERRUPTED)
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not ignored, as by nohup
+        signal.signal(signal.SIGINT, on_interrupt)
