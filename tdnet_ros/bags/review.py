@@ -9,6 +9,7 @@ import sys
 
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.options import positive
+from tdnet_ros.nets.writing import check_writable, naming
 
 WORST = 8
 
@@ -92,6 +93,7 @@ def run_compare(options: argparse.Namespace) -> int:
     from tdnet_ros.bags.compare import compare
     from tdnet_ros.bags.compare.tables import print_comparison
     from tdnet_ros.bags.progress import progress
+    _check_outputs(options)
     with progress(f'comparing {options.a} and {options.b}') as update:
         comparison = compare(
             options.a, options.b, options.topics and tuple(options.topics), options.worst,
@@ -101,15 +103,29 @@ def run_compare(options: argparse.Namespace) -> int:
     try:
         if options.out:
             from tdnet_ros.bags.compare.pictures import write_pictures
-            pictures = write_pictures(comparison, options.out)
+            with naming(options.out):
+                pictures = write_pictures(comparison, options.out)
             for camera in content['cameras']:
                 for frame, name in zip(camera['worst'], pictures[camera['name']]):
                     frame['picture'] = str(options.out / name)
             print(f'{sum(map(len, pictures.values()))} pictures in {options.out}')
         if options.json:
-            options.json.write_text(json.dumps(content, indent=1) + '\n', encoding='utf-8')
+            with naming(options.json):
+                options.json.write_text(json.dumps(content, indent=1) + '\n', encoding='utf-8')
     except OSError as error:
-        raise BagError(f'cannot write {error.filename}: {error.strerror}') from error
+        raise BagError(str(error)) from error
     for problem in comparison.problems:
         print(f'tdnet_bag: {problem}', file=sys.stderr)
     return 1 if comparison.problems else 0
+
+
+def _check_outputs(options: argparse.Namespace) -> None:
+    """Fail before the work, not after it, where its result cannot be written."""
+    try:
+        check_writable(options.json)
+        if options.out:
+            with naming(options.out):
+                options.out.mkdir(parents=True, exist_ok=True)
+                check_writable(options.out / '.partial')
+    except OSError as error:
+        raise BagError(str(error)) from error

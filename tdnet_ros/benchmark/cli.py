@@ -14,6 +14,7 @@ from typing import Any
 from tdnet_ros.benchmark.frames import read_images
 from tdnet_ros.benchmark.measure import measure
 from tdnet_ros.benchmark.worker import Setup
+from tdnet_ros.nets.writing import check_writable, naming
 from tdnet_ros.stream.engines import ENGINES, PRECISIONS
 
 EXAMPLES = '''examples:
@@ -30,11 +31,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print a table and write the JSON; 1 after one line that says what is wrong."""
     options = _parser().parse_args(arguments)
     try:
+        check_writable(options.json)
         setups = _setups(options)
         result = measure(setups, options.frames, show_progress)
         show_progress('')
         if options.json:
-            options.json.write_text(json.dumps(result, indent=2) + '\n')
+            with naming(options.json):
+                options.json.write_text(json.dumps(result, indent=2) + '\n')
+    except KeyboardInterrupt:
+        show_progress('')
+        raise
     except (OSError, ValueError) as error:
         show_progress('')
         print(f'tdnet_benchmark: {error}', file=sys.stderr)

@@ -25,6 +25,7 @@ from tdnet_ros.learn.labellers import (
 )
 from tdnet_ros.learn.picture import save_confusion
 from tdnet_ros.nets import DEFAULT_MODEL
+from tdnet_ros.nets.writing import check_writable, naming
 from tdnet_ros.stream.segmenter import VideoSegmenter
 
 MODES = ('streaming', 'repeated', 'per-frame', 'key-frame', 'temporal-context')
@@ -81,6 +82,8 @@ def main(arguments: list[str] | None = None) -> int:
 def run(options: argparse.Namespace) -> None:
     """Evaluate, print a table, write files."""
     dataset = open_dataset(options.dataset, options.root, options.split)
+    for path in (options.json, options.confusion):
+        check_writable(path)
     dataset.check()
     segmenter = VideoSegmenter.load(options.model, options.device)
     check_classes(segmenter, dataset, options.model)
@@ -99,9 +102,11 @@ def run(options: argparse.Namespace) -> None:
     summaries = [report.summary() for report in reports]
     if options.json:
         content: Any = summaries[0] if len(summaries) == 1 else summaries
-        options.json.write_text(json.dumps(content, indent=2) + '\n')
+        with naming(options.json):
+            options.json.write_text(json.dumps(content, indent=2) + '\n')
     if options.confusion:
-        save_confusion(reports[0].confusion, dataset.classes.names, options.confusion)
+        with naming(options.confusion):
+            save_confusion(reports[0].confusion, dataset.classes.names, options.confusion)
 
 
 def advance(progress: Progress, task: Any) -> Callable[[], None]:

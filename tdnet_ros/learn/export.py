@@ -3,13 +3,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-import os
 from pathlib import Path
 
 import torch
 
 from tdnet_ros.nets.card import ModelCard, save_card
 from tdnet_ros.nets.checkpoint import save_weights
+from tdnet_ros.nets.writing import replacing
 from tdnet_ros.nets.zoo import Network
 
 CAMVID_LICENCE = ('Trained on CamVid (Brostow et al. 2008, 2009), released for research: '
@@ -25,7 +25,7 @@ LICENCES: Mapping[str, str] = {
 def export(network: Network, card: ModelCard, path: Path) -> None:
     """Write a card at path (.yaml) and half-precision weights beside it."""
     weights = path.with_suffix('.safetensors')
-    part = path.with_suffix('.part')
-    save_weights(network, part, torch.float16)
-    os.replace(part, weights)
-    save_card(replace(card, weights=weights), path)
+    with replacing(weights) as part:
+        save_weights(network, part, torch.float16)
+    with replacing(path) as part:
+        save_card(replace(card, weights=weights), part)

@@ -84,7 +84,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f'tdnet_train: {one_line(error)}', file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print('tdnet_train: interrupted; --resume goes on', file=sys.stderr)
+        more = '; --resume goes on' if (options.out / LAST).exists() else ''
+        print(f'tdnet_train: interrupted{more}', file=sys.stderr)
         return INTERRUPTED
 
 
@@ -120,6 +121,10 @@ def train(options: argparse.Namespace) -> bool:
         (options.out / 'config.yaml').write_text(yaml.safe_dump(plain(config), sort_keys=False))
     if last.exists():
         trainer.resume(last)
+    if trainer.step >= end:
+        if fabric.is_global_zero:
+            print(f'{options.out} is finished: {trainer.step} of {end} steps are done')
+        return True
     data = clips(config, training, card.architecture.paths, trainer.step, fabric.global_rank,
                  fabric.world_size, pin=fabric.device.type == 'cuda')
     validator = Validator(validation, card, options.out, fabric)

@@ -2,8 +2,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 import math
-import os
 from pathlib import Path
 import time
 from typing import Protocol
@@ -16,6 +16,7 @@ from tdnet_ros.learn.config import TrainConfig, plain
 from tdnet_ros.learn.ema import WeightAverage
 from tdnet_ros.learn.learner import Learner, start_paths
 from tdnet_ros.learn.samples import Clip
+from tdnet_ros.nets.writing import replacing
 from tdnet_ros.nets.zoo import Network
 from tdnet_ros.stream.frame import Image
 
@@ -122,13 +123,12 @@ class Trainer:
     def save(self, name: str) -> None:
         """Write a checkpoint; a kill at any time leaves the old or the new one, whole."""
         if self.fabric.is_global_zero:
-            path = self.out / name
-            torch.save({
-                'step': self.step, 'best': self.best, 'config': plain(self.config),
-                'learner': self.learner.module.state_dict(),
-                'average': self.average.network.state_dict(),
-                'optimizer': self.optimizer.state_dict()}, path.with_suffix('.part'))
-            os.replace(path.with_suffix('.part'), path)
+            with replacing(self.out / name) as part, part.open('wb') as file, _disk_errors():
+                torch.save({
+                    'step': self.step, 'best': self.best, 'config': plain(self.config),
+                    'learner': self.learner.module.state_dict(),
+                    'average': self.average.network.state_dict(),
+                    'optimizer': self.optimizer.state_dict()}, file)
         self.fabric.barrier()
 
     def resume(self, path: Path) -> None:
@@ -162,6 +162,17 @@ class Trainer:
 
     def _seed(self, part: int) -> int:
         return (self.config.seed * 1_000_003 + self.step) * 1009 + part
+
+
+@contextmanager
+def _disk_errors() -> Iterator[None]:
+    """Of a write that fails PyTorch raises its own error about what that left unfinished."""
+    try:
+        yield
+    except RuntimeError as error:
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from error
+        raise
 
 
 def make_optimizer(learner: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:

@@ -12,6 +12,7 @@ import yaml
 from tdnet_ros.nets.card import save_card, untrained_card
 from tdnet_ros.nets.checkpoint import load_state, read_official, rename_official, save_weights
 from tdnet_ros.nets.classes import CLASS_SETS, ClassSet
+from tdnet_ros.nets.writing import naming, replacing
 from tdnet_ros.nets.zoo import VARIANTS, build, variant
 
 EXAMPLES = '''examples:
@@ -47,12 +48,15 @@ def convert(checkpoint: Path, model: str, classes: str, out: Path,
     network = build(architecture, len(class_set))
     state = rename_official(read_official(checkpoint), architecture.paths)
     load_state(network, state, str(checkpoint))
-    out.parent.mkdir(parents=True, exist_ok=True)
-    save_weights(network, out, dtype)
+    with naming(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(out) as part:
+        save_weights(network, part, dtype)
     card = replace(untrained_card(model, class_set), name=out.stem, weights=out,
                    source=source or f'converted from {checkpoint.name}', licence=licence)
     path = out.with_suffix('.yaml')
-    save_card(card, path)
+    with replacing(path) as part:
+        save_card(card, part)
     return path
 
 

@@ -48,6 +48,7 @@ def test_measures_engines_side_by_side(tmp_path: Path, capsys: pytest.CaptureFix
 
 @pytest.mark.parametrize(('arguments', 'message'), [
     (['--model', 'td9'], "model 'td9'"),
+    (['--json', 'nowhere/x.json'], 'cannot write nowhere/x.json: No such file'),
     (['--model', 'td2-tiny', '--images', 'nowhere'], 'images nowhere: expected a folder'),
     (['--model', 'td2-tiny', '--precision', 'float16', '--engines', 'torch', '--device', 'cpu'],
      'float16 needs a CUDA device')])

@@ -143,6 +143,16 @@ def test_moving_logits_is_moving_the_features_before_the_classifier():
     np.testing.assert_allclose(warp_logits(logits.numpy(), flow), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize('option', ['--json', '--confusion'])
+def test_outputs_are_checked_before_the_work(data, model, tmp_path, capsys, monkeypatch, option):
+    monkeypatch.setattr(VideoSegmenter, 'load', None)
+    out = tmp_path / 'none' / 'x.png'
+    assert main(['--dataset', 'folder', '--root', str(data), '--model', str(model),
+                 option, str(out)]) == 1
+    assert capsys.readouterr().err == (
+        f'tdnet_evaluate: cannot write {out}: No such file or directory\n')
+
+
 @pytest.mark.parametrize(('arguments', 'message'), [
     (['--split', 'test'], 'there is no folder'),
     (['--model', 'nothing'], "model 'nothing'"),

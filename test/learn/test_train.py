@@ -1,6 +1,7 @@
 """The training command: it learns, it resumes exactly, and processes add up."""
 import os
 from pathlib import Path
+import resource
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from tdnet_ros.learn.evaluate import main as evaluate
 from tdnet_ros.learn.loading import check_batches
 from tdnet_ros.learn.train import DEFAULT_CONFIG
 from tdnet_ros.learn.train import main as train
+from tdnet_ros.learn.trainer import Trainer
 
 RECIPES = DEFAULT_CONFIG.parent
 
@@ -110,6 +112,51 @@ def test_time_can_be_cut_into_chunks(data, tmp_path):
     assert not (tmp_path / 'run/best.yaml').exists()
     assert train(arguments) == 0
     assert (tmp_path / 'run/best.yaml').exists()
+
+
+def test_a_full_disk_leaves_the_last_checkpoint(data, tmp_path, capsys):
+    config = write_config(tmp_path / 'c.yaml', [{'name': 'one', 'steps': 1},
+                                                {'name': 'two', 'steps': 1}])
+    out = tmp_path / 'run'
+    arguments = command(data, config, out, '--resume')
+    assert train([*arguments, '--until', 'one']) == 0
+    before = (out / 'last.pt').read_bytes()
+    capsys.readouterr()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # A limit on the size of files fails as a full disk does; the weights alone fit.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) * 9 // 10, limits[1]))
+    try:
+        assert train(arguments) == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert capsys.readouterr().err == f'tdnet_train: cannot write {out}/last.pt: File too large\n'
+    assert (out / 'last.pt').read_bytes() == before
+    assert not list(out.glob('*.part'))
+
+
+def test_a_finished_run_says_so(data, tmp_path, capsys):
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 1}])
+    arguments = command(data, config, tmp_path / 'run', '--resume')
+    assert train(arguments) == 0
+    assert 'finished' not in capsys.readouterr().out
+    assert train(arguments) == 0
+    assert capsys.readouterr().out == f'{tmp_path}/run is finished: 1 of 1 steps are done\n'
+
+
+@pytest.mark.parametrize('saved', [False, True])
+def test_an_interrupted_run_says_where_it_goes_on(data, tmp_path, capsys, monkeypatch, saved):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 2}])
+    arguments = command(data, config, tmp_path / 'run', '--resume')
+    if saved:
+        assert train([*arguments, '--max-minutes', '0']) == 75
+    monkeypatch.setattr(Trainer, 'take_step', interrupt)
+    capsys.readouterr()
+    assert train(arguments) == 130
+    more = '; --resume goes on' if saved else ''
+    assert capsys.readouterr().err == f'tdnet_train: interrupted{more}\n'
 
 
 @pytest.mark.parametrize(('change', 'message'), [

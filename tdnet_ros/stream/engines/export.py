@@ -5,12 +5,14 @@ the memory; all shapes are fixed. manifest.json lists every input and output.
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 import hashlib
 import json
 import logging
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 import warnings
 
@@ -19,6 +21,7 @@ from torch import Tensor, nn
 
 from tdnet_ros.nets.card import ModelCard, save_card
 from tdnet_ros.nets.checkpoint import load_network
+from tdnet_ros.nets.writing import naming
 from tdnet_ros.nets.zoo import Network
 from tdnet_ros.stream.classify import dense_labels
 from tdnet_ros.stream.engines.static import (
@@ -61,24 +64,37 @@ def export(card: ModelCard, out: Path, input_size: tuple[int, int], precision: s
     modules, examples = _modules(network, input_size, getattr(torch, precision), label_size)
     inputs = input_names(paths)
     outputs = output_names(paths) + (['labels'] if label_size else [])
-    out.mkdir(parents=True, exist_ok=True)
-    steps = []
+    steps, graphs = [], {}
     for path, module in enumerate(modules):
         progress(f'path {path + 1} of {paths}')
-        file = out / f'path{path}.onnx'
+        file = f'path{path}.onnx'
         with torch.no_grad():
             results = module(*examples)
-            _write(module, examples, file, inputs, outputs)
-        steps.append({'file': file.name, 'inputs': _described(inputs, examples),
+            graphs[file] = _graph(module, examples, inputs, outputs)
+        steps.append({'file': file, 'inputs': _described(inputs, examples),
                       'outputs': _described(outputs, results)})
-    graphs_card = replace(card, input_size=input_size,
-                          weights=out / 'path0.onnx' if card.trained else None)
-    save_card(graphs_card, out / 'model.yaml')
-    (out / MANIFEST).write_text(json.dumps({
-        'model': card.name, 'paths': paths, 'precision': precision,
-        'input_size': list(input_size), 'weights_sha256': weights_digest(network),
-        'opset': OPSET, 'torch': torch.__version__, 'steps': steps}, indent=2) + '\n')
+    with _filling(out) as part:
+        for file, graph in graphs.items():
+            graph.save(part / file, external_data=False)
+        graphs_card = replace(card, input_size=input_size,
+                              weights=part / 'path0.onnx' if card.trained else None)
+        save_card(graphs_card, part / 'model.yaml')
+        (part / MANIFEST).write_text(json.dumps({
+            'model': card.name, 'paths': paths, 'precision': precision,
+            'input_size': list(input_size), 'weights_sha256': weights_digest(network),
+            'opset': OPSET, 'torch': torch.__version__, 'steps': steps}, indent=2) + '\n')
     return out / MANIFEST
+
+
+@contextmanager
+def _filling(folder: Path) -> Iterator[Path]:
+    """A folder inside of another, whose files move up into that once all of them are there."""
+    with naming(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix='.part-', dir=folder) as part:
+            yield Path(part)
+            for file in Path(part).iterdir():
+                file.replace(folder / file.name)
 
 
 def weights_digest(network: Network) -> str:
@@ -111,8 +127,8 @@ def _modules(network: Network, size: tuple[int, int], dtype: torch.dtype,
     return [module.eval() for module in static], examples
 
 
-def _write(module: nn.Module, examples: Sequence[Tensor], file: Path, inputs: Sequence[str],
-           outputs: Sequence[str]) -> None:
+def _graph(module: nn.Module, examples: Sequence[Tensor], inputs: Sequence[str],
+           outputs: Sequence[str]) -> torch.onnx.ONNXProgram:
     try:
         import onnxscript  # noqa: F401  the exporter needs it and says so at length
     except ModuleNotFoundError as error:
@@ -121,10 +137,11 @@ def _write(module: nn.Module, examples: Sequence[Tensor], file: Path, inputs: Se
     logging.getLogger('torch.onnx').setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
-        torch.onnx.export(
-            module, tuple(examples), str(file), input_names=list(inputs),
-            output_names=list(outputs), opset_version=OPSET, dynamo=True, external_data=False,
-            verbose=False)
+        graph = torch.onnx.export(
+            module, tuple(examples), input_names=list(inputs), output_names=list(outputs),
+            opset_version=OPSET, dynamo=True, verbose=False)
+    assert graph is not None
+    return graph
 
 
 def _described(names: Sequence[str], tensors: Sequence[Tensor]) -> dict[str, Any]:

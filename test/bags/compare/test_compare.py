@@ -175,6 +175,17 @@ def test_cameras_that_do_not_match_are_named(tmp_path: Path) -> None:
         compare(*pair, ('/x', '/y'))
 
 
+@pytest.mark.parametrize('option', ['--json', '--out'])
+def test_an_output_that_cannot_be_written_is_named_before_the_work(
+        tmp_path: Path, start: Start, option: str) -> None:
+    (tmp_path / 'file').write_text('')
+    process = start('compare', tmp_path / 'missing', tmp_path / 'missing',
+                    option, tmp_path / 'file' / 'x')
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert err == f'tdnet_bag: cannot write {tmp_path}/file/x: Not a directory\n'
+
+
 def test_bad_input_is_one_line(tmp_path: Path, start: Start) -> None:
     process = start('compare', tmp_path / 'missing', tmp_path / 'missing')
     _, err = process.communicate(timeout=60)

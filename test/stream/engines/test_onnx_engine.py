@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 import json
 from pathlib import Path
+import resource
 
 import numpy as np
 import pytest
@@ -76,6 +77,24 @@ def test_program_writes_graphs_for_any_onnxruntime(
         assert outputs[name].dtype == described['dtype']
     assert outputs['labels'].shape == (40, 50)
     assert outputs['labels'].max() < 19
+
+
+def test_a_full_disk_leaves_the_graphs_that_were_there(
+        tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / 'graphs'
+    arguments = ['td2-tiny', '--out', str(out), '--input-size', '49', '65']
+    assert main(arguments) == 0
+    before = {path: path.read_bytes() for path in out.iterdir()}
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # A limit on the size of files fails as a full disk does.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 14, limits[1]))
+    try:
+        assert main([*arguments, '--labels', '40', '50']) == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert capsys.readouterr().err.endswith(
+        f'\ntdnet_export: cannot write {out}: File too large\n')
+    assert {path: path.read_bytes() for path in out.iterdir()} == before
 
 
 def test_card_of_the_graphs_runs_in_the_segmenter(

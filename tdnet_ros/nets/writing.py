@@ -1,0 +1,39 @@
+"""Files that are whole or not there, and errors that say which could not be written."""
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A path to write to, which takes the place of `path` once it is whole."""
+    part = path.with_suffix('.part')
+    try:
+        with naming(path):
+            yield part
+            part.replace(path)
+    finally:
+        with suppress(OSError):
+            part.unlink()
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an OSError say what cannot be written, and why."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(f'cannot write {path}: {error.strerror or error}') from error
+
+
+def check_writable(path: Path | None) -> None:
+    """Raise OSError unless a file can be written there, before work is spent on it."""
+    if path is None or path.is_fifo():  # whose reader would see it end
+        return
+    there = path.exists()
+    with naming(path):
+        path.open('ab').close()
+        if not there:
+            path.unlink()
