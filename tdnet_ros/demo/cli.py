@@ -38,8 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, Ending.ask)
         options = _parser().parse_args(arguments)
+        shared_domain = 'ROS_DOMAIN_ID' in os.environ
         prepare(os.environ)
-        _demo(options)
+        _demo(options, shared_domain)
     except KeyboardInterrupt:
         print('demo: interrupted', file=sys.stderr)
         return INTERRUPTED
@@ -92,7 +93,7 @@ def _plan(options: argparse.Namespace) -> Plan:
                 compressed=compressed)
 
 
-def _demo(options: argparse.Namespace) -> None:
+def _demo(options: argparse.Namespace, shared_domain: bool) -> None:
     from rich.console import Console
 
     from tdnet_ros.demo.run import run
@@ -105,7 +106,7 @@ def _demo(options: argparse.Namespace) -> None:
     total = min(total, plan.frames or total) if total else plan.frames
     console = Console()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # processes to end, results to keep
-    sent = run(plan, total, options.view, console)
+    sent = run(plan, total, options.view, console, shared_domain)
     signal.signal(signal.SIGINT, _leave)
     from tdnet_ros.demo.report import write_report  # loads PyTorch, which would slow the run
     write_report(plan, sent, console)

@@ -13,6 +13,7 @@ from tdnet_ros.bags.sources import Source, open_source
 from tdnet_ros.ros.messages import LabelInfo
 from tdnet_ros.ros.meter import LATENCY, STAGES
 
+NODE = 'tdnet'
 CAMERA = '/camera/image_raw'
 LABELS = '/tdnet/labels'
 OVERLAY = '/tdnet/overlay'

@@ -4,25 +4,29 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 import json
+import os
 from pathlib import Path
 import signal
 import threading
+import time
 from typing import Any
 
 from rich.console import Console
 
 from tdnet_ros.bags.progress import progress
 from tdnet_ros.bags.session import ros_node
-from tdnet_ros.demo.output import claim, clear
+from tdnet_ros.demo.output import claim, clear, kept
 from tdnet_ros.demo.plan import LABELS, OVERLAY_JPEG, Plan
 from tdnet_ros.demo.processes import Child, Crew, DemoError
 from tdnet_ros.demo.watch import Watch
 
 START_S = 600.0  # a large model on a slow disk takes its time
 SETTLE_S = 60.0
+DISCOVERY_S = 3.5  # participants of DDS announce themselves every 3 s
 
 
-def run(plan: Plan, total: int | None, view: bool, console: Console) -> dict[str, Any]:
+def run(plan: Plan, total: int | None, view: bool, console: Console,
+        shared_domain: bool) -> dict[str, Any]:
     """Play, label and record; returns the player's summary.
 
     Ctrl-C while it plays ends the playing; what has been played until then is recorded.
@@ -33,8 +37,13 @@ def run(plan: Plan, total: int | None, view: bool, console: Console) -> dict[str
     with ExitStack() as stack:
         crew = stack.enter_context(Crew(logs))
         watch = Watch(stack.enter_context(ros_node('tdnet_demo')), crew.check)
+        if shared_domain:
+            _check_alone(plan, watch)
         node = crew.start('node', plan.node())
-        _wait_for_node(plan, watch, console)
+        try:
+            _wait_for_node(plan, watch, console)
+        except DemoError as error:
+            raise DemoError(f'{error}{kept(plan.out)}') from error
         clear(plan.out)  # not before: a run that cannot start leaves the results of the last one
         recorder = crew.start('recorder', plan.recorder())
         _wait_for_recorder(watch)
@@ -48,6 +57,17 @@ def run(plan: Plan, total: int | None, view: bool, console: Console) -> dict[str
     if not summary.exists():
         raise DemoError(f'the player left no {summary}')
     return dict(json.loads(summary.read_text(encoding='utf-8')))
+
+
+def _check_alone(plan: Plan, watch: Watch) -> None:
+    """Fail if somebody else is there whose messages would be taken for ours."""
+    end_s = time.monotonic() + DISCOVERY_S
+    while time.monotonic() < end_s:
+        if found := watch.others(plan.topic):
+            raise DemoError(f'{found} is already there on ROS_DOMAIN_ID '
+                            f'{os.environ["ROS_DOMAIN_ID"]}: end it, or unset ROS_DOMAIN_ID, for '
+                            'a domain of its own')
+        time.sleep(0.05)
 
 
 def _wait_for_node(plan: Plan, watch: Watch, console: Console) -> None:

@@ -10,7 +10,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
 from tdnet_ros.demo.counters import NodeReport
-from tdnet_ros.demo.plan import DIAGNOSTICS
+from tdnet_ros.demo.plan import DIAGNOSTICS, NODE
 from tdnet_ros.demo.processes import DemoError
 
 
@@ -43,6 +43,12 @@ class Watch:
         """Look on for a while."""
         end_s = time.monotonic() + seconds
         self.wait('', lambda: time.monotonic() > end_s)
+
+    def others(self, camera: str) -> str:
+        """A node like the one to be started, or a publisher of its images; '' without any."""
+        if NODE in self._node.get_node_names():
+            return f'a node named {NODE}'
+        return f'a publisher of {camera}' if self._node.count_publishers(camera) else ''
 
     def active(self) -> bool:
         """Whether the node labels images."""

@@ -11,7 +11,9 @@ import uuid
 import cv2
 import numpy as np
 import pytest
+import rclpy
 from rosbags.rosbag2 import Reader
+from sensor_msgs.msg import Image
 
 from tdnet_ros.demo.output import claim
 
@@ -147,6 +149,26 @@ def test_bad_input_is_one_clear_line(tmp_path: Path, clip: Path, start: Start,
     assert len(errors.splitlines()) == 1
 
 
+@pytest.mark.parametrize(('name', 'topic', 'other'), [
+    ('tdnet', '/x', 'a node named tdnet'),
+    ('camera', '/camera/image_raw', 'a publisher of /camera/image_raw')])
+def test_somebody_else_on_the_domain_is_one_clear_line(
+        tmp_path: Path, clip: Path, start: Start, name: str, topic: str, other: str) -> None:
+    rclpy.init(args=[])
+    try:
+        node = rclpy.create_node(name)
+        node.create_publisher(Image, topic, 1)
+        demo = start('--images', clip, '--out', tmp_path / 'out')
+        _, errors = demo.communicate(timeout=60)
+        node.destroy_node()
+    finally:
+        rclpy.shutdown()
+    assert demo.returncode == 1
+    assert errors.startswith(f'demo: {other} is already there on ROS_DOMAIN_ID ')
+    assert len(errors.splitlines()) == 1
+    assert not list((tmp_path / 'out' / 'log').iterdir()), 'nothing has been started'
+
+
 def test_interrupt_while_modules_are_loaded_is_silent(start: Start, tmp_path: Path) -> None:
     for delay_s in (0.1, 0.2, 0.4):
         demo = start('--video', 'missing.mp4', '--out', tmp_path / 'out')
@@ -162,6 +184,7 @@ def test_run_that_cannot_start_leaves_the_results_of_the_last(tmp_path: Path, cl
     claim(out, None)
     (out / 'overlay.mp4').write_text('last')
     demo = start('--images', clip, '--model', 'no-such-model', '--out', out)
-    demo.communicate(timeout=60)
+    _, errors = demo.communicate(timeout=60)
     assert demo.returncode == 1
     assert (out / 'overlay.mp4').read_text() == 'last'
+    assert f'{out}/ still holds the results of an earlier run (overlay.mp4)' in errors
