@@ -77,7 +77,7 @@ def _image_topics(reader: Reader, path: Path, wanted: tuple[str, ...]) -> dict[s
     chosen = wanted or [topic for topic in found if not made_by_node(topic)]
     if not chosen:
         raise BagError(f'{path} holds no camera images, only what a node made of them: '
-                       f'{", ".join(found)}; --from names one to play')
+                       f'{", ".join(found)}; `tdnet_bag play --from` plays one')
     return {topic: found[topic] for topic in chosen}
 
 
