@@ -23,7 +23,7 @@ from tdnet_ros.learn.labellers import (
     Streaming,
     TemporalContext,
 )
-from tdnet_ros.learn.picture import save_confusion
+from tdnet_ros.learn.picture import check_format, save_confusion
 from tdnet_ros.nets import DEFAULT_MODEL
 from tdnet_ros.nets.writing import check_writable, naming
 from tdnet_ros.stream.segmenter import VideoSegmenter
@@ -84,6 +84,8 @@ def run(options: argparse.Namespace) -> None:
     dataset = open_dataset(options.dataset, options.root, options.split)
     for path in (options.json, options.confusion):
         check_writable(path)
+    if options.confusion:
+        check_format(options.confusion)
     dataset.check()
     segmenter = VideoSegmenter.load(options.model, options.device)
     check_classes(segmenter, dataset, options.model)

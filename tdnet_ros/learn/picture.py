@@ -5,9 +5,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib
+from matplotlib.backend_bases import FigureCanvasBase
 import numpy as np
 
 from tdnet_ros.learn.metrics import Confusion
+
+
+def check_format(path: Path) -> None:
+    """Raise ValueError unless the name is that of a picture that can be drawn."""
+    formats = sorted(FigureCanvasBase.filetypes)
+    if path.suffix[1:].lower() not in formats:
+        raise ValueError(f'{path}: expected the name of a picture, as .{", .".join(formats)}')
 
 
 def save_confusion(confusion: Confusion, names: Sequence[str], path: Path) -> None:

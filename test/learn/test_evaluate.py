@@ -156,6 +156,7 @@ def test_outputs_are_checked_before_the_work(data, model, tmp_path, capsys, monk
 @pytest.mark.parametrize(('arguments', 'message'), [
     (['--split', 'test'], 'there is no folder'),
     (['--model', 'nothing'], "model 'nothing'"),
+    (['--confusion', 'matrix.txt', '--model', 'nothing'], 'matrix.txt: expected the name of a pi'),
     (['--model', 'td2-bise18-half'], 'has 11 classes'),
     (['--mode', 'key-frame', '--key-interval', '0'], 'key-frame interval 0'),
 ])
