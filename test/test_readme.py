@@ -7,9 +7,12 @@ import re
 
 import pytest
 
+from tdnet_ros.nets import DEFAULT_MODEL
+from tdnet_ros.nets.card import find_model
 from tdnet_ros.nets.zoo import VARIANTS
 
-README = (Path(__file__).parents[1] / 'README.md').read_text()
+ROOT = Path(__file__).parents[1]
+README = (ROOT / 'README.md').read_text()
 
 
 def table_rows(heading: str) -> list[list[str]]:
@@ -41,6 +44,16 @@ def test_models() -> None:
 
 
 def test_links_lead_somewhere() -> None:
-    root = Path(__file__).parents[1]
     for target in re.findall(r'\]\((?!http)([^)#]+)\)', README):
-        assert (root / target).is_file(), target
+        assert (ROOT / target).is_file(), target
+
+
+def test_figures_of_the_default_model_are_those_of_its_card() -> None:
+    metrics = find_model(DEFAULT_MODEL).metrics
+    streaming, alone = metrics['streaming'], metrics['per-frame']['miou']
+    told = ' '.join(README.split())
+    assert f'{100 * streaming["miou"]:.1f} % mIoU streaming, {100 * alone:.1f} % with' in told
+    assert f'{100 * streaming["flip_rate"]:.1f} % of pixels flip' in told
+    row = '| streaming | ' + ' | '.join(f'{100 * streaming[name]:.1f}' for name in (
+        'miou', 'flip_rate', 'vc8', 'vc16', 'tc'))
+    assert row in (ROOT / 'docs' / 'training.md').read_text()
