@@ -3,8 +3,10 @@ from __future__ import annotations
 
 import math
 import time
+from typing import TYPE_CHECKING
 
-from rclpy.node import Node
+if TYPE_CHECKING:  # bags say what is wrong without ROS
+    from rclpy.node import Node
 
 MAX_CHARACTERS = 600
 MAX_NAME = 60
