@@ -1,4 +1,4 @@
-"""The console scripts. Ctrl-C ends each with one line and status 130, also while it loads.
+"""The console scripts and the demo. Ctrl-C ends each with one line and status 130, loading or not.
 
 tdnet_node is not here: for it a signal is the usual way to end.
 """
@@ -43,6 +43,11 @@ def export() -> int:
 def benchmark() -> int:
     """Run tdnet_benchmark."""
     return _run('tdnet_benchmark', 'tdnet_ros.benchmark.cli')
+
+
+def demo() -> int:
+    """Run script/demo."""
+    return _run('demo', 'tdnet_ros.demo.cli')
 
 
 def _run(name: str, module: str, function: str = 'main') -> int:

@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 import signal
 import sys
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from tdnet_ros.bags.errors import BagError
@@ -19,8 +18,6 @@ from tdnet_ros.nets import DEFAULT_MODEL
 if TYPE_CHECKING:
     from tdnet_ros.demo.plan import Plan
 
-INTERRUPTED = 130
-'''Exit status after Ctrl-C.'''
 EXAMPLES = '''examples:
   script/demo                                    the street video that comes with it
   script/demo --video drive.mp4 --rate 10        a video of yours, 10 frames a second
@@ -34,16 +31,12 @@ It leaves in out/: bag/ (MCAP), overlay.mp4, overlay.png, latency.png, latency.j
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demo; the exit status is 0, or 1 after a message that says what went wrong."""
     try:
-        signal.signal(signal.SIGINT, _leave)
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, Ending.ask)
         options = _parser().parse_args(arguments)
         shared_domain = 'ROS_DOMAIN_ID' in os.environ
         prepare(os.environ)
         _demo(options, shared_domain)
-    except KeyboardInterrupt:
-        print('demo: interrupted', file=sys.stderr)
-        return INTERRUPTED
     except ModuleNotFoundError as error:
         print(f'demo: the Python package {error.name} is missing: run script/setup, or source a '
               "ROS 2 environment and `pip install 'tdnet_ros[bags,demo]'`", file=sys.stderr)
@@ -52,12 +45,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f'demo: {error}', file=sys.stderr)
         return 1
     return 0
-
-
-def _leave(number: int, frame: FrameType | None) -> None:
-    """End at once: raised while an extension is imported, KeyboardInterrupt is an ImportError."""
-    print('demo: interrupted', file=sys.stderr, flush=True)
-    os._exit(INTERRUPTED)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -105,9 +92,10 @@ def _demo(options: argparse.Namespace, shared_domain: bool) -> None:
     total = plan.open_source().count
     total = min(total, plan.frames or total) if total else plan.frames
     console = Console()
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # processes to end, results to keep
+    # It has processes to end and results to keep, whatever module is loaded at the moment.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     sent = run(plan, total, options.view, console, shared_domain)
-    signal.signal(signal.SIGINT, _leave)
+    signal.signal(signal.SIGINT, before)
     from tdnet_ros.demo.report import write_report  # loads PyTorch, which would slow the run
     write_report(plan, sent, console)
     print(f'\nleft in {plan.out}/: overlay.png overlay.mp4 latency.png latency.json bag/ log/')
