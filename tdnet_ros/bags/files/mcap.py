@@ -7,15 +7,11 @@ import heapq
 import mmap
 import re
 import struct
-import sys
 from typing import Any, NamedTuple
 
 from lz4.frame import decompress as lz4_decompress
 
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
+from tdnet_ros.bags.files.compression import zstd
 
 MAGIC = b'\x89MCAP0\r\n'
 FOOTER, SCHEMA, CHANNEL, MESSAGE, CHUNK, CHUNK_INDEX, DATA_END = 2, 3, 4, 5, 6, 8, 15

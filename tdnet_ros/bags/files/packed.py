@@ -2,12 +2,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-import sys
 
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
+from tdnet_ros.bags.files.compression import zstd
 
 READ_BYTES, BLOCK_BYTES = 2 ** 14, 2 ** 17
 

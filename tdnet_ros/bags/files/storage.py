@@ -7,7 +7,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-import sys
 from typing import Any, NamedTuple
 
 from rosbags.interfaces import Qos
@@ -15,14 +14,10 @@ from rosbags.rosbag1 import Reader as Ros1Reader
 from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
+from tdnet_ros.bags.files.compression import zstd
 from tdnet_ros.bags.files.mcap import NEVER
 from tdnet_ros.bags.files.salvage import scan
 from tdnet_ros.bags.reading import Message
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
 
 MCAP, ROS1 = '.mcap', '.bag'
 SUFFIXES = (MCAP, '.db3', ROS1)
