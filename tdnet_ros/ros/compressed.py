@@ -35,6 +35,15 @@ class Compressed(NamedTuple):
     data: NDArray[np.uint8]
 
 
+class _Claim(NamedTuple):
+    """What a file says of itself before anything is unpacked."""
+
+    width: int
+    height: int
+    bomb: str
+    """What in it takes far longer to unpack than its size needs, in words; '' if nothing."""
+
+
 def compressed_to_rgb(msg: Any) -> NDArray[np.uint8]:
     """The pixels of a sensor_msgs/CompressedImage, uint8 [H, W, 3].
 
@@ -44,15 +53,15 @@ def compressed_to_rgb(msg: Any) -> NDArray[np.uint8]:
         raise ValueError(f'format {quoted(msg.format)} is a depth image: expected a colour '
                          'image in JPEG or PNG')
     data = np.frombuffer(msg.data, np.uint8)
-    size = _size(data)
-    if size is None:
+    claim = _inspect(data)
+    if claim is None:
         raise ValueError(f'{len(data)} bytes of format {quoted(msg.format)}: expected a whole '
                          'JPEG or PNG')
-    width, height = size
+    width, height, bomb = claim
     if not 0 < width * height <= MAX_PIXELS:
         raise ValueError(f'compressed image of {width} x {height}: expected 1 to {MAX_PIXELS} '
                          'pixels')
-    if bomb := _bomb(data, width * height):
+    if bomb:
         raise ValueError(f'compressed image of {width} x {height}: {bomb}')
     mosaic = _MOSAIC.fullmatch(msg.format)
     image = cv2.imdecode(
@@ -82,23 +91,22 @@ def _encoded(extension: str, image: NDArray[np.uint8], options: tuple[int, int],
     return Compressed(image_format, np.asarray(data, np.uint8))
 
 
-def _size(data: NDArray[np.uint8]) -> tuple[int, int] | None:
-    """Width and height as the file says, if it looks whole."""
+def _inspect(data: NDArray[np.uint8]) -> _Claim | None:
+    """What the file says of itself, if it looks whole."""
     head = data[:24].tobytes()
     if head.startswith(_JPEG):
-        return _jpeg_size(data)
-    if head.startswith(_PNG) and head[12:16] == b'IHDR' and _png_packed(data):
-        return int.from_bytes(head[16:20], 'big'), int.from_bytes(head[20:24], 'big')
-    return None
-
-
-def _bomb(data: NDArray[np.uint8], pixels: int) -> str:
-    """What in the data takes far longer to unpack than its size needs, in words; '' if nothing."""
-    if data[:2].tobytes() == _JPEG:
+        size = _jpeg_size(data)
+        if size is None:
+            return None
         scans = data.tobytes().count(_JPEG_SCAN)
-        return f'JPEG of {scans} scans, expected at most {MAX_SCANS}' if scans > MAX_SCANS else ''
-    packed, most = _png_packed(data), PNG_PIXEL_BYTES * pixels + PNG_SLACK_BYTES
-    return f'PNG that packs {packed} bytes, expected at most {most}' if packed > most else ''
+        return _Claim(*size, f'JPEG of {scans} scans, expected at most {MAX_SCANS}'
+                      if scans > MAX_SCANS else '')
+    if not (head.startswith(_PNG) and head[12:16] == b'IHDR' and (packed := _png_packed(data))):
+        return None
+    width, height = int.from_bytes(head[16:20], 'big'), int.from_bytes(head[20:24], 'big')
+    most = PNG_PIXEL_BYTES * width * height + PNG_SLACK_BYTES
+    return _Claim(width, height, f'PNG that packs {packed} bytes, expected at most {most}'
+                  if packed > most else '')
 
 
 def _png_packed(data: NDArray[np.uint8]) -> int:
