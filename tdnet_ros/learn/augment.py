@@ -39,8 +39,6 @@ class Motion:
     parallax: Amount = 0.02
     """Change of depth across the crop's height, as of a plane that tilts."""
     exposure: Amount = 0.04
-    spread: Annotated[float, Range(1, 20)] = 1.0
-    """Clips move by a factor between 1 and this faster, small and large ones alike often."""
 
 
 def random_view(rng: np.random.Generator, augmentation: Augmentation,
@@ -68,7 +66,7 @@ def camera_motion(rng: np.random.Generator, motion: Motion, frames: int,
                   crop: tuple[int, int]) -> list[np.ndarray]:
     """Return one 3x3 map per frame, on the crop's pixels: a steady motion with a little shake."""
     height, width = crop
-    steady = rng.uniform(-1, 1, 5) * np.exp(rng.uniform(0, np.log(motion.spread)))
+    steady = rng.uniform(-1, 1, 5)
     maps = []
     for t in range(frames):
         x, y, zoom, roll, tilt = (steady + rng.uniform(-0.2, 0.2, 5)) * (t - (frames - 1) / 2)

@@ -113,16 +113,12 @@ class Learner(nn.Module):
 
 def encode_clip(network: TDNet, images: Tensor, paths: Sequence[int],
                 still: bool) -> list[EncodedFrame]:
-    """Run frame t of [B, T, 3, h, w] through paths[t].
-
-    Of a still the trunk is needed once, unless the paths see it stretched in different ways.
-    """
-    if not still or network.architecture.stretch != 1:
+    """Run frame t of [B, T, 3, h, w] through paths[t]; of a still the trunk is needed once."""
+    if not still:
         return [network.encode(images[:, t], path) for t, path in enumerate(paths)]
     image = images[:, 0]
     shared = [image, *network.trunk(image)]
-    size = (image.shape[-2], image.shape[-1])
-    return [network.path(path).encode(shared, size) for path in paths]
+    return [network.path(path).encode(shared) for path in paths]
 
 
 @torch.no_grad()

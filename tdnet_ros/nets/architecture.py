@@ -60,12 +60,6 @@ class Architecture:
     '''Number of leading backbone stages (stem, then layers) that all paths share.'''
     shared_head: bool = False
     '''All paths use one head.'''
-    stretch: float = 1.0
-    '''Even paths see the picture this much wider and odd ones this much higher: what one can't
-    resolve the other can, at one cost.'''
-    nearness: float = 0.0
-    '''What an affinity gains, before its softmax, where query and key lie at one place, for each
-    axis and wavelength (see attention.py); 0: it is blind to places, as in the paper.'''
 
     def __post_init__(self) -> None:
         _expect('paths', self.paths, self.paths >= 1, 'at least 1')
@@ -76,10 +70,6 @@ class Architecture:
         strides = (4, 8) if self.around.strides[0] == 1 else (8,)
         _expect('output_stride', self.output_stride, self.output_stride in strides,
                 f'{" or ".join(map(str, strides))} with context {self.context!r}')
-        stretchable = self.context != 'psp'  # the engines never put its features together
-        _expect('stretch', self.stretch, self.stretch == 1 or (stretchable and self.stretch > 1),
-                'at least 1' if stretchable else "1 with context 'psp'")
-        _expect('nearness', self.nearness, self.nearness >= 0, 'at least 0')
         _expect('shared_stages', self.shared_stages, 0 <= self.shared_stages <= 5, '0 to 5')
 
     @property
@@ -119,15 +109,6 @@ class Architecture:
         beyond = self.around.remainder
         return (height - beyond) * 8 + beyond, (width - beyond) * 8 + beyond
 
-    def view_size(self, size: tuple[int, int], path: int) -> tuple[int, int]:
-        """Return the (height, width) at which a path sees a picture of `size`."""
-        if self.stretch == 1:
-            return size
-        factors = (1.0, self.stretch) if path % 2 == 0 else (self.stretch, 1.0)
-        height, width = (side if factor == 1 else aligned_side((side - 1) * factor + 1)
-                         for side, factor in zip(size, factors, strict=True))
-        return height, width
-
     @property
     def head_channels(self) -> int:
         """Channels that enter the head: the value, or z in a per-frame network."""
@@ -140,13 +121,8 @@ def aligned_size(size: tuple[int, int]) -> tuple[int, int]:
     The grids of all strides then share their corners, so that maps which are scaled up with
     aligned corners come to lie exactly where they were computed.
     """
-    height, width = (aligned_side(side) for side in size)
+    height, width = (32 * max(1, round((side - 1) / 32)) + 1 for side in size)
     return height, width
-
-
-def aligned_side(side: float) -> int:
-    """Return the nearest number of the form 32 k + 1."""
-    return 32 * max(1, round((side - 1) / 32)) + 1
 
 
 def _expect(field: str, value: object, holds: bool, expected: str) -> None:

@@ -1,7 +1,6 @@
 """Encoding and attention propagation between frames (TDNet sections 3.2 and 3.3)."""
 from __future__ import annotations
 
-from functools import cache
 from typing import NamedTuple
 
 import torch
@@ -17,32 +16,6 @@ class PathFeatures(NamedTuple):
     '''[B, Ck, h, w]'''
     value: Tensor
     '''[B, Cv, h, w]'''
-
-
-WAVELENGTHS = (8, 16, 32, 64)
-'''Of the waves that places are written in, in positions of stride 8.'''
-PLACE_CHANNELS = 4 * len(WAVELENGTHS)
-
-
-@cache  # never dropped: recorded graphs read them
-def places(size: tuple[int, int], stride: int, dtype: torch.dtype,
-           device: torch.device) -> Tensor:
-    """Return [PLACE_CHANNELS, h, w]: where the positions of a map of (h, w) lie, as waves.
-
-    stride: by what the map was subsampled. Of each wavelength there are cosine and sine over x
-    and y, so that the product of two positions is a sum of cosines of their distance: largest,
-    2 * len(WAVELENGTHS), at one place.
-    """
-    y, x = torch.meshgrid(*(stride * torch.arange(side) for side in size), indexing='ij')
-    angles = [2 * torch.pi * axis / length for length in WAVELENGTHS for axis in (y, x)]
-    waves = torch.stack([wave(angle) for wave in (torch.cos, torch.sin) for angle in angles])
-    return waves.to(device, dtype)
-
-
-def with_places(maps: Tensor, stride: int, factor: float = 1.0) -> Tensor:
-    """Append `places`, times a factor, to a query or key [B, Ck, h, w]."""
-    waves = places((maps.shape[-2], maps.shape[-1]), stride, maps.dtype, maps.device)
-    return torch.cat((maps, (factor * waves).expand(len(maps), -1, -1, -1)), 1)
 
 
 class Encoder(nn.Module):

@@ -32,9 +32,7 @@ class TDNet(nn.Module):
 
     def encode(self, image: Tensor, path: int) -> EncodedFrame:
         """Run one path's backbone and encoder on a normalised image [B, 3, h, w]."""
-        network = self.path(path)
-        view = network.view(image)
-        return network.encode([view, *self.trunk(view)], (image.shape[-2], image.shape[-1]))
+        return self.path(path).encode([image, *self.trunk(image)])
 
     def decode(self, frame: EncodedFrame, path: int, memory: Sequence[PathFeatures]) -> Tensor:
         """Propagate the memory, oldest frame first, to the frame; return logits."""

@@ -13,8 +13,6 @@ Network = TDNet | PerFrame
 
 _bise = partial(Architecture, context='bise', value_channels=256, head_reduction=2,
                 memory_stride=2, norm_size=None, output_stride=4)
-_half = partial(_bise, depth=18, width=0.5, key_channels=32, shared_stages=3, shared_head=True,
-                stretch=1.5, nearness=3.25)
 _fa = partial(Architecture, depth=18, context='fa', value_channels=256, head_reduction=1,
               memory_stride=3, norm_size=(96, 192))
 _tiny = partial(Architecture, depth=18, groups=2, width=0.125, key_channels=8,
@@ -36,10 +34,9 @@ VARIANTS: dict[str, Architecture] = {
     'td2-bise34': _bise(paths=2, depth=34),
     'bise18': _bise(paths=1, depth=18),
     'bise34': _bise(paths=1, depth=34),
-    # Small: half the channels, early stages and head shared by the paths, which see the picture
-    # stretched in turns and look for what the memory holds near its place.
-    'td2-bise18-half': _half(paths=2),
-    'td4-bise18-half': _half(paths=4),
+    # Small: half the channels, early stages and head shared by the two paths.
+    'td2-bise18-half': _bise(paths=2, depth=18, width=0.5, key_channels=32, shared_stages=3,
+                             shared_head=True),
     'bise18-half': _bise(paths=1, depth=18, width=0.5),
     # For tests only, so not in the README: the published wiring with a few channels.
     'td2-tiny': _tiny(paths=2),

@@ -1,14 +1,11 @@
 """The parts of the network against formulas."""
 from __future__ import annotations
 
-import math
-
-import pytest
 import torch
 import torch.nn.functional as F
 
 from tdnet_ros.nets.architecture import aligned_size
-from tdnet_ros.nets.attention import WAVELENGTHS, PropagationHop, with_places
+from tdnet_ros.nets.attention import PropagationHop
 from tdnet_ros.nets.head import SpatialNorm
 from tdnet_ros.nets.pyramid import PyramidPooling, upsample
 
@@ -24,17 +21,6 @@ def test_hop_is_attention_then_fc() -> None:
             mixed = (torch.softmax(scores, 0) * value[0].flatten(1)).sum(1)
             expected = hop.fc.weight[:, :, 0, 0] @ mixed + hop.fc.bias
             assert torch.allclose(carried[0, :, row, column], expected, atol=1e-5)
-
-
-@pytest.mark.parametrize('stride', [1, 2])
-def test_places_are_alike_the_nearer_they_lie(stride: int) -> None:
-    """A query's waves times a key's are cosines of their distance, whatever the stride."""
-    query = with_places(torch.zeros(1, 3, 6, 9), stride=1, factor=2.0)[0, 3:]
-    key = with_places(torch.zeros(1, 3, 6, 9)[..., ::stride, ::stride], stride)[0, 3:]
-    for (row, column), (y, x) in (((0, 0), (0, 0)), ((5, 2), (1, 3)), ((1, 8), (2, 0))):
-        expected = 2 * sum(math.cos(2 * math.pi * distance / length) for length in WAVELENGTHS
-                           for distance in (row - stride * y, column - stride * x))
-        assert math.isclose(query[:, row, column] @ key[:, y, x], expected, abs_tol=1e-4)
 
 
 def test_spatial_norm_at_its_native_size_is_a_layer_norm() -> None:

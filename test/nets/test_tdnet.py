@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tdnet_ros.nets.tdnet import TDNet
 from tdnet_ros.nets.zoo import VARIANTS, Network, build, variant
 
 
@@ -54,39 +53,6 @@ def test_any_number_of_paths(paths: int) -> None:
             changed = [*memory]
             changed[index] = entry._replace(value=entry.value + torch.randn_like(entry.value))
             assert not torch.allclose(network(image, 0, changed)[0], full), index
-
-
-def test_paths_see_the_picture_stretched_in_turns_at_one_cost() -> None:
-    network = build(variant('td2-bise18-half'), 5)
-    assert isinstance(network, TDNet)
-    image = torch.randn(1, 3, 353, 481)
-    wide, high = (network.path(path).view(image) for path in range(2))
-    assert wide.shape[2] == 353
-    assert wide.shape[3] > 1.4 * 481
-    assert high.shape[2] > 1.4 * 353
-    assert high.shape[3] == 481
-    assert wide.numel() == pytest.approx(high.numel(), rel=0.02)
-    frames = [network.encode(image, path) for path in range(2)]
-    assert [part.shape for part in frames[0][:3]] == [part.shape for part in frames[1][:3]]
-
-
-def test_propagation_looks_near_a_place_where_that_is_asked_for() -> None:
-    """A change in a corner of the memory reaches what is near it and nothing far away."""
-    def reach(nearness: float) -> torch.Tensor:
-        network = build(replace(variant('td2-bise18-half'), nearness=nearness), 5)
-        image = torch.randn(1, 3, 257, 257)
-        with torch.inference_mode():
-            frame, entry = network.encode(image, 1), network.encode(image, 0).features
-            changed = entry.value.clone()
-            changed[..., :2, :2] += 10
-            before, after = (network.path(1).propagate(frame, [entry._replace(value=value)])
-                             for value in (entry.value, changed))
-        return (after - before).abs().mean(1)[0]
-
-    near = reach(variant('td2-bise18-half').nearness)
-    assert near[:2, :2].min() > 100 * near[-8:, -8:].max()
-    blind = reach(0)
-    assert blind[:2, :2].min() < 10 * blind[-8:, -8:].max()
 
 
 def test_forward_is_pure() -> None:

@@ -1,15 +1,18 @@
 """What a memory holds, carried over to another size of the network's input."""
 from __future__ import annotations
 
+from math import ceil
+
 import torch
 from torch import Tensor
 
 from tdnet_ros.nets.attention import PathFeatures
 from tdnet_ros.nets.pyramid import upsample
-from tdnet_ros.nets.subnetwork import FEATURE_STRIDE, grid
 from tdnet_ros.stream.engines.layers import maps, tokens
 from tdnet_ros.stream.engines.step import StepFeatures
 
+FEATURE_STRIDE = 8
+'''Input pixels per position of the features before they are subsampled.'''
 Size = tuple[int, int]
 
 
@@ -39,4 +42,5 @@ def _rows(rows: Tensor, old: Size, new: Size) -> Tensor:
 
 def _grid(size: Size, stride: int) -> Size:
     """Height and width of what is kept of an input."""
-    return grid(grid(size, FEATURE_STRIDE), stride)
+    height, width = (ceil(ceil(side / FEATURE_STRIDE) / stride) for side in size)
+    return height, width

@@ -9,17 +9,12 @@ import torch
 from torch import Tensor, nn
 import torch.nn.functional as F
 
-from tdnet_ros.nets.attention import PLACE_CHANNELS, Encoder, PropagationHop, places
+from tdnet_ros.nets.attention import Encoder, PropagationHop
 from tdnet_ros.nets.head import SegmentationHead, SpatialNorm
 from tdnet_ros.nets.pyramid import upsample
-from tdnet_ros.nets.subnetwork import FEATURE_STRIDE, SubNetwork, grid
+from tdnet_ros.nets.subnetwork import SubNetwork
 from tdnet_ros.stream.engines.backbone import FusedBackbone
-from tdnet_ros.stream.engines.contexts import (
-    Features,
-    features_conv,
-    fused_context,
-    subsampled,
-)
+from tdnet_ros.stream.engines.contexts import features_conv, fused_context, subsampled
 from tdnet_ros.stream.engines.layers import fuse, linear, maps, size_of, tokens
 
 
@@ -91,16 +86,14 @@ class PathStep(nn.Module):
     def __init__(self, network: SubNetwork, trunk: FusedBackbone, head: FusedHead) -> None:
         super().__init__()
         encoder: Encoder = network.encoder
-        self.architecture, self.path = network.architecture, network.path
-        self.stride = network.architecture.memory_stride
+        self.stride = network.stride
         self.trunk = trunk
         self.backbone = FusedBackbone(network.backbone)
         self.context = fused_context(network.context)
         (query, last_query), (key, last_key) = fuse(encoder.query), fuse(encoder.key)
         value, = fuse([encoder.value])
         # softmax(q k / sqrt(c)): the query is scaled once, at load.
-        self.nearness = network.architecture.nearness
-        scale = (last_query.weight.shape[0] + bool(self.nearness) * PLACE_CHANNELS) ** -0.5
+        scale = last_query.weight.shape[0] ** -0.5
         last_query.weight, last_query.bias = last_query.weight * scale, last_query.bias * scale
         self.query, self.key = last_query, last_key
         self.features_query = features_conv(query, self.context)
@@ -118,7 +111,9 @@ class PathStep(nn.Module):
         share: factor on what the memory adds; a graph of fixed shape that always takes N-1
         frames gets 0 while they are placeholders, then 1.
         """
-        z, detail = self._look(image)
+        stages = [image, *self.trunk(image)]
+        stages = [*stages[1:], *self.backbone(stages[-1])]
+        z = self.context(stages)
         query = self.query(self.features_query(z))
         value = self.value(z)
         key = self.key(self.features_key(subsampled(z, self.stride)))
@@ -127,46 +122,15 @@ class PathStep(nn.Module):
         if len(memory) == len(self.fcs):
             carried = self._carried(memory)
             carried = carried if share is None else carried * share
-            rows = self.attend(rows, self._query_rows(query), self._key_rows(memory[-1], value),
-                               carried)
-        return self.head(maps(rows, size_of(value)), detail), features
-
-    def _query_rows(self, query: Tensor, stride: int = 1) -> Tensor:
-        """Rows of a query, subsampled by `stride`, for an affinity."""
-        rows = tokens(query[..., ::stride, ::stride])
-        return self._placed(rows, grid(size_of(query), stride), stride, self.nearness)
-
-    def _key_rows(self, entry: StepFeatures, value: Tensor) -> Tensor:
-        """Rows of a key of the memory for an affinity; value: the current frame's."""
-        return self._placed(entry.key, grid(size_of(value), self.stride), self.stride, 1.0)
-
-    def _placed(self, rows: Tensor, size: tuple[int, int], stride: int,
-                factor: float) -> Tensor:
-        """Append to rows [B, T, Ck] where their positions lie, if affinities ask for it."""
-        if not self.nearness:
-            return rows
-        waves = factor * tokens(places(size, stride, rows.dtype, rows.device)[None])
-        return torch.cat((rows, waves.expand(len(rows), -1, -1)), 2)
-
-    def _look(self, image: Tensor) -> tuple[Features, Tensor]:
-        """Return the context's features and the head's detail, on the grids of the picture."""
-        size = size_of(image)
-        view = upsample(image, self.architecture.view_size(size, self.path))
-        stages = [view, *self.trunk(view)]
-        stages = [*stages[1:], *self.backbone(stages[-1])]
-        z, detail = self.context(stages), stages[1]
-        if self.architecture.stretch != 1:
-            z = upsample(z, grid(size, FEATURE_STRIDE))
-            detail = upsample(detail, grid(size, self.architecture.output_stride))
-        return z, detail
+            rows = self.attend(rows, tokens(query), memory[-1].key, carried)
+        return self.head(maps(rows, size_of(value)), stages[1]), features
 
     def _features(self, query: Tensor, value: Tensor, key: Tensor,
                   memory: Sequence[StepFeatures]) -> StepFeatures:
         affinity = None
         if memory and len(self.fcs) > 1:
-            asking = self._query_rows(query, self.stride)
-            asked = self._key_rows(memory[-1], value)
-            affinity = torch.softmax(asking @ asked.transpose(1, 2), -1)
+            reduced = tokens(query[..., ::self.stride, ::self.stride])
+            affinity = torch.softmax(reduced @ memory[-1].key.transpose(1, 2), -1)
         kept = tokens(value[..., ::self.stride, ::self.stride]).contiguous()
         return StepFeatures(tokens(key).contiguous(), kept, affinity)
 

@@ -48,7 +48,7 @@ def test_any_number_of_paths(paths: int, make_network: Make, run: Run) -> None:
     check(make_network(replace(variant('td4-tiny'), paths=paths)), run, (65, 97))
 
 
-@pytest.mark.parametrize('name', ['td4-tiny', 'psp18', 'td4-bise18-half'])
+@pytest.mark.parametrize('name', ['td4-tiny', 'psp18', 'td2-bise18-half'])
 def test_batch(name: str, make_network: Make, run: Run) -> None:
     check(make_network(replace(variant(name), width=0.125)), run, (65, 97), batch=2)
 
