@@ -39,25 +39,24 @@ def scan_ros1(data: Any, report: Callable[[str], None]) -> Iterator[Found]:
     if data[:len(MAGIC)] != MAGIC:
         report('offset 0: this is no ROS 1 bag of version 2.0')
         return
-    end, damaged = len(MAGIC), False
+    end = len(MAGIC)
+    damaged: list[int] = []
     connections: dict[bytes, tuple[str, str, str]] = {}
-    while True:
-        for record in _records(data, end):
-            end = record.end
-            try:
-                if record.fields[b'op'][0] == CHUNK:
-                    yield from _chunk(record, connections)
-                elif not record.missing:
-                    _note(record, connections)
-            except Exception as error:  # decompressors and damaged bytes raise nearly anything
-                damaged = True
-                report(f'offset {record.offset}: {" ".join(str(error).split())}')
-        following = _next_record(data, end, CHUNK)
-        if following is None:
-            break
-        damaged = True
-        report(f'offset {end}: no record is here')
-        end = following
+
+    def passed(at: int) -> None:
+        damaged.append(at)
+        report(f'offset {at}: no record is here')
+
+    for record in _past_damage(data, end, CHUNK, passed):
+        end = record.end
+        try:
+            if record.fields[b'op'][0] == CHUNK:
+                yield from _chunk(record, connections)
+            elif not record.missing:
+                _note(record, connections)
+        except Exception as error:  # decompressors and damaged bytes raise nearly anything
+            damaged.append(record.offset)
+            report(f'offset {record.offset}: {" ".join(str(error).split())}')
     if end != len(data) or not damaged:
         report(f'offset {min(end, len(data))}: no record beyond this place, or no index; the '
                'recording was cut off or the file damaged')
@@ -69,27 +68,42 @@ def _chunk(record: _Record, connections: dict[bytes, tuple[str, str, str]]) -> I
     if record.missing and compression != b'none':
         return
     raw = _UNPACK[compression](record.data)
-    found, end, broken = [], 0, -1
-    while True:
-        for inner in _records(raw, end):
-            if inner.missing:
-                break
-            end = inner.end
-            if inner.fields[b'op'][0] == MESSAGE and inner.fields.get(b'conn') in connections:
-                seconds, nanoseconds = struct.unpack('<II', inner.fields[b'time'])
-                found.append((*connections[inner.fields[b'conn']],
-                              seconds * 1_000_000_000 + nanoseconds, inner.data))
-            else:
-                _note(inner, connections)
-        if end < len(raw) and broken < 0:
-            broken = end
-        following = _next_record(raw, end, MESSAGE)
-        if following is None:
-            break
-        end = following
+    found, end = [], 0
+    broken: list[int] = []
+    for inner in _past_damage(raw, 0, MESSAGE, broken.append):
+        if inner.missing:
+            continue
+        end = inner.end
+        if inner.fields[b'op'][0] == MESSAGE and inner.fields.get(b'conn') in connections:
+            seconds, nanoseconds = struct.unpack('<II', inner.fields[b'time'])
+            found.append((*connections[inner.fields[b'conn']],
+                          seconds * 1_000_000_000 + nanoseconds, inner.data))
+        else:
+            _note(inner, connections)
+    if end < len(raw):
+        broken.append(end)
     yield from sorted(found, key=lambda message: message[3])
-    if broken >= 0 and not record.missing:
-        raise ValueError(f'the chunk here is damaged {broken} bytes into its messages')
+    if broken and not record.missing:
+        raise ValueError(f'the chunk here is damaged {broken[0]} bytes into its messages')
+
+
+def _past_damage(data: Any, at: int, kind: int,
+                 damaged: Callable[[int], None]) -> Iterator[_Record]:
+    """The records from an offset on; after a damaged place from the next of a kind on.
+
+    `damaged` is told of the places that had to be passed.
+    """
+    while True:
+        for record in _records(data, at):
+            yield record
+            if record.missing:
+                break
+            at = record.end
+        following = _next_record(data, at, kind)
+        if following is None:
+            return
+        damaged(at)
+        at = following
 
 
 def _next_record(data: Any, at: int, kind: int) -> int | None:
