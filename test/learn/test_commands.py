@@ -1,9 +1,11 @@
 """The commands without their extra."""
+import os
 from pathlib import Path
 import subprocess
 import sys
 
 import pytest
+import torch
 
 
 @pytest.mark.parametrize(('command', 'package'), [
@@ -28,3 +30,14 @@ def test_scripts_say_how_they_are_called(name, arguments, message):
     done = subprocess.run([script, *arguments], capture_output=True, text=True)
     assert done.returncode == 2
     assert message in done.stderr
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='with a GPU it trains a teacher itself')
+def test_the_ablation_on_a_cpu_asks_for_a_teacher(tmp_path):
+    script = Path(__file__).parents[2] / 'script' / 'ablation'
+    environment = {**os.environ, 'PATH': f'{Path(sys.executable).parent}:{os.environ["PATH"]}'}
+    environment.pop('TEACHER', None)
+    done = subprocess.run([script, tmp_path, tmp_path], capture_output=True, text=True,
+                          env=environment)
+    assert done.returncode != 0
+    assert 'TEACHER=CARD.yaml' in done.stderr.splitlines()[-1]
