@@ -67,6 +67,9 @@ class TrainConfig:
     class_balance: Amount = 0.5
     """Class weights are (median share / share of the pixels) to this power; 0: none."""
     ohem_threshold: Share = 0.7
+    calibrate: bool = True
+    """At the end the classes' logits are shifted to what is best on the training split, where
+    the validation agrees (see calibrate.py)."""
     label_stride: Count = 1
     """Losses look at every n-th label pixel in each direction."""
     loss: LossWeights = field(default_factory=LossWeights)

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 import shlex
 import sys
@@ -16,18 +15,17 @@ from tdnet_ros.learn.config import TrainConfig, load_config, override, plain, sc
 from tdnet_ros.learn.datasets import Dataset
 from tdnet_ros.learn.devices import channels_last, make_fabric, place
 from tdnet_ros.learn.distill import load_teacher
-from tdnet_ros.learn.export import LICENCES, export
+from tdnet_ros.learn.export import LICENCES
 from tdnet_ros.learn.learner import Learner
 from tdnet_ros.learn.loading import check_batches, clips
 from tdnet_ros.learn.losses import balance_weights
 from tdnet_ros.learn.progress import Progress
 from tdnet_ros.learn.trainer import LAST, Trainer
-from tdnet_ros.learn.validate import StreamingValidation
+from tdnet_ros.learn.validator import Validator
 from tdnet_ros.nets.architecture import aligned_size
 from tdnet_ros.nets.card import ModelCard, find_model
 from tdnet_ros.nets.checkpoint import load_network, load_state
-from tdnet_ros.nets.zoo import Network, build, variant
-from tdnet_ros.stream.frame import Image
+from tdnet_ros.nets.zoo import build, variant
 from tdnet_ros.stream.segmenter import find_device
 
 EXAMPLES = """examples:
@@ -119,17 +117,30 @@ def train(options: argparse.Namespace) -> bool:
     if fabric.is_global_zero:
         options.out.mkdir(parents=True, exist_ok=True)
         (options.out / 'config.yaml').write_text(yaml.safe_dump(plain(config), sort_keys=False))
+    validator = Validator(validation, card, options.out, fabric)
     if last.exists():
         trainer.resume(last)
     if trainer.step >= end:
         if fabric.is_global_zero:
             print(f'{options.out} is finished: {trainer.step} of {end} steps are done')
+            finish(config, trainer.step, training, validator)
         return True
     data = clips(config, training, card.architecture.paths, trainer.step, fabric.global_rank,
                  fabric.world_size, pin=fabric.device.type == 'cuda')
-    validator = Validator(validation, card, options.out, fabric)
     with Progress(options.out, config, trainer.step, fabric.is_global_zero) as progress:
-        return trainer.run(data, validator, progress, end, deadline)
+        done = trainer.run(data, validator, progress, end, deadline)
+    if fabric.is_global_zero:
+        finish(config, trainer.step, training, validator)
+    return done
+
+
+def finish(config: TrainConfig, step: int, training: Dataset, validator: Validator) -> None:
+    """Calibrate the best weights of a run that is at its end; once."""
+    if step < config.steps or not config.calibrate:
+        return
+    result = validator.calibrate(training, config.stages[-1].solo)
+    if result is not None:
+        print('calibrated on the training split: val mIoU {:.4f} -> {:.4f}'.format(*result))
 
 
 def read_config(options: argparse.Namespace) -> TrainConfig:
@@ -148,33 +159,6 @@ def read_config(options: argparse.Namespace) -> TrainConfig:
     if not 0 < options.length < float('inf'):
         raise ValueError(f'--length {options.length:g}: expected a number above 0')
     return scaled(override(load_config(options.config), settings), options.length)
-
-
-class Validator:
-    """Judges averaged weights on the validation split and writes the best."""
-
-    def __init__(self, dataset: Dataset, card: ModelCard, out: Path, fabric: Fabric) -> None:
-        self._dataset = dataset
-        self._card = card
-        self._out = out
-        self._streaming = StreamingValidation(dataset, fabric.device, card.input_size)
-
-    def measure(self, network: Network, solo: bool) -> dict[str, float]:
-        """Return the mean and every class's IoU."""
-        confusion = self._streaming.confusion(network, solo)
-        ious = dict(zip(self._dataset.classes.names, map(float, confusion.iou())))
-        return {'miou': confusion.miou(), **ious}
-
-    def pictures(self, network: Network, solo: bool) -> list[Image]:
-        """Return overlays of a few frames."""
-        return list(self._streaming.overlays(network, solo))
-
-    def keep(self, network: Network, step: int, metrics: dict[str, float]) -> None:
-        """Write OUT/best.yaml and its weights."""
-        export(network, replace(
-            self._card, training={**self._card.training, 'step': step},
-            metrics={f'{self._dataset.name} val streaming mIoU': round(metrics['miou'], 4)},
-        ), self._out / 'best.yaml')
 
 
 def open_checked(options: argparse.Namespace, split: str) -> Dataset:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from tdnet_ros.learn.datasets import Dataset, VideoFrame, read_image
 from tdnet_ros.learn.metrics import Confusion, Labels
@@ -37,23 +38,28 @@ class StreamingValidation:
     def confusion(self, network: Network, solo: bool = False) -> Confusion:
         """Compare all labelled frames with the truth."""
         confusion = Confusion(len(self._dataset.classes))
-        for clip in self._dataset.clips:
-            for frame, labels in self._label(network, clip, solo):
-                if frame.label:
-                    confusion.add(labels, self._dataset.read_label(frame.label))
+        for frame, logits in self.predict(network, solo):
+            if frame.label:
+                confusion.add(_labels(logits), self._dataset.read_label(frame.label))
         return confusion
+
+    def predict(self, network: Network, solo: bool = False
+                ) -> Iterator[tuple[VideoFrame, Tensor]]:
+        """Yield every frame with its logits [1, C, H, W] at the frame's size."""
+        for clip in self._dataset.clips:
+            yield from self._predict(network, clip, solo)
 
     def overlays(self, network: Network, solo: bool = False) -> Iterator[Image]:
         """Paint the labels of a few frames, each fed as a still."""
         labelled = self._dataset.labelled()
         for clip, position in (labelled[i] for i in self._shown):
             frame = self._dataset.clips[clip][position]
-            (_, labels), = self._label(network, (frame,), solo)
-            yield self._painter.blend(read_image(frame.image), labels, OPACITY)
+            (_, logits), = self._predict(network, (frame,), solo)
+            yield self._painter.blend(read_image(frame.image), _labels(logits), OPACITY)
 
     @torch.inference_mode()
-    def _label(self, network: Network, clip: tuple[VideoFrame, ...],
-               solo: bool) -> Iterator[tuple[VideoFrame, Labels]]:
+    def _predict(self, network: Network, clip: tuple[VideoFrame, ...],
+                 solo: bool) -> Iterator[tuple[VideoFrame, Tensor]]:
         paths = network.architecture.paths
         frames = clip if len(clip) > 1 else clip * paths
         memory: list[PathFeatures] = []
@@ -64,5 +70,8 @@ class StreamingValidation:
             if features is not None and not solo:
                 memory = [*memory, features][1 - paths:]
             if number >= len(frames) - len(clip):
-                labels = upsample(logits, (rgb.shape[0], rgb.shape[1]))[0].argmax(0)
-                yield frame, labels.to(torch.uint8).cpu().numpy()
+                yield frame, upsample(logits, (rgb.shape[0], rgb.shape[1]))
+
+
+def _labels(logits: Tensor) -> Labels:
+    return logits[0].argmax(0).to(torch.uint8).cpu().numpy()

@@ -1,6 +1,7 @@
 """The training command: it learns, it resumes exactly, and processes add up."""
 import os
 from pathlib import Path
+import re
 import resource
 import signal
 import subprocess
@@ -141,6 +142,20 @@ def test_a_finished_run_says_so(data, tmp_path, capsys):
     assert 'finished' not in capsys.readouterr().out
     assert train(arguments) == 0
     assert capsys.readouterr().out == f'{tmp_path}/run is finished: 1 of 1 steps are done\n'
+
+
+def test_the_best_weights_are_calibrated_once(data, tmp_path, capsys):
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 12}], class_balance=1.0)
+    out = tmp_path / 'run'
+    assert train(command(data, config, out)) == 0
+    before, after = (float(value) for value in re.search(
+        r'calibrated on the training split: val mIoU (\S+) -> (\S+)',
+        capsys.readouterr().out).groups())
+    card = yaml.safe_load((out / 'best.yaml').read_text())
+    assert before < after == pytest.approx(card['metrics']['squares val streaming mIoU'], abs=1e-4)
+    assert len(card['training']['calibration']) == 3
+    assert train(command(data, config, out, '--resume')) == 0
+    assert 'calibrated' not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize('saved', [False, True])

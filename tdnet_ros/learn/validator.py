@@ -1,0 +1,66 @@
+"""What a run does with its validation split: judge, show, and keep the best weights."""
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from lightning_fabric import Fabric
+
+from tdnet_ros.learn.calibrate import calibrate, has_bias
+from tdnet_ros.learn.datasets import Dataset
+from tdnet_ros.learn.export import export
+from tdnet_ros.learn.validate import StreamingValidation
+from tdnet_ros.nets.card import ModelCard, find_model
+from tdnet_ros.nets.checkpoint import load_network
+from tdnet_ros.nets.zoo import Network
+from tdnet_ros.stream.frame import Image
+
+
+class Validator:
+    """Judges averaged weights on the validation split and writes the best."""
+
+    def __init__(self, dataset: Dataset, card: ModelCard, out: Path, fabric: Fabric) -> None:
+        self._dataset = dataset
+        self._card = card
+        self._best = out / 'best.yaml'
+        self._device = fabric.device
+        self._streaming = self._streams(dataset)
+
+    def _streams(self, dataset: Dataset) -> StreamingValidation:
+        return StreamingValidation(dataset, self._device, self._card.input_size)
+
+    def measure(self, network: Network, solo: bool) -> dict[str, float]:
+        """Return the mean and every class's IoU."""
+        confusion = self._streaming.confusion(network, solo)
+        ious = dict(zip(self._dataset.classes.names, map(float, confusion.iou())))
+        return {'miou': confusion.miou(), **ious}
+
+    def pictures(self, network: Network, solo: bool) -> list[Image]:
+        """Return overlays of a few frames."""
+        return list(self._streaming.overlays(network, solo))
+
+    def keep(self, network: Network, step: int, metrics: dict[str, float]) -> None:
+        """Write OUT/best.yaml and its weights."""
+        self._export(network, {'step': step}, metrics['miou'])
+
+    def _export(self, network: Network, training: dict[str, Any], miou: float) -> None:
+        export(network, replace(
+            self._card, training={**self._card.training, **training},
+            metrics={f'{self._dataset.name} val streaming mIoU': round(miou, 4)}), self._best)
+
+    def calibrate(self, training: Dataset, solo: bool) -> tuple[float, float] | None:
+        """Calibrate the best weights on the training split, if they are not.
+
+        Returns the mean IoU before and after; where it is no better the old weights stay.
+        """
+        card = find_model(str(self._best))
+        network = load_network(card).to(self._device)
+        if 'calibration' in card.training or not has_bias(network):
+            return None
+        before = self.measure(network, solo)['miou']
+        shifts = calibrate(network, training, self._streams(training), solo)
+        after = self.measure(network, solo)['miou']
+        if after > before:
+            self._export(network, {'step': card.training['step'], 'calibration': shifts}, after)
+        return before, after
