@@ -89,8 +89,10 @@ class Stopwatch:
         self._marks[name] = event
 
     def ms(self, first: str, last: str) -> float:
-        """Milliseconds between two marks, once both have been passed."""
+        """Milliseconds between two marks; waits until both have been passed."""
         start, end = self._marks[first], self._marks[last]
         if self._device.type != 'cuda':
             return float(end - start) * 1e3
+        start.synchronize()
+        end.synchronize()
         return float(start.elapsed_time(end))
