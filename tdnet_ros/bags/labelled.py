@@ -15,7 +15,7 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from tdnet_ros.bags.bag_classes import BagClasses
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.files.bag import PACKED, Bag
-from tdnet_ros.bags.files.mcap import NEVER
+from tdnet_ros.bags.files.scanned import NEVER
 from tdnet_ros.bags.label_record import FILE, LabelRecord, TopicRecord
 from tdnet_ros.bags.pair_counts import Labels
 from tdnet_ros.bags.reading import COMPRESSED_IMAGE, IMAGE_TYPES, RAW_IMAGE, Message

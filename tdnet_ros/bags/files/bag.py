@@ -11,8 +11,8 @@ from typing import Any
 import yaml
 
 from tdnet_ros.bags.errors import BagError
-from tdnet_ros.bags.files.mcap import NEVER
 from tdnet_ros.bags.files.packed import unpack
+from tdnet_ros.bags.files.scanned import NEVER
 from tdnet_ros.bags.files.storage import SUFFIXES, StorageFile, Topic
 from tdnet_ros.bags.reading import Message
 from tdnet_ros.bags.sources import natural_key

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 from lz4.frame import decompress as lz4_decompress
 
 from tdnet_ros.bags.files.compression import zstd
+from tdnet_ros.bags.files.scanned import NEVER, Report, Scanned
 
 MAGIC = b'\x89MCAP0\r\n'
 FOOTER, SCHEMA, CHANNEL, MESSAGE, CHUNK, CHUNK_INDEX, DATA_END = 2, 3, 4, 5, 6, 8, 15
-NEVER = 2 ** 63 - 1
 CUT_BYTES = 2 ** 26
 '''So much is read of a record that ends beyond the file, whatever length it claims.'''
 _HEAD = struct.Struct('<BQ')
@@ -28,10 +28,6 @@ _UNPACK: dict[bytes, Callable[[bytes], bytes]] = {
 _STARTS = re.compile(b'[\\x05\\x06]')
 '''Of messages and chunks, which are looked for beyond damage.'''
 _CHUNK_STARTS = re.compile(b'\\x06')
-
-Report = Callable[[str], None]
-Found = tuple[str, str, str, int, bytes]
-'''Topic, type, definition, log time in ns, data.'''
 
 
 class _Record(NamedTuple):
@@ -56,7 +52,7 @@ class _Scan:
         self._schemas: dict[int, tuple[str, str]] = {}
         self._channels: dict[int, tuple[str, str, str]] = {}
 
-    def found(self, record: _Record) -> Iterator[Found]:
+    def found(self, record: _Record) -> Iterator[Scanned]:
         """The messages in a record of the file; damage is reported."""
         try:
             if record.kind == CHUNK:
@@ -67,7 +63,7 @@ class _Scan:
             if not record.missing:
                 self.report(f'offset {record.offset}: {" ".join(str(error).split())}')
 
-    def message(self, record: _Record) -> Found | None:
+    def message(self, record: _Record) -> Scanned | None:
         """The message in a record, or None after noting what else it says."""
         body = record.body
         if record.kind == SCHEMA:
@@ -83,7 +79,7 @@ class _Scan:
         elif record.kind == MESSAGE:
             key, _, logged_ns, _ = _MESSAGE.unpack_from(body)
             if key in self._channels:
-                return (*self._channels[key], logged_ns, body[_MESSAGE.size:])
+                return Scanned(*self._channels[key], logged_ns, body[_MESSAGE.size:])
         return None
 
     def records(self, data: Any, at: int, damaged: Callable[[int], None]) -> Iterator[_Record]:
@@ -120,7 +116,7 @@ class _Scan:
         length, = struct.unpack_from('<I', data, at + _HEAD.size + _CHUNK.size)
         return size > _CHUNK.size and start_ns <= end_ns < NEVER and length <= len(b'zstd')
 
-    def _chunk(self, record: _Record) -> Iterator[Found]:
+    def _chunk(self, record: _Record) -> Iterator[Scanned]:
         """The messages of a chunk in the order of time; of a cut one those that are there."""
         _, _, size, crc = _CHUNK.unpack_from(record.body)
         compression, at = _text(record.body, _CHUNK.size)
@@ -133,7 +129,7 @@ class _Scan:
         if not inner or inner[-1].end < len(raw):
             broken.append(inner[-1].end if inner else 0)
         found = [message for item in inner if (message := self.message(item)) is not None]
-        yield from sorted(found, key=lambda message: message[3])
+        yield from sorted(found, key=lambda message: message.logged_ns)
         if record.missing:
             return
         if broken:
@@ -143,7 +139,7 @@ class _Scan:
 
 
 def scan_mcap(data: Any, report: Report, start_ns: int = 0,
-              stop_ns: int = NEVER) -> Iterator[Found]:
+              stop_ns: int = NEVER) -> Iterator[Scanned]:
     """Yield the messages in the bytes of an MCAP file; damage is reported with its offset.
 
     With an index those of chunks from `start_ns` to before `stop_ns`, in the order of time; else
@@ -161,7 +157,7 @@ def scan_mcap(data: Any, report: Report, start_ns: int = 0,
         yield from _in_file_order(data, scan, report)
 
 
-def _in_file_order(data: Any, scan: _Scan, report: Report) -> Iterator[Found]:
+def _in_file_order(data: Any, scan: _Scan, report: Report) -> Iterator[Scanned]:
     end = len(MAGIC)
     for record in scan.records(data, end, lambda at: report(f'offset {at}: no record is here')):
         end = record.end
@@ -173,10 +169,10 @@ def _in_file_order(data: Any, scan: _Scan, report: Report) -> Iterator[Found]:
            'was cut off or the file damaged')
 
 
-def _by_index(data: Any, scan: _Scan, chunks: list[tuple[int, int, int]]) -> Iterator[Found]:
+def _by_index(data: Any, scan: _Scan, chunks: list[tuple[int, int, int]]) -> Iterator[Scanned]:
     """The messages of chunks, which may overlap, in the order of time."""
     waiting = sorted(chunks, reverse=True)
-    heads: list[tuple[int, int, Found, Iterator[Found]]] = []
+    heads: list[tuple[int, int, Scanned, Iterator[Scanned]]] = []
     while heads or waiting:
         while waiting and (not heads or waiting[-1][0] <= heads[0][0]):
             _, _, offset = waiting.pop()
@@ -187,7 +183,7 @@ def _by_index(data: Any, scan: _Scan, chunks: list[tuple[int, int, int]]) -> Ite
             _push(heads, offset, source)
 
 
-def _indexed_chunk(data: Any, scan: _Scan, offset: int) -> Iterator[Found]:
+def _indexed_chunk(data: Any, scan: _Scan, offset: int) -> Iterator[Scanned]:
     record = next(_records(data, offset), None)
     if record is None or record.kind != CHUNK:
         scan.report(f'offset {offset}: no chunk is here, although the index names it')
@@ -204,11 +200,11 @@ def _give_back(data: Any) -> None:
         data.madvise(mmap.MADV_DONTNEED)
 
 
-def _push(heads: list[tuple[int, int, Found, Iterator[Found]]], offset: int,
-          source: Iterator[Found]) -> None:
+def _push(heads: list[tuple[int, int, Scanned, Iterator[Scanned]]], offset: int,
+          source: Iterator[Scanned]) -> None:
     message = next(source, None)
     if message is not None:
-        heapq.heappush(heads, (message[3], offset, message, source))
+        heapq.heappush(heads, (message.logged_ns, offset, message, source))
 
 
 def _index(data: Any, scan: _Scan) -> list[tuple[int, int, int]]:

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 from lz4.frame import decompress as lz4_decompress
 
+from tdnet_ros.bags.files.scanned import Report, Scanned
+
 MAGIC = b'#ROSBAG V2.0\n'
 MESSAGE, CHUNK, CONNECTION = 2, 5, 7
 KNOWN = frozenset(range(2, 8))
@@ -19,8 +21,6 @@ HEADER_BYTES = 4096
 _UNPACK: dict[bytes, Callable[[bytes], bytes]] = {
     b'none': bytes, b'bz2': bz2.decompress, b'lz4': lz4_decompress}
 
-Found = tuple[str, str, str, int, bytes]
-'''Topic, type as ROS 2 spells it, definition, log time in ns, data as ROS 1 serializes it.'''
 Fields = dict[bytes, bytes]
 
 
@@ -34,7 +34,7 @@ class _Record(NamedTuple):
     end: int
 
 
-def scan_ros1(data: Any, report: Callable[[str], None]) -> Iterator[Found]:
+def scan_ros1(data: Any, report: Report) -> Iterator[Scanned]:
     """Yield the messages in the bytes of a ROS 1 bag; damage is reported with its offset."""
     if data[:len(MAGIC)] != MAGIC:
         report('offset 0: this is no ROS 1 bag of version 2.0')
@@ -62,7 +62,7 @@ def scan_ros1(data: Any, report: Callable[[str], None]) -> Iterator[Found]:
                'recording was cut off or the file damaged')
 
 
-def _chunk(record: _Record, connections: dict[bytes, tuple[str, str, str]]) -> Iterator[Found]:
+def _chunk(record: _Record, connections: dict[bytes, tuple[str, str, str]]) -> Iterator[Scanned]:
     """The messages of a chunk in the order of time; of a cut one those that are there."""
     compression = record.fields[b'compression']
     if record.missing and compression != b'none':
@@ -76,13 +76,13 @@ def _chunk(record: _Record, connections: dict[bytes, tuple[str, str, str]]) -> I
         end = inner.end
         if inner.fields[b'op'][0] == MESSAGE and inner.fields.get(b'conn') in connections:
             seconds, nanoseconds = struct.unpack('<II', inner.fields[b'time'])
-            found.append((*connections[inner.fields[b'conn']],
-                          seconds * 1_000_000_000 + nanoseconds, inner.data))
+            found.append(Scanned(*connections[inner.fields[b'conn']],
+                                 seconds * 1_000_000_000 + nanoseconds, inner.data))
         else:
             _note(inner, connections)
     if end < len(raw):
         broken.append(end)
-    yield from sorted(found, key=lambda message: message[3])
+    yield from sorted(found, key=lambda message: message.logged_ns)
     if broken and not record.missing:
         raise ValueError(f'the chunk here is damaged {broken[0]} bytes into its messages')
 

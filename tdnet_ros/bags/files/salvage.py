@@ -1,28 +1,14 @@
 """The messages of a storage file, as many as can be read, without rosbags' help."""
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 import mmap
 from pathlib import Path
-from typing import NamedTuple
 
-from tdnet_ros.bags.files.mcap import NEVER, scan_mcap
+from tdnet_ros.bags.files.mcap import scan_mcap
 from tdnet_ros.bags.files.ros1 import scan_ros1
+from tdnet_ros.bags.files.scanned import NEVER, Report, Scanned
 from tdnet_ros.bags.files.sqlite import scan_sqlite
-
-Report = Callable[[str], None]
-'''Takes what is damaged, and where.'''
-
-
-class Scanned(NamedTuple):
-    """One message as it lies in the file."""
-
-    topic: str
-    msgtype: str
-    definition: str
-    '''The text of its .msg definition; empty where the file has none.'''
-    logged_ns: int
-    data: bytes
 
 
 def scan(path: Path, report: Report, start_ns: int = 0,
@@ -32,11 +18,11 @@ def scan(path: Path, report: Report, start_ns: int = 0,
     Those before `start_ns` and from `stop_ns` on can be left out, but need not be.
     """
     if path.suffix == '.db3':
-        yield from map(Scanned._make, scan_sqlite(path, report))
+        yield from scan_sqlite(path, report)
         return
     if path.stat().st_size == 0:
         report('offset 0: the file is empty')
         return
     with path.open('rb') as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        yield from map(Scanned._make, scan_mcap(data, report, start_ns, stop_ns)
-                       if path.suffix == '.mcap' else scan_ros1(data, report))
+        yield from (scan_mcap(data, report, start_ns, stop_ns) if path.suffix == '.mcap'
+                    else scan_ros1(data, report))

@@ -1,7 +1,7 @@
 """The rows of a rosbag2 sqlite3 file, past those that are damaged."""
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 import os
 from pathlib import Path
 import re
@@ -10,16 +10,14 @@ import sqlite3
 import struct
 from tempfile import TemporaryDirectory
 
+from tdnet_ros.bags.files.scanned import Report, Scanned
+
 MOST_DAMAGED = 1000
 '''Rows one after the other that are tried before the rest is given up.'''
 ROWS = 'SELECT id, topic_id, timestamp, data FROM messages WHERE id > ? ORDER BY id'
 
-Found = tuple[str, str, str, int, bytes]
-'''Topic, type, definition, log time in ns, data.'''
-Report = Callable[[str], None]
 
-
-def scan_sqlite(path: Path, report: Report) -> Iterator[Found]:
+def scan_sqlite(path: Path, report: Report) -> Iterator[Scanned]:
     """Yield messages in the order of their rows; damage is reported with its offset."""
     try:
         with TemporaryDirectory(prefix='tdnet_bag_') as folder:
@@ -35,7 +33,7 @@ def scan_sqlite(path: Path, report: Report) -> Iterator[Found]:
         report(f'offset 0: {error}')
 
 
-def _rows(database: sqlite3.Connection, report: Report, cut: bool) -> Iterator[Found]:
+def _rows(database: sqlite3.Connection, report: Report, cut: bool) -> Iterator[Scanned]:
     topics = {key: (name, kind) for key, name, kind in
               database.execute('SELECT id, name, type FROM topics')}
     definitions = _definitions(database)
@@ -47,7 +45,7 @@ def _rows(database: sqlite3.Connection, report: Report, cut: bool) -> Iterator[F
                 row = tried = number
                 if key in topics and isinstance(logged_ns, int) and isinstance(data, bytes):
                     name, kind = topics[key]
-                    yield name, kind, definitions.get(kind, ''), logged_ns, data
+                    yield Scanned(name, kind, definitions.get(kind, ''), logged_ns, data)
                 else:
                     broken.append(number)
             break

@@ -15,8 +15,8 @@ from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from tdnet_ros.bags.files.compression import zstd
-from tdnet_ros.bags.files.mcap import NEVER
 from tdnet_ros.bags.files.salvage import scan
+from tdnet_ros.bags.files.scanned import NEVER
 from tdnet_ros.bags.reading import Message
 
 MCAP, ROS1 = '.mcap', '.bag'

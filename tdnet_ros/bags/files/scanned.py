@@ -1,0 +1,24 @@
+"""What the readers of all formats yield and report."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+NEVER = 2 ** 63 - 1
+'''A time in ns that no message has.'''
+
+Report = Callable[[str], None]
+'''Takes what is damaged, and where.'''
+
+
+class Scanned(NamedTuple):
+    """One message as it lies in the file."""
+
+    topic: str
+    msgtype: str
+    '''As ROS 2 spells it.'''
+    definition: str
+    '''The text of its .msg definition; empty where the file has none.'''
+    logged_ns: int
+    data: bytes
+    '''As the format's ROS serializes it.'''
