@@ -93,6 +93,7 @@ class _Camera:
         self._publisher = node.create_publisher(Image, '/image', CAMERA)
         self._times: dict[str, list[float]] = {name: [] for name in TIMED}
         self._received_ms: list[float] = []
+        self._counted_ns = 0
         for name, values in self._times.items():
             node.create_subscription(Float32, f'/tdnet/debug/{name}_ms',
                                      partial(_append, values),
@@ -122,7 +123,7 @@ class _Camera:
                 self._received_ms.clear()
                 for values in self._times.values():
                     values.clear()
-                counted = time.monotonic()
+                counted, self._counted_ns = time.monotonic(), time.time_ns()
             message = messages[number % len(messages)]
             message.header.stamp.sec, message.header.stamp.nanosec = divmod(
                 time.time_ns(), 10**9)
@@ -148,7 +149,8 @@ class _Camera:
                          if self._times[name]}}
 
     def _on_labels(self, msg: Any) -> None:
-        self._received_ms.append((time.time_ns() - stamp_ns(msg.header)) / 1e6)
+        if (stamp := stamp_ns(msg.header)) >= self._counted_ns:  # not one sent while it settled
+            self._received_ms.append((time.time_ns() - stamp) / 1e6)
 
     def _spin_until(self, end: float) -> None:
         while (left := end - time.monotonic()) > 0:
