@@ -25,6 +25,9 @@ def run(make_node: Callable[[], Any], args: list[str] | None = None) -> int:
         _spin(node)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
+    except Exception:
+        if ok():
+            raise  # otherwise a signal ended rclpy under the node while it was made
     finally:
         if node is not None:
             node.stop()

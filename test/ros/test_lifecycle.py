@@ -126,6 +126,28 @@ def test_a_signal_while_it_still_imports() -> None:
     assert process.returncode == 0
 
 
+MADE_TOO_LATE = '''
+import sys
+import rclpy
+from rclpy.node import Node
+from tdnet_ros.ros.spinning import run
+def make():
+    if sys.argv[1] == 'signal':
+        rclpy.try_shutdown()  # as rclpy's handler of a signal does
+        return Node('late')
+    raise OSError('of its own')
+sys.exit(run(make))
+'''
+
+
+@pytest.mark.parametrize(('cause', 'code', 'last'), [
+    ('signal', 0, ''), ('itself', 1, 'OSError: of its own')])
+def test_a_signal_while_the_node_is_made(cause: str, code: int, last: str) -> None:
+    done = subprocess.run([sys.executable, '-c', MADE_TOO_LATE, cause], capture_output=True,
+                          text=True, timeout=60)
+    assert (done.returncode, done.stderr.strip().rpartition('\n')[2]) == (code, last)
+
+
 STATES = {
     'unconfigured': (), 'inactive': UP[:1], 'active': UP,
     'deactivated': (*UP, Transition.TRANSITION_DEACTIVATE),
