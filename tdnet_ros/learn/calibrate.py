@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from tdnet_ros.learn.datasets import Dataset
+from tdnet_ros.learn.metrics import Confusion
 from tdnet_ros.learn.validate import StreamingValidation
 from tdnet_ros.nets.baselines import PerFrame
 from tdnet_ros.nets.classes import UNLABELED
@@ -65,11 +66,9 @@ def best_shift(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def _mean_iou(logits: Tensor, labels: Tensor) -> float:
-    classes = logits.shape[1]
-    pairs = torch.bincount(labels * classes + logits.argmax(1), minlength=classes**2)
-    matrix = pairs.view(classes, classes).double()
-    union = matrix.sum(0) + matrix.sum(1) - matrix.diagonal()
-    return float((matrix.diagonal() / union)[union > 0].mean())
+    confusion = Confusion(logits.shape[1])
+    confusion.add(logits.argmax(1).to(torch.uint8).numpy(), labels.to(torch.uint8).numpy())
+    return confusion.miou()
 
 
 def _samples(network: Network, dataset: Dataset, streaming: StreamingValidation,
