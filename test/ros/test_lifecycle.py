@@ -1,4 +1,4 @@
-"""Transitions, what a failing one says, and clean ends from every state."""
+"""Transitions, and what a failing one says."""
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -20,6 +20,8 @@ import torch
 from ros.harness import (
     NODE,
     RELIABLE,
+    TINY,
+    UP,
     NodeProcess,
     Peer,
     count_of,
@@ -32,7 +34,6 @@ from ros.harness import (
 )
 from tdnet_ros.nets.card import find_model, save_card
 
-TINY = ('-p', 'model:=td2-tiny')
 NOTE_RUNS = '''
 import sys
 from tdnet_ros.stream.engines.torch_engine import TorchEngine
@@ -46,7 +47,6 @@ sys.exit(main())
 '''
 
 
-UP = (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE)
 DOWN = (Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP)
 
 
@@ -115,105 +115,6 @@ def test_shut_down_by_a_manager_then_ended(managed: NodeProcess, peer: Peer) -> 
              'state in diagnostics')
     assert managed.end(signal.SIGINT) == 0
     assert 'Traceback' not in managed.log
-
-
-def test_a_signal_while_it_still_imports() -> None:
-    process = subprocess.Popen(
-        [sys.executable, '-m', NODE, '--ros-args', *TINY], stderr=subprocess.PIPE, text=True)
-    time.sleep(1.0)
-    process.send_signal(signal.SIGINT)
-    assert 'Traceback' not in process.communicate(timeout=20)[1]
-    assert process.returncode == 0
-
-
-MADE_TOO_LATE = '''
-import sys
-import rclpy
-from rclpy.node import Node
-from tdnet_ros.ros.spinning import run
-def make():
-    if sys.argv[1] == 'signal':
-        rclpy.try_shutdown()  # as rclpy's handler of a signal does
-        return Node('late')
-    raise OSError('of its own')
-sys.exit(run(make))
-'''
-
-
-@pytest.mark.parametrize(('cause', 'code', 'last'), [
-    ('signal', 0, ''), ('itself', 1, 'OSError: of its own')])
-def test_a_signal_while_the_node_is_made(cause: str, code: int, last: str) -> None:
-    done = subprocess.run([sys.executable, '-c', MADE_TOO_LATE, cause], capture_output=True,
-                          text=True, timeout=60)
-    assert (done.returncode, done.stderr.strip().rpartition('\n')[2]) == (code, last)
-
-
-STATES = {
-    'unconfigured': (), 'inactive': UP[:1], 'active': UP,
-    'deactivated': (*UP, Transition.TRANSITION_DEACTIVATE),
-    'shut_down_inactive': (*UP[:1], Transition.TRANSITION_INACTIVE_SHUTDOWN),
-    'shut_down_active': (*UP, Transition.TRANSITION_ACTIVE_SHUTDOWN)}
-
-
-def test_signals_end_it_with_exit_code_0_from_every_state(
-        start: Callable[..., NodeProcess], peer: Peer) -> None:
-    processes = {name: start(*TINY, '-p', 'autostart:=false', '-r', f'__node:={name}')
-                 for name in STATES}
-    for name, transitions in STATES.items():
-        for transition in transitions:
-            assert peer.change_state(transition, f'/{name}'), name
-        if name.startswith('shut_down'):
-            assert peer.state(f'/{name}') == 'finalized'
-    codes = {name: process.end(signal.SIGTERM if name == 'deactivated' else signal.SIGINT)
-             for name, process in processes.items()}
-    assert codes == dict.fromkeys(STATES, 0)
-    wait_for(lambda: not set(STATES) & set(peer.node.get_node_names()),
-             'end of the nodes for others', timeout_s=5.0)
-    assert not [name for name, process in processes.items() if 'Traceback' in process.log]
-
-
-SLOW_TO_CONFIGURE = '''
-import sys, time
-from tdnet_ros.stream import VideoSegmenter
-def warm_up(self, size):
-    print('warming up', flush=True)
-    time.sleep(30)
-VideoSegmenter.warm_up = warm_up
-from tdnet_ros.ros.program import main
-sys.exit(main())
-'''
-
-
-def test_a_signal_while_it_configures(start: Callable[..., NodeProcess]) -> None:
-    process = start(*TINY, program=SLOW_TO_CONFIGURE)
-    process.wait_for_log('warming up')
-    assert process.end(signal.SIGINT) == 0
-    assert 'Traceback' not in process.log
-
-
-SLOW_TO_LABEL = '''
-import sys, time
-from tdnet_ros.stream import VideoSegmenter
-step_batch = VideoSegmenter.step_batch
-def slow(self, *arguments, **options):
-    print('labelling', flush=True)
-    time.sleep(1)
-    return step_batch(self, *arguments, **options)
-VideoSegmenter.step_batch = slow
-from tdnet_ros.ros.program import main
-sys.exit(main())
-'''
-
-
-def test_a_signal_while_it_labels_is_no_failure_of_the_image(
-        start: Callable[..., NodeProcess], peer: Peer) -> None:
-    process = start(*TINY, '-r', 'image:=/busy', program=SLOW_TO_LABEL)
-    send = peer.sender(topic='/busy')
-    wait_for(lambda: send.publish(image_message(moving_square(1)[0], peer.now_ns()))
-             or time.sleep(0.05) or 'labelling' in process.log, 'image in work')
-    assert process.end(signal.SIGINT) == 0
-    assert 'ERROR' not in process.log
-    assert 'Failed' not in process.log
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a CUDA device')
