@@ -12,23 +12,28 @@ from rclpy.utilities import get_default_context, ok, try_shutdown
 
 from tdnet_ros.ros.errors import ErrorLog, one_line
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
 
 def run(make_node: Callable[[], Any], args: list[str] | None = None) -> int:
     """Start a node and spin it until SIGINT or SIGTERM; returns the exit code."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt_once)
-    rclpy.init(args=args)
     node = None
     try:
-        node = make_node()
-        node.start()
-        _spin(node)
-    except (KeyboardInterrupt, ExternalShutdownException):
+        # A signal's exception comes at any line from here on, even where another is handled.
+        for number in SIGNALS:
+            signal.signal(number, _interrupt_once)
+        rclpy.init(args=args)
+        try:
+            node = make_node()
+            node.start()
+            _spin(node)
+        except Exception:
+            if ok():
+                raise  # otherwise a signal ended rclpy under the node
+    except KeyboardInterrupt:
         pass
-    except Exception:
-        if ok():
-            raise  # otherwise a signal ended rclpy under the node while it was made
     finally:
+        _ignore_signals()
         if node is not None:
             node.stop()
             node.destroy_node()
@@ -55,6 +60,10 @@ def _spin(node: Any) -> None:
 
 def _interrupt_once(number: int, frame: Any) -> None:
     # A launch file and a terminal may both send the signal; the clean-up must not be broken off.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    _ignore_signals()
     raise KeyboardInterrupt
+
+
+def _ignore_signals() -> None:
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
