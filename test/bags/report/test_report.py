@@ -1,76 +1,33 @@
-"""Reports of bags whose figures are known: recorded live, labelled offline, with a truth."""
+"""Reports of bags whose figures are known: recorded live, or labelled offline."""
 from collections.abc import Callable
 import json
 from pathlib import Path
 import subprocess
-from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 import numpy as np
 import pytest
-from rosbags.rosbag2 import StoragePlugin, Writer
 from std_msgs.msg import Float32
 
-from bags.labelled_material import header, labels, names, png, raw, stamp_ns, write_labels
+from bags.labelled_material import header, names, png, raw, stamp_ns, write_labels
 from bags.material import write_bag
-from tdnet_ros.bags.definitions import definition
-from tdnet_ros.bags.errors import BagError
-from tdnet_ros.bags.label_record import LabelRecord, TopicRecord
-from tdnet_ros.bags.report import write_report, writing
+from bags.report.report_material import (
+    CAR,
+    FRAMES,
+    NONE,
+    ROAD,
+    SKY,
+    camera_of,
+    pictures,
+    record,
+    report,
+)
+from tdnet_ros.bags.report import writing
 from tdnet_ros.bags.report.page import percent
 from tdnet_ros.ros.messages import array_to_image, to_jpeg
 
 pytest.importorskip('vision_msgs.msg', reason='the bags name their classes in a LabelInfo')
 Start = Callable[..., subprocess.Popen]
-ROAD, CAR, SKY, NONE = 0, 1, 2, 255
-NAMES = ('road', 'car', 'sky')
-# Of 8 pixels, 2 change from the first to the second and 4 from there to the third.
-FRAMES = {0: labels([[ROAD] * 4, [CAR, CAR, SKY, NONE]]),
-          100: labels([[ROAD] * 4, [CAR, CAR, CAR, CAR]]),
-          200: labels([[CAR] * 4, [CAR, CAR, CAR, CAR]])}
-
-
-def confidence(share: float) -> np.ndarray:
-    return np.full((2, 4), round(255 * share), np.uint8)
-
-
-def report(*bags: Path, **options: Any) -> dict[str, Any]:
-    out = bags[0].parent / 'report.html'
-    problems = write_report(bags, out, **options)
-    content = json.loads(out.with_suffix('.json').read_text())
-    content['problems'] = problems
-    return content
-
-
-def camera_of(*bags: Path, **options: Any) -> dict[str, Any]:
-    camera, = report(*bags, **options)['bags'][0]['cameras']
-    return camera
-
-
-def record(bag: Path, image_topic: str = '/front/image_raw', **outcome: Any) -> Path:
-    """Leave the record of `tdnet_bag label` in a bag."""
-    LabelRecord(input='drive', model='street-small', engine='torch', device='cpu',
-                input_size=(360, 480), classes=NAMES, palette=((1, 2, 3), (4, 5, 6), (7, 8, 9)),
-                options={}, complete=True, frames_per_second=12.5, seconds=2.0, topics={
-                    image_topic: TopicRecord(labels='/tdnet/labels/compressed',
-                                             label_info='/tdnet/label_info', **outcome)}
-                ).write(bag)
-    return bag
-
-
-@pytest.fixture
-def offline(tmp_path: Path) -> Path:
-    """A bag as `tdnet_bag label --confidence` writes it; the third frame has no history."""
-    bag = write_bag(tmp_path / 'drive', {
-        '/tdnet/labels/compressed': [png(ms, pixels) for ms, pixels in FRAMES.items()],
-        '/tdnet/confidence/compressed': [
-            png(ms, confidence(share)) for ms, share in zip(FRAMES, (0.2, 0.4, 0.6))],
-        '/tdnet/label_info': [names(*NAMES)]})
-    return record(
-        bag, resets=[{'stamp_ns': stamp_ns(200), 'reason': 'scene cut (correlation 0.10)'}],
-        failed=[{'stamp_ns': stamp_ns(300), 'why': 'no whole JPEG'}],
-        skipped=[{'stamp_ns': stamp_ns(200), 'why': 'same stamp as the image before'}],
-        latency_ms={'p50': 20.0, 'p95': 30.0, 'p99': 40.0, 'max': 50.0})
 
 
 def diagnostics(resets: int, reason: str, processed: int) -> DiagnosticArray:
@@ -158,51 +115,6 @@ def test_every_change_of_stream_interrupts_the_flips(tmp_path: Path) -> None:
     assert camera['sizes'] == [[2, 4], [2, 6]]
 
 
-def test_truth_in_the_bag(tmp_path: Path) -> None:
-    truth = labels([[ROAD, ROAD, CAR, CAR], [CAR, CAR, NONE, 11]])  # 11 is no class either
-    bag = write_bag(tmp_path / 'bag', {
-        '/tdnet/labels': [raw(ms, pixels) for ms, pixels in FRAMES.items()],
-        '/tdnet/label_info': [names(*NAMES)],
-        '/camera/ground_truth': [raw(0, truth), raw(999, truth)]})
-    camera = camera_of(bag)
-    assert camera['truth'] == {
-        'topic': '/camera/ground_truth', 'bag': str(bag), 'frames': 1, 'pixels': 6,
-        'accuracy': 4 / 6, 'miou': pytest.approx((2 / 4 + 2 / 4) / 2)}
-    assert [item['iou'] for item in camera['classes']] == [2 / 4, 2 / 4, None, None]
-
-
-def test_truth_in_the_bag_that_was_labelled(tmp_path: Path, offline: Path) -> None:
-    write_bag(tmp_path / 'input', {'/by/hand': [raw(0, FRAMES[0])]})
-    content = json.loads((offline / 'tdnet_label.json').read_text())
-    (offline / 'tdnet_label.json').write_text(
-        json.dumps({**content, 'input': str(tmp_path / 'input')}))
-    truth = camera_of(offline, truth=['/by/hand'])['truth']
-    assert (truth['bag'], truth['frames'], truth['miou']) == (str(tmp_path / 'input'), 1, 1)
-
-
-def test_truth_belongs_to_the_camera_it_is_named_after(tmp_path: Path) -> None:
-    front, rear = FRAMES[0], FRAMES[200]
-    bag = write_bag(tmp_path / 'bag', {
-        '/tdnet/front/labels': [raw(0, front)], '/tdnet/rear/labels': [raw(0, rear)],
-        '/tdnet/top/labels': [raw(0, rear)],
-        '/rear/ground_truth/labels': [raw(0, rear)],
-        '/front/ground_truth/compressed': [png(0, rear)]})
-    cameras = report(bag)['bags'][0]['cameras']
-    assert [(camera['name'], camera['truth'] and camera['truth']['topic'],
-             camera['truth'] and camera['truth']['accuracy']) for camera in cameras] == [
-        ('/tdnet/front', '/front/ground_truth/compressed', 2 / 8),
-        ('/tdnet/rear', '/rear/ground_truth/labels', 1), ('/tdnet/top', None, None)]
-
-
-def test_truth_that_is_not_there_is_named(offline: Path) -> None:
-    with pytest.raises(BagError, match='has no image topic /nowhere for a ground truth'):
-        report(offline, truth=['/nowhere'])
-
-
-def pictures(page: str) -> int:
-    return page.count('src="data:image/jpeg;base64,')
-
-
 @pytest.mark.parametrize('source', ['overlay', 'image', 'labels'])
 def test_strip_has_at_most_eight_frames_of_any_source(tmp_path: Path, source: str) -> None:
     image = np.full((2, 4, 3), 200, np.uint8)
@@ -216,22 +128,6 @@ def test_strip_has_at_most_eight_frames_of_any_source(tmp_path: Path, source: st
     bag = record(write_bag(tmp_path / 'bag', topics), '/cam')
     assert len(camera_of(bag)['pictures_ns']) == 8
     assert pictures((tmp_path / 'report.html').read_text()) == 8
-
-
-def test_bags_that_cannot_be_read_are_named_and_the_others_reported(
-        tmp_path: Path, offline: Path) -> None:
-    empty = write_bag(tmp_path / 'empty', {'/x': [(0, Float32())]})
-    cut = write_labels(tmp_path / 'cut', FRAMES)
-    storage, = cut.glob('*.mcap')
-    storage.write_bytes(storage.read_bytes()[:-3287])
-    content = report(empty, offline, cut, tmp_path / 'missing')
-    assert [bag.get('error', bag['cameras'][0]['frames'] if 'cameras' in bag else '')
-            for bag in content['bags'][1:3]] == [3, 3]
-    problems = content['problems']
-    assert len(problems) == 3
-    assert 'empty has no label topic' in problems[0] and 'its topics: /x' in problems[0]
-    assert 'cut.mcap: offset' in problems[1]
-    assert 'missing does not exist' in problems[2]
 
 
 def test_many_cameras_are_all_in_the_table_and_some_in_detail(
@@ -260,63 +156,8 @@ def test_a_folder_of_bags_is_one_report(tmp_path: Path, start: Start) -> None:
         'report.html', 'report.json', 'run10', 'run9']
 
 
-def test_bad_input_is_one_line(tmp_path: Path, start: Start) -> None:
-    process = start('report', tmp_path)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 1
-    assert err == f'tdnet_bag: {tmp_path} is no rosbag2 directory and holds none\n'
-
-
-def test_nothing_is_written_where_there_is_nothing_to_report(
-        tmp_path: Path, start: Start) -> None:
-    bag = write_bag(tmp_path / 'bag', {'/load': [(0, Float32())]})
-    before = sorted(tmp_path.rglob('*'))
-    process = start('report', 'nope', bag, cwd=tmp_path)
-    out, err = process.communicate(timeout=60)
-    assert (process.returncode, out) == (1, '')
-    first, second = err.splitlines()
-    assert first.startswith('tdnet_bag: nope does not exist')
-    assert second.startswith(f'tdnet_bag: {bag} has no label topic')
-    assert sorted(tmp_path.rglob('*')) == before
-
-
-def test_output_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    bag = write_labels(tmp_path / 'bag', FRAMES)
-    (tmp_path / 'file').write_text('')
-    with pytest.raises(BagError, match=r'cannot write .*file/report\.json: File exists'):
-        write_report([bag], tmp_path / 'file' / 'report.html')
-
-
 def test_percent_of_nothing_is_a_dash() -> None:
     assert (percent(None, 1), percent(0.12345, 1)) == ('–', '12.3 %')
-
-
-def test_topic_that_stayed_silent_is_shown_as_such(tmp_path: Path) -> None:
-    known = definition('sensor_msgs/msg/Image')
-    with Writer(tmp_path / 'bag', version=8, storage_plugin=StoragePlugin.MCAP) as writer:
-        writer.add_connection('/tdnet/labels', 'sensor_msgs/msg/Image', msgdef=known.text,
-                              rihs01=known.digest)
-    assert camera_of(tmp_path / 'bag')['frames'] == 0
-    assert 'There are no label images.' in (tmp_path / 'report.html').read_text()
-
-
-def test_damaged_picture_is_left_out(tmp_path: Path) -> None:
-    overlays = [(ms, to_jpeg(np.zeros((2, 4, 3), np.uint8), header(ms), 90)) for ms in FRAMES]
-    overlays[1][1].data = overlays[1][1].data[:20]
-    bag = write_bag(tmp_path / 'bag', {
-        '/tdnet/labels': [raw(ms, pixels) for ms, pixels in FRAMES.items()],
-        '/tdnet/overlay/compressed': overlays})
-    assert report(bag)['problems'] == []
-    assert pictures((tmp_path / 'report.html').read_text()) == 2
-
-
-def test_damaged_label_is_an_error_that_names_it(tmp_path: Path) -> None:
-    late = png(100, FRAMES[0])[1]
-    late.data = late.data[:-20]
-    bag = write_bag(tmp_path / 'bag', {'/tdnet/labels/compressed': [png(0, FRAMES[0]),
-                                                                    (100, late)]})
-    with pytest.raises(BagError, match=f'{bag}: /tdnet/labels/compressed at 0.100 s: '):
-        report(bag)
 
 
 def test_labelled_bag_is_read_once(offline: Path) -> None:

@@ -1,0 +1,91 @@
+"""Reports of bags that are damaged, empty or not there."""
+from collections.abc import Callable
+from pathlib import Path
+import subprocess
+
+import numpy as np
+import pytest
+from rosbags.rosbag2 import StoragePlugin, Writer
+from std_msgs.msg import Float32
+
+from bags.labelled_material import header, png, raw, write_labels
+from bags.material import write_bag
+from bags.report.report_material import FRAMES, camera_of, pictures, report
+from tdnet_ros.bags.definitions import definition
+from tdnet_ros.bags.errors import BagError
+from tdnet_ros.bags.report import write_report
+from tdnet_ros.ros.messages import to_jpeg
+
+pytest.importorskip('vision_msgs.msg', reason='the bags name their classes in a LabelInfo')
+Start = Callable[..., subprocess.Popen]
+
+
+def test_bags_that_cannot_be_read_are_named_and_the_others_reported(
+        tmp_path: Path, offline: Path) -> None:
+    empty = write_bag(tmp_path / 'empty', {'/x': [(0, Float32())]})
+    cut = write_labels(tmp_path / 'cut', FRAMES)
+    storage, = cut.glob('*.mcap')
+    storage.write_bytes(storage.read_bytes()[:-3287])
+    content = report(empty, offline, cut, tmp_path / 'missing')
+    assert [bag.get('error', bag['cameras'][0]['frames'] if 'cameras' in bag else '')
+            for bag in content['bags'][1:3]] == [3, 3]
+    problems = content['problems']
+    assert len(problems) == 3
+    assert 'empty has no label topic' in problems[0] and 'its topics: /x' in problems[0]
+    assert 'cut.mcap: offset' in problems[1]
+    assert 'missing does not exist' in problems[2]
+
+
+def test_bad_input_is_one_line(tmp_path: Path, start: Start) -> None:
+    process = start('report', tmp_path)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert err == f'tdnet_bag: {tmp_path} is no rosbag2 directory and holds none\n'
+
+
+def test_nothing_is_written_where_there_is_nothing_to_report(
+        tmp_path: Path, start: Start) -> None:
+    bag = write_bag(tmp_path / 'bag', {'/load': [(0, Float32())]})
+    before = sorted(tmp_path.rglob('*'))
+    process = start('report', 'nope', bag, cwd=tmp_path)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (1, '')
+    first, second = err.splitlines()
+    assert first.startswith('tdnet_bag: nope does not exist')
+    assert second.startswith(f'tdnet_bag: {bag} has no label topic')
+    assert sorted(tmp_path.rglob('*')) == before
+
+
+def test_output_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    bag = write_labels(tmp_path / 'bag', FRAMES)
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(BagError, match=r'cannot write .*file/report\.json: File exists'):
+        write_report([bag], tmp_path / 'file' / 'report.html')
+
+
+def test_topic_that_stayed_silent_is_shown_as_such(tmp_path: Path) -> None:
+    known = definition('sensor_msgs/msg/Image')
+    with Writer(tmp_path / 'bag', version=8, storage_plugin=StoragePlugin.MCAP) as writer:
+        writer.add_connection('/tdnet/labels', 'sensor_msgs/msg/Image', msgdef=known.text,
+                              rihs01=known.digest)
+    assert camera_of(tmp_path / 'bag')['frames'] == 0
+    assert 'There are no label images.' in (tmp_path / 'report.html').read_text()
+
+
+def test_damaged_picture_is_left_out(tmp_path: Path) -> None:
+    overlays = [(ms, to_jpeg(np.zeros((2, 4, 3), np.uint8), header(ms), 90)) for ms in FRAMES]
+    overlays[1][1].data = overlays[1][1].data[:20]
+    bag = write_bag(tmp_path / 'bag', {
+        '/tdnet/labels': [raw(ms, pixels) for ms, pixels in FRAMES.items()],
+        '/tdnet/overlay/compressed': overlays})
+    assert report(bag)['problems'] == []
+    assert pictures((tmp_path / 'report.html').read_text()) == 2
+
+
+def test_damaged_label_is_an_error_that_names_it(tmp_path: Path) -> None:
+    late = png(100, FRAMES[0])[1]
+    late.data = late.data[:-20]
+    bag = write_bag(tmp_path / 'bag', {'/tdnet/labels/compressed': [png(0, FRAMES[0]),
+                                                                    (100, late)]})
+    with pytest.raises(BagError, match=f'{bag}: /tdnet/labels/compressed at 0.100 s: '):
+        report(bag)
