@@ -26,6 +26,12 @@ class Augmentation:
     saturation: Amount = 0.4
     tint: Amount = 0.08
     """Largest change of one colour channel against the others."""
+    gamma: Amount = 0.0
+    """Largest logarithm of the exponent: 0.4 is from 0.67 (light) to 1.5 (dark)."""
+    blur: Amount = 0.0
+    """Largest standard deviation of a Gaussian, in pixels; half the clips have none."""
+    noise: Amount = 0.0
+    """Largest standard deviation, in grey levels; half the clips have none."""
 
 
 @dataclass(frozen=True)
@@ -93,30 +99,44 @@ def warp_label(label: np.ndarray, view: np.ndarray, crop: tuple[int, int]) -> np
 
 
 @dataclass(frozen=True)
-class ColourJitter:
-    """One draw of a colour change, the same for all frames of a clip but for the exposure."""
+class CameraChange:
+    """One draw of what a camera does to its pictures, the same for all frames of a clip."""
 
     gain: np.ndarray
     """Per channel, RGB."""
     offset: float
     saturation: float
+    gamma: float
+    blur: float
+    noise: float
 
     @classmethod
-    def draw(cls, rng: np.random.Generator, augmentation: Augmentation) -> ColourJitter:
-        """Draw contrast, brightness, tint and saturation."""
+    def draw(cls, rng: np.random.Generator, augmentation: Augmentation) -> CameraChange:
+        """Draw contrast, brightness, tint, saturation, gamma, blur and noise."""
         contrast = 1 + rng.uniform(-1, 1) * augmentation.contrast
         brightness = rng.uniform(-1, 1) * augmentation.brightness * 128
         tint = 1 + rng.uniform(-1, 1, 3) * augmentation.tint
         return cls(contrast * tint, 128 * (1 - contrast) + brightness,
-                   1 + rng.uniform(-1, 1) * augmentation.saturation)
+                   1 + rng.uniform(-1, 1) * augmentation.saturation,
+                   float(np.exp(rng.uniform(-1, 1) * augmentation.gamma)),
+                   max(0.0, rng.uniform(-1, 1) * augmentation.blur),
+                   max(0.0, rng.uniform(-1, 1) * augmentation.noise))
 
-    def apply(self, image: np.ndarray, exposure: float = 1.0) -> np.ndarray:
-        """Change the colours of an RGB uint8 image."""
+    def apply(self, rng: np.random.Generator, image: np.ndarray,
+              exposure: float = 1.0) -> np.ndarray:
+        """Change an RGB uint8 image; the noise differs from frame to frame."""
         grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
         mixed = cv2.addWeighted(image, self.saturation, grey, 1 - self.saturation, 0)
-        levels = np.arange(256)[:, None] * self.gain[None] * exposure + self.offset
+        curve = 255 * (np.arange(256) / 255)**self.gamma
+        levels = curve[:, None] * self.gain[None] * exposure + self.offset
         table = np.clip(levels, 0, 255).astype(np.uint8)[None]
-        return cv2.LUT(mixed, table)
+        changed = cv2.LUT(mixed, table)
+        if self.blur:
+            changed = cv2.GaussianBlur(changed, (0, 0), self.blur)
+        if self.noise:
+            grain = rng.standard_normal(changed.shape, np.float32) * np.float32(self.noise)
+            changed = np.clip(changed + grain, 0, 255).astype(np.uint8)
+        return changed
 
 
 def _translate(x: float, y: float) -> np.ndarray:

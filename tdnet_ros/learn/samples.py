@@ -12,7 +12,7 @@ from torch.utils.data import Dataset as TorchDataset
 
 from tdnet_ros.learn.augment import (
     Augmentation,
-    ColourJitter,
+    CameraChange,
     Motion,
     camera_motion,
     random_view,
@@ -116,21 +116,21 @@ class ClipSamples(TorchDataset[Clip]):
               earlier: list[np.ndarray] | None, still: bool) -> tuple[np.ndarray, np.ndarray]:
         recipe = self._recipe
         view = random_view(rng, recipe.augmentation, label.shape, recipe.crop)
-        jitter = ColourJitter.draw(rng, recipe.augmentation)
+        change = CameraChange.draw(rng, recipe.augmentation)
         fill = image.reshape(-1, 3)[::97].mean(0).tolist()
         count = recipe.frames
         if earlier is not None:
-            images = [jitter.apply(warp_image(i, view, recipe.crop, fill))
+            images = [change.apply(rng, warp_image(i, view, recipe.crop, fill))
                       for i in (*earlier, image)]
             unknown = np.full((count - 1, *recipe.crop), UNLABELED, np.uint8)
             labels = np.concatenate((unknown, warp_label(label, view, recipe.crop)[None]))
         elif still or count == 1:
-            images = [jitter.apply(warp_image(image, view, recipe.crop, fill))] * count
+            images = [change.apply(rng, warp_image(image, view, recipe.crop, fill))] * count
             labels = np.stack([warp_label(label, view, recipe.crop)] * count)
         else:
             moves = camera_motion(rng, recipe.motion, count, recipe.crop)
             exposures = 1 + recipe.motion.exposure * rng.uniform(-1, 1, count)
-            images = [jitter.apply(warp_image(image, m @ view, recipe.crop, fill), e)
+            images = [change.apply(rng, warp_image(image, m @ view, recipe.crop, fill), e)
                       for m, e in zip(moves, exposures)]
             labels = np.stack([warp_label(label, m @ view, recipe.crop) for m in moves])
         return np.stack(images).transpose(0, 3, 1, 2), labels
