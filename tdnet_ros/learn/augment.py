@@ -8,7 +8,7 @@ from typing import Annotated
 import cv2
 import numpy as np
 
-from tdnet_ros.learn.records import Amount, Range
+from tdnet_ros.learn.records import Amount, Range, Share
 from tdnet_ros.nets.classes import UNLABELED
 
 Scale = Annotated[float, Range(0.05, 20)]
@@ -32,6 +32,9 @@ class Augmentation:
     """Largest standard deviation of a Gaussian, in pixels; half the clips have none."""
     noise: Amount = 0.0
     """Largest standard deviation, in grey levels; half the clips have none."""
+    paste: Share = 0.0
+    """Share of clips onto which things of another frame are pasted: all pixels of half of the
+    classes that its view shows (ClassMix, Olsson et al. 2021). Real video stays as it is."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,12 @@ def warp_label(label: np.ndarray, view: np.ndarray, crop: tuple[int, int]) -> np
     """Draw the crop of a label, nearest; outside it is unlabelled."""
     return cv2.warpPerspective(label, view, crop[::-1], flags=cv2.INTER_NEAREST,
                                borderMode=cv2.BORDER_CONSTANT, borderValue=UNLABELED)
+
+
+def choose_classes(rng: np.random.Generator, label: np.ndarray) -> np.ndarray:
+    """Choose half of the classes of a label (rounded up); return their ids."""
+    present = np.unique(label[label != UNLABELED])
+    return rng.permutation(present)[:(len(present) + 1) // 2]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import yaml
 
-from tdnet_ros.learn.augment import Augmentation, Motion
+from tdnet_ros.learn.augment import Augmentation, Motion, Scale
 from tdnet_ros.learn.records import Amount, Count, Natural, Range, Share, read_record
 
 Side = Annotated[int, Range(32)]
@@ -73,6 +73,9 @@ class TrainConfig:
     label_stride: Count = 1
     """Losses look at every n-th label pixel in each direction."""
     loss: LossWeights = field(default_factory=LossWeights)
+    teacher_scales: tuple[Scale, ...] = (1.0,)
+    """The teacher sees the picture at each of these sizes, at every second one mirrored, and
+    teaches the mean of what it says."""
     augmentation: Augmentation = field(default_factory=Augmentation)
     motion: Motion = field(default_factory=Motion)
     max_gap: Count = 2
@@ -88,6 +91,8 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if not self.stages:
             raise ValueError('a run needs at least one stage')
+        if not self.teacher_scales:
+            raise ValueError('teacher_scales needs at least one scale')
 
     @property
     def steps(self) -> int:

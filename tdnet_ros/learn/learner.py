@@ -72,7 +72,7 @@ class Learner(nn.Module):
         if self.auxiliary is not None:
             terms['auxiliary'] = self._mean_loss([self.auxiliary(0)], labels, [0])
         if (teacher := self._teacher[0]) is not None:
-            terms['distillation'] = divergence(teacher(image).whole, output)
+            terms['distillation'] = divergence(teacher.whole(image), output)
         return terms
 
     def _clip_terms(self, images: Tensor, labels: Tensor, still: Tensor, labelled: Sequence[int],

@@ -15,6 +15,7 @@ from tdnet_ros.learn.augment import (
     CameraChange,
     Motion,
     camera_motion,
+    choose_classes,
     random_view,
     warp_image,
     warp_label,
@@ -115,22 +116,50 @@ class ClipSamples(TorchDataset[Clip]):
     def _draw(self, rng: np.random.Generator, image: np.ndarray, label: np.ndarray,
               earlier: list[np.ndarray] | None, still: bool) -> tuple[np.ndarray, np.ndarray]:
         recipe = self._recipe
-        view = random_view(rng, recipe.augmentation, label.shape, recipe.crop)
-        change = CameraChange.draw(rng, recipe.augmentation)
-        fill = image.reshape(-1, 3)[::97].mean(0).tolist()
         count = recipe.frames
+        view = self._view(rng, label)
+        change = CameraChange.draw(rng, recipe.augmentation)
+        exposures = np.ones(count)
         if earlier is not None:
-            images = [change.apply(rng, warp_image(i, view, recipe.crop, fill))
-                      for i in (*earlier, image)]
-            unknown = np.full((count - 1, *recipe.crop), UNLABELED, np.uint8)
-            labels = np.concatenate((unknown, warp_label(label, view, recipe.crop)[None]))
-        elif still or count == 1:
-            images = [change.apply(rng, warp_image(image, view, recipe.crop, fill))] * count
-            labels = np.stack([warp_label(label, view, recipe.crop)] * count)
+            images = [_draw_image(i, view, recipe.crop) for i in (*earlier, image)]
+            labels = [np.full(recipe.crop, UNLABELED, np.uint8)] * (count - 1)
+            labels.append(warp_label(label, view, recipe.crop))
         else:
-            moves = camera_motion(rng, recipe.motion, count, recipe.crop)
-            exposures = 1 + recipe.motion.exposure * rng.uniform(-1, 1, count)
-            images = [change.apply(rng, warp_image(image, m @ view, recipe.crop, fill), e)
-                      for m, e in zip(moves, exposures)]
-            labels = np.stack([warp_label(label, m @ view, recipe.crop) for m in moves])
-        return np.stack(images).transpose(0, 3, 1, 2), labels
+            moves = [np.eye(3)]
+            if not still and count > 1:
+                moves = camera_motion(rng, recipe.motion, count, recipe.crop)
+                exposures = 1 + recipe.motion.exposure * rng.uniform(-1, 1, count)
+            images, labels = self._move(image, label, [m @ view for m in moves])
+            if rng.random() < recipe.augmentation.paste:
+                self._paste(rng, moves, images, labels)
+        changed = [change.apply(rng, i, e) for i, e in zip(images, exposures)]
+        repeats = count // len(changed)
+        return np.stack(changed * repeats).transpose(0, 3, 1, 2), np.stack(labels * repeats)
+
+    def _view(self, rng: np.random.Generator, label: np.ndarray) -> np.ndarray:
+        return random_view(rng, self._recipe.augmentation, label.shape, self._recipe.crop)
+
+    def _move(self, image: np.ndarray, label: np.ndarray,
+              views: list[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Draw a frame as each of the views shows it."""
+        crop = self._recipe.crop
+        return ([_draw_image(image, view, crop) for view in views],
+                [warp_label(label, view, crop) for view in views])
+
+    def _paste(self, rng: np.random.Generator, moves: list[np.ndarray],
+               images: list[np.ndarray], labels: list[np.ndarray]) -> None:
+        """Put things of another frame, which move like the first one's, onto the frames."""
+        other = self._load(*self._labelled[rng.integers(len(self._labelled))])
+        view = self._view(rng, other[1])
+        other_images, other_labels = self._move(*other, [m @ view for m in moves])
+        chosen = choose_classes(rng, other_labels[0])
+        for image, label, other_image, other_label in zip(images, labels, other_images,
+                                                          other_labels):
+            things = np.isin(other_label, chosen)
+            image[things] = other_image[things]
+            label[things] = other_label[things]
+
+
+def _draw_image(image: np.ndarray, view: np.ndarray, crop: tuple[int, int]) -> np.ndarray:
+    """Draw the crop of an image; outside it is the image's mean colour."""
+    return warp_image(image, view, crop, image.reshape(-1, 3)[::97].mean(0).tolist())

@@ -179,7 +179,8 @@ def make_learner(options: argparse.Namespace, config: TrainConfig, training: Dat
     weights = balance_weights(training.pixel_counts(), config.class_balance)
     teacher = None
     if options.teacher:
-        teacher = load_teacher(options.teacher, network.architecture, training.classes)
+        teacher = load_teacher(options.teacher, network.architecture, training.classes,
+                               config.teacher_scales)
         channels_last(teacher.to(fabric.device))
     return Learner(place(network, fabric), config, len(training.classes), weights, teacher)
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tdnet_ros.learn.augment import Augmentation, CameraChange
+from tdnet_ros.learn.augment import Augmentation, CameraChange, choose_classes
 
 NOTHING = Augmentation(brightness=0, contrast=0, saturation=0, tint=0, gamma=0, blur=0, noise=0)
 PICTURE = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
@@ -50,3 +50,14 @@ def test_noise_differs_from_frame_to_frame():
     change = replace(CameraChange.draw(rng, NOTHING), noise=5.0)
     first, second = (change.apply(rng, PICTURE).astype(int) for _ in range(2))
     assert 3 < (first - second).std() < 9
+
+
+def test_half_of_the_classes_in_view_are_chosen_and_never_void():
+    label = np.array([[0, 0, 3], [7, 9, 255], [4, 255, 255]], np.uint8)
+    seen = set()
+    for seed in range(40):
+        chosen = choose_classes(np.random.default_rng(seed), label).tolist()
+        assert len(set(chosen)) == len(chosen) == 3
+        seen |= set(chosen)
+    assert seen == {0, 3, 4, 7, 9}
+    assert not len(choose_classes(np.random.default_rng(0), np.full((2, 2), 255, np.uint8)))

@@ -41,3 +41,9 @@ def test_a_scaled_run_keeps_at_least_one_step_of_every_stage():
     assert [stage.steps for stage in scaled(RUN, 0.5).stages] == [5, 10]
     assert scaled(RUN, 0.5).warmup_steps == 2
     assert [stage.steps for stage in scaled(RUN, 1e-6).stages] == [1, 1]
+
+
+def test_a_run_without_stages_or_teacher_scales_is_refused():
+    for change in ({'stages': []}, {'teacher_scales': []}):
+        with pytest.raises(ValueError, match='at least one'):
+            override(RUN, change)

@@ -7,6 +7,7 @@ import torch
 from tdnet_ros.learn.distill import GroupedTeacher, divergence, group_channels, load_teacher
 from tdnet_ros.nets.card import save_card, untrained_card
 from tdnet_ros.nets.classes import CAMVID
+from tdnet_ros.nets.pyramid import upsample
 from tdnet_ros.nets.zoo import VARIANTS, build
 
 PSP = replace(VARIANTS['psp18'], width=0.25)
@@ -27,6 +28,20 @@ def test_groups_sum_to_the_teacher(teacher, student):
         assert len(parts) == VARIANTS[student].paths
         torch.testing.assert_close(sum(parts), whole, rtol=1e-4, atol=1e-4)
         torch.testing.assert_close(grouped(image).whole, network(image)[0], rtol=1e-3, atol=1e-3)
+
+
+def test_several_scales_teach_the_mean_of_what_is_seen_mirrored_and_not():
+    network, student = build(replace(VARIANTS['bise18'], width=0.25), 5), VARIANTS['td2-psp50']
+    once, larger = (GroupedTeacher(network, student, scales) for scales in ((1,), (1.5,)))
+    both = GroupedTeacher(network, student, (1, 1.5))
+    image = torch.randn(1, 3, 65, 97)
+    first, second, lesson = once(image), larger(image.flip(-1)), both(image)
+    for one, two, mean in zip((first.whole, *first.groups), (second.whole, *second.groups),
+                              (lesson.whole, *lesson.groups)):
+        assert one.shape == mean.shape != two.shape
+        resized = upsample(two.flip(-1), (one.shape[-2], one.shape[-1]))
+        torch.testing.assert_close((one + resized) / 2, mean)
+    torch.testing.assert_close(both.whole(image), lesson.whole)
 
 
 def test_every_channel_teaches_one_path():

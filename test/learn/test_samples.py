@@ -63,6 +63,33 @@ def test_synthetic_motion_moves_image_and_label_together(tmp_path):
         assert overlap > 0.9
 
 
+@pytest.mark.parametrize('still_share', [0, 1])
+def test_things_of_another_frame_are_pasted_with_their_labels(tmp_path, still_share):
+    recipe = ClipRecipe(3, (65, 97), EXACT, GREY, still_share)
+    plain = samples(tmp_path / 'd', recipe)
+    pasted = samples(tmp_path / 'd', replace(recipe, augmentation=replace(EXACT, paste=1.0)))
+    squares = []
+    for number in range(12):
+        before, clip = plain[number], pasted[number]
+        yellow = (clip.images[:, 0] > 170) & (clip.images[:, 2] < 100)
+        square = clip.labels == 2
+        assert (yellow & square).sum() / (yellow | square).sum() > 0.9
+        assert torch.equal(clip.labels[0], clip.labels[2]) == bool(still_share)
+        squares.append((square.sum() / (before.labels == 2).sum()).item())
+    assert max(squares) > 1.05  # a part of a second square
+    assert min(squares) < 0.9  # or something over the first
+
+
+def test_real_video_is_not_pasted_onto(tmp_path):
+    recipe = ClipRecipe(2, (65, 97), EXACT, GREY, still_share=0, max_gap=1)
+    plain = samples(tmp_path / 'd', recipe, frames=6)
+    pasted = samples(tmp_path / 'd', replace(recipe, augmentation=replace(EXACT, paste=1.0)))
+    real = [n for n in range(18) if not (plain[n].labels[0] != 255).any()]
+    assert len(real) == 15  # all but the first frames of three videos
+    for number in real:
+        assert torch.equal(plain[number].images, pasted[number].images)
+
+
 def test_camera_motion_is_smooth():
     maps = camera_motion(np.random.default_rng(0), Motion(), 5, (65, 97))
     corner = np.array([90.0, 60.0, 1.0])
