@@ -16,6 +16,7 @@ from tdnet_ros.ros.cloud import Labelled
 from tdnet_ros.ros.decoding import to_frame
 from tdnet_ros.ros.device import hardware_name
 from tdnet_ros.ros.errors import ErrorLog, Pace, one_line, printable
+from tdnet_ros.ros.graph import COMPRESSED, TYPES
 from tdnet_ros.ros.meter import LATENCY, StreamMeter
 from tdnet_ros.ros.parameters import NodeParameters
 from tdnet_ros.ros.points import SOURCES, PointPainter
@@ -54,7 +55,7 @@ class CameraStream:
         self.input_name = f'{name}/image' if name else 'image'
         topic = node.resolve_topic_name(self.input_name)
         self.name = name or 'image'
-        self.topic = f'{topic}/compressed' if compressed else topic
+        self.topic = node.resolve_topic_name(f'{topic}{COMPRESSED}') if compressed else topic
         self.meter = StreamMeter(parameters().diagnostics_window_s)
         self.outputs = CameraOutputs(
             node, f'~/{name}/' if name else '~/', segmenter.card, parameters().points)
@@ -66,16 +67,17 @@ class CameraStream:
         self._node = node
         self._parameters = parameters
         self._kind = CompressedImage if compressed else Image
-        self.type_name = f'sensor_msgs/msg/{self._kind.__name__}'
+        self.type_name = TYPES[parameters().image_transport]
         self.memory: FrameMemory = segmenter.new_memory()
         self.latency_ms = 0.0
-        '''Capture to publication of the last image; without comparable stamps from arrival on.'''
+        '''Capture to publication of the last image; from arrival on in simulated time and without
+        comparable stamps.'''
         self._last_stamp_ns = 0
         self._lock = threading.Lock()
         self._waiting: Arrival | None = None
         self._reset_reason: str | None = None
         self._rate_limit = RateLimit()
-        self._errors = ErrorLog(node)
+        self.errors = ErrorLog(node)
         self._reset_pace = Pace()
 
     def open(self, wake: Callable[[], None]) -> None:
@@ -190,7 +192,7 @@ class CameraStream:
             return
         reason = one_line(error)
         self.meter.failed(reason)
-        self._errors.report(f'{self.topic}: {reason}')
+        self.errors.report(f'{self.topic}: {reason}')
 
     def _receive(self, msg: Any) -> None:
         arrival = Arrival(msg, time.perf_counter(), self._age_s(msg))
@@ -222,10 +224,12 @@ class CameraStream:
         times_ms = {'wait': (job.taken_s - arrival.time_s) * 1e3,
                     'decode': (job.decoded_s - job.taken_s) * 1e3,
                     **result.stage_ms, 'publish': (published - start) * 1e3}
-        if is_comparable(arrival.age_s):
+        self.latency_ms = (published - arrival.time_s) * 1e3
+        if self._node.get_clock().ros_time_is_active:  # stands from one /clock to the next
+            times_ms[LATENCY] = self.latency_ms
+        elif is_comparable(arrival.age_s):
             times_ms['transport'] = arrival.age_s * 1e3
-            times_ms[LATENCY] = self._age_s(arrival.msg) * 1e3
-        self.latency_ms = times_ms.get(LATENCY, (published - arrival.time_s) * 1e3)
+            times_ms[LATENCY] = self.latency_ms = self._age_s(arrival.msg) * 1e3
         if self.points is not None and self.points.wanted and result.confidence is not None:
             self.points.add(Labelled(header, rgb, labels, result.confidence))
         if self.outputs.wants_pictures:

@@ -61,7 +61,10 @@ class ErrorLog:
         self._node = node
         self._pace = Pace()
 
-    def report(self, text: str) -> None:
-        """Log the text unless it, or any other, was logged just before."""
-        if self._node.context.ok() and self._pace.admits(text):
+    def report(self, text: str, about: str = '') -> None:
+        """Log the text unless it, or any other, was logged just before.
+
+        about: what makes a text the same as another that differs in its figures.
+        """
+        if self._node.context.ok() and self._pace.admits(about or text):
             self._node.get_logger().error(text)

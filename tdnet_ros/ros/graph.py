@@ -11,27 +11,52 @@ from tdnet_ros.ros.errors import MAX_NAME, printable
 from tdnet_ros.ros.qos import Mismatch, mismatches
 
 MAX_CANDIDATES = 8
+COMPRESSED = '/compressed'
+TYPES = {'raw': 'sensor_msgs/msg/Image', 'compressed': 'sensor_msgs/msg/CompressedImage'}
+'''Of the images, by the parameter image_transport.'''
 
 
 def silence(node: Node, name: str, topic: str, kind: str, since_s: float) -> Finding:
     """Why no image came on a topic of a type such as sensor_msgs/msg/Image.
 
-    name: what the topic is remapped from.
+    name: what the topic of the camera is remapped from, without the transport.
     """
     senders = node.get_publishers_info_by_topic(topic)
-    if not senders:
-        others = sorted(name for name, kinds in node.get_topic_names_and_types()
-                        if kind in kinds and node.count_publishers(name)
-                        and not name.startswith(node.get_fully_qualified_name() + '/'))
-        found = (f'; {kind} is published on {", ".join(others[:MAX_CANDIDATES])}'
-                 if others else '')
-        return Finding(
-            ERROR, f"no publisher on {topic}: start the camera or remap '{name}'{found}")
     wrong = sorted({sender.topic_type for sender in senders} - {kind})
+    remedy = _other_transport(node, name, topic, kind)
     if wrong:
-        return Finding(ERROR, f'{topic} is published as {", ".join(wrong)}, expected {kind}')
-    return Finding(ERROR, f'no image on {topic} for {since_s:.1f} s, although '
-                          f'{_name(senders[0])} publishes it')
+        return Finding(ERROR, f'{topic} is published as {", ".join(wrong)}, expected {kind}'
+                              f'{remedy and f": {remedy}"}')
+    if senders:
+        return Finding(ERROR, f'no image on {topic} for {since_s:.1f} s, although '
+                              f'{_name(senders[0])} publishes it')
+    if remedy:
+        return Finding(ERROR, f'no publisher on {topic}: {remedy}')
+    others = sorted(other for other, kinds in node.get_topic_names_and_types()
+                    if kind in kinds and node.count_publishers(other)
+                    and not other.startswith(node.get_fully_qualified_name() + '/'))
+    found = f'; {kind} is published on {", ".join(others[:MAX_CANDIDATES])}' if others else ''
+    base = '' if kind == TYPES['raw'] else f' to its name without {COMPRESSED}'
+    return Finding(
+        ERROR, f"no publisher on {topic}: start the camera or remap '{name}'{base}{found}")
+
+
+def _other_transport(node: Node, name: str, topic: str, kind: str) -> str:
+    """What to set so that images are taken that come on these names in another way, or nothing."""
+    base = topic if kind == TYPES['raw'] else topic.removesuffix(COMPRESSED)
+    for place in (topic, base, base + COMPRESSED):
+        kinds = {sender.topic_type for sender in node.get_publishers_info_by_topic(place)}
+        for transport, found in TYPES.items():
+            if found not in kinds or (place, found) == (topic, kind):
+                continue
+            steps = [] if found == kind else [f'set image_transport to {transport}']
+            bare = place if found == TYPES['raw'] else place.removesuffix(COMPRESSED)
+            if transport == 'compressed' and bare == place:
+                steps.append(f"remap '{name}{COMPRESSED}' to {place}")
+            elif bare != base:
+                steps.append(f"remap '{name}' to {bare}")
+            return ' and '.join(steps)
+    return ''
 
 
 def incompatible_senders(node: Node, topic: str, qos: QoSProfile) -> list[Finding]:

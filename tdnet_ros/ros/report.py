@@ -57,10 +57,13 @@ def camera_status(node: Node, name: str, phase: str, stream: CameraStream,
     findings = stream_findings(snapshot, parameters)
     subscription = stream.subscription
     if subscription is not None:
+        unheard = graph.incompatible_senders(node, stream.topic, subscription.qos_profile)
         if snapshot.since_image_s > parameters.no_image_timeout_s:
-            findings.append(graph.silence(node, stream.input_name, stream.topic, stream.type_name,
-                                          snapshot.since_image_s))
-        findings += graph.incompatible_senders(node, stream.topic, subscription.qos_profile)
+            unheard.append(graph.silence(node, stream.input_name, stream.topic, stream.type_name,
+                                         snapshot.since_image_s))
+        if unheard:
+            stream.errors.report('; '.join(item.text for item in unheard), about='unheard')
+        findings += unheard
     if stream.points is not None and stream.points.wanted and stream.points.problem:
         findings.append(Finding(WARN, f'no points: {stream.points.problem}'))
     findings += graph.incompatible_receivers(node, stream.outputs.topics)

@@ -85,6 +85,8 @@ def test_a_topic_without_publisher_is_named_with_those_that_have_one(
     assert status['level'] == DiagnosticStatus.ERROR
     assert ('no publisher on /robot/front/image: start the camera or remap '
             "'front/image'; " in status['message'])
+    pair.wait_for_log('no publisher on /robot/front/image: start the camera')
+    assert pair.log.count('no publisher on /robot/front/image') < 4  # not with every status
     peer.node.destroy_publisher(other)
 
 
