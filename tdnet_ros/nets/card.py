@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+import os
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def find_model(model: str | Path, weights: str | Path | None = None) -> ModelCar
     """
     if not weights:
         return _find_card(model)
-    path = Path(weights)
+    path = Path(os.path.expanduser(weights))
     if path.with_suffix('.yaml').is_file():
         return _card_beside(path)
     if not path.is_file():
@@ -61,7 +62,7 @@ def find_model(model: str | Path, weights: str | Path | None = None) -> ModelCar
 
 
 def _find_card(model: str | Path) -> ModelCard:
-    path = Path(model)
+    path = Path(os.path.expanduser(model))
     if path.suffix in ('.yaml', '.yml'):
         return load_card(path)
     if path.suffix == '.safetensors':

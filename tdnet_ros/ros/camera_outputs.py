@@ -13,6 +13,7 @@ from sensor_msgs.msg import CompressedImage, Image, PointCloud2
 from std_msgs.msg import Float32, Header
 
 from tdnet_ros.nets.card import ModelCard
+from tdnet_ros.ros.errors import printable
 from tdnet_ros.ros.label_map import LabelMap
 from tdnet_ros.ros.messages import LabelInfo, array_to_image, label_info, to_jpeg, to_png
 from tdnet_ros.ros.meter import LATENCY, STAGES
@@ -38,6 +39,13 @@ class CameraOutputs:
         self._mapping: tuple[tuple[str, ...], ...] = ()
         self._publishers: list[Publisher] = []
         self.topics: dict[str, QoSProfile] = {}
+        try:
+            self._offer(prefix, with_points)
+        except Exception:
+            self.destroy()
+            raise
+
+    def _offer(self, prefix: str, with_points: bool) -> None:
         self._labels = self._publisher(Image, f'{prefix}labels')
         self._labels_png = self._publisher(CompressedImage, f'{prefix}labels/compressed')
         self._labels_color = self._publisher(Image, f'{prefix}labels/color')
@@ -117,7 +125,11 @@ class CameraOutputs:
             self._label_info.publish(label_info(self._label_map.names, header))
 
     def _publisher(self, kind: Any, topic: str, qos: QoSProfile = OUTPUT_QOS) -> Publisher:
-        publisher = self._node.create_publisher(kind, topic, **overridable(qos))
+        try:
+            publisher = self._node.create_publisher(kind, topic, **overridable(qos))
+        except RuntimeError as error:
+            raise ValueError(
+                f'{self._node.resolve_topic_name(topic)}: {printable(str(error))}') from error
         self._publishers.append(publisher)
         self.topics[publisher.topic_name] = publisher.qos_profile
         return publisher

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+import math
 import threading
 import time
 from typing import Any, NamedTuple
@@ -225,7 +226,7 @@ class CameraStream:
                     'decode': (job.decoded_s - job.taken_s) * 1e3,
                     **result.stage_ms, 'publish': (published - start) * 1e3}
         self.latency_ms = (published - arrival.time_s) * 1e3
-        if self._node.get_clock().ros_time_is_active:  # stands from one /clock to the next
+        if self._node.get_parameter('use_sim_time').value:  # /clock stands between two ticks
             times_ms[LATENCY] = self.latency_ms
         elif is_comparable(arrival.age_s):
             times_ms['transport'] = arrival.age_s * 1e3
@@ -239,5 +240,8 @@ class CameraStream:
         self.outputs.publish_times(times_ms)
 
     def _age_s(self, msg: Any) -> float:
-        return (self._node.get_clock().now().nanoseconds - stamp_ns(msg.header)) / 1e9
+        """How long ago the image was taken; infinite if it has no stamp."""
+        taken_ns = stamp_ns(msg.header)
+        now_ns = self._node.get_clock().now().nanoseconds
+        return (now_ns - taken_ns) / 1e9 if taken_ns else math.inf
 

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+import math
 import threading
 from typing import Any, NamedTuple
 
@@ -123,7 +124,11 @@ def stream_findings(snapshot: Snapshot, parameters: NodeParameters) -> list[Find
                    f'{snapshot.spreads[LATENCY].p50:.0f} ms: a smaller input_size or model, or a '
                    'GPU, is faster'))
     age = snapshot.image_age_s
-    if age is not None and not is_comparable(age):
+    if age is not None and math.isinf(age):
+        findings.append(Finding(
+            WARN, 'images have no stamp, so pauses, copies and latency are not known and points '
+                  'match at random: the camera driver has to set header.stamp'))
+    elif age is not None and not is_comparable(age):
         findings.append(Finding(
             WARN, f'image stamps are {abs(age):.1f} s {"behind" if age > 0 else "ahead of"} the '
                   "node's clock, so latency is not known: play bags with --clock and set "

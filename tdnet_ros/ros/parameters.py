@@ -25,10 +25,14 @@ _KINDS = {bool: 'true or false', int: 'whole number', float: 'number with a deci
 
 
 def _parameter(default: Any, description: str, *, unit: str = '', low: float | None = None,
-               high: float | None = None, live: bool = False) -> Any:
-    """A field of NodeParameters; `live` ones may be set while the node runs."""
+               high: float | None = None, live: bool = False, fixed: bool = False) -> Any:
+    """A field of NodeParameters, to be set while the node is unconfigured.
+
+    `live` ones may be set at any time, `fixed` ones only at start.
+    """
     return dataclasses.field(default=default, metadata={
-        'description': description, 'unit': unit, 'low': low, 'high': high, 'live': live})
+        'description': description, 'unit': unit, 'low': low, 'high': high, 'live': live,
+        'fixed': fixed})
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ class NodeParameters:
         'float32', 'Precision of the network: float32, bfloat16 or, on CUDA, float16.')
     autostart: bool = _parameter(
         True, 'Configure and activate at start. Set it to false where a lifecycle manager does '
-        'that.')
+        'that.', fixed=True)
     cameras: tuple[str, ...] = _parameter(
         ('',), "Names of the cameras. One empty name is a single camera on the topic 'image'; "
         "'front' reads 'front/image' and publishes '~/front/labels'.")
@@ -96,7 +100,7 @@ class NodeParameters:
         high=600.0)
     diagnostics_period_s: float = _parameter(
         1.0, 'Time between two diagnostics messages, on the wall clock.', unit='s', low=0.1,
-        high=60.0)
+        high=60.0, fixed=True)
 
     def __post_init__(self) -> None:
         self._check('input_size', len(self.input_size) == 2
@@ -130,6 +134,19 @@ class NodeParameters:
 
 
 _FIELDS = {field.name: field for field in dataclasses.fields(NodeParameters)}
+
+
+def current(node: Node, changes: dict[str, Any], is_configured: bool) -> NodeParameters:
+    """The node's parameters as they are with changes; ValueError where one does not fit.
+
+    Of a node that is configured only live ones can change.
+    """
+    for name in changes:
+        if is_configured and name in _FIELDS and not _FIELDS[name].metadata['live']:
+            raise ValueError(f"parameter '{name}' is read when the node is configured: "
+                             'clean it up before')
+    values = {name: node.get_parameter(name).value for name in _FIELDS}
+    return NodeParameters().changed({**values, **changes})
 
 
 def declare(node: Node) -> tuple[NodeParameters, dict[str, str]]:
@@ -196,7 +213,7 @@ def _descriptor(field: dataclasses.Field[Any]) -> ParameterDescriptor:
     meta = field.metadata
     unit = f' [{meta["unit"]}]' if meta['unit'] else ''
     descriptor = ParameterDescriptor(
-        description=meta['description'] + unit, read_only=not meta['live'])
+        description=meta['description'] + unit, read_only=meta['fixed'])
     if meta['low'] is not None:
         limits = {'from_value': meta['low'], 'to_value': meta['high']}
         if isinstance(field.default, float):

@@ -13,6 +13,7 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
 
 from tdnet_ros.ros.cloud import (
+    SLOP_NS,
     Labelled,
     depth_in_metres,
     organised_points,
@@ -26,7 +27,6 @@ from tdnet_ros.ros.qos import overridable
 from tdnet_ros.ros.stamps import stamp_ns
 
 DEPTH_QOS = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
-SLOP_NS = 20_000_000
 KEPT = 16
 
 
@@ -110,6 +110,7 @@ class PointPainter:
         self._lock = threading.Lock()
         self._arrived: deque[Any] = deque(maxlen=KEPT)
         self._waiting: deque[Labelled] = deque(maxlen=KEPT)
+        self._unmatched = 0
         self.problem = ''
 
     def open(self, wake: Callable[[], None]) -> None:
@@ -131,6 +132,7 @@ class PointPainter:
         with self._lock:
             self._arrived.clear()
         self._waiting.clear()
+        self._unmatched = 0
 
     @property
     def wanted(self) -> bool:
@@ -140,18 +142,23 @@ class PointPainter:
     def add(self, seen: Labelled) -> None:
         """Labels that points are to be made of (in the worker's thread, as the next)."""
         self._waiting.append(seen)
+        self._unmatched += 1
 
     def publish_due(self) -> None:
-        """Publish points of all labels whose depth or cloud has come."""
+        """Publish points of all labels whose depth or cloud has come; forget the others' past."""
         waiting = []
         for seen in self._waiting.copy():
             msg = self._match(stamp_ns(seen.header))
             if msg is None:
                 waiting.append(seen)
             else:
+                self._unmatched = 0
                 self._publish(seen, msg)
-        self._waiting = deque(waiting, KEPT)
-        if len(waiting) == KEPT:
+        with self._lock:
+            newest = max((stamp_ns(msg.header) for msg in self._arrived), default=0)
+        self._waiting = deque(
+            (seen for seen in waiting if stamp_ns(seen.header) + SLOP_NS >= newest), KEPT)
+        if self._unmatched >= KEPT:
             self.problem = (f'no {self._source.name} on {self._source.topic} within '
                             f'{SLOP_NS / 1e6:.0f} ms of an image')
 

@@ -108,8 +108,8 @@ class SegmentationNode(LifecycleNode):
         self._adaptation = (Adaptation(segmenter, self.get_logger())
                             if settings.adaptive else None)
         self._segmenter, self._guard = segmenter, guard
-        self._streams = [CameraStream(self, name, lambda: self._settings, segmenter)
-                         for name in settings.cameras]
+        for name in settings.cameras:  # one by one: those that were made are taken back
+            self._streams.append(CameraStream(self, name, lambda: self._settings, segmenter))
         self._phase, self._failure = 'inactive', ''
         self._log_model(segmenter)
 
@@ -186,15 +186,16 @@ class SegmentationNode(LifecycleNode):
 
     def _on_set_parameters(self, changes: list[Parameter]) -> SetParametersResult:
         try:
-            settings = self._settings.changed({item.name: item.value for item in changes})
+            settings = parameters.current(self, {item.name: item.value for item in changes},
+                                          self._phase != 'unconfigured')
             if self._segmenter is not None:
                 LabelMap(self._segmenter.card.classes, settings.keep_classes,
                          settings.class_remap)
         except ValueError as error:
             return SetParametersResult(successful=False, reason=str(error))
         self._settings = settings
-        for item in changes:
-            self._problems.pop(item.name, None)
+        for name in ('', *(item.name for item in changes)):
+            self._problems.pop(name, None)
         return SetParametersResult(successful=True)
 
     def _on_reset(self, request: Any, response: Any) -> Any:

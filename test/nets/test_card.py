@@ -35,6 +35,12 @@ def test_weights_alone_go_with_the_model(tmp_path: Path) -> None:
     assert find_model('td2-tiny', weights) == replace(find_model('td2-tiny'), weights=weights)
 
 
+def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_card(untrained_card('td2-tiny'), tmp_path / 'mine.yaml')
+    monkeypatch.setenv('HOME', str(tmp_path))
+    assert find_model('~/mine.yaml') == untrained_card('td2-tiny')
+
+
 @pytest.mark.parametrize(('edit', 'expected'), [
     (lambda text: text.replace('paths: 2', 'paths: 0'), 'paths is 0, expected at least 1'),
     (lambda text: text + 'colour: red\n', 'unknown colour'),

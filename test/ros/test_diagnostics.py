@@ -1,6 +1,8 @@
 """Findings and statuses: levels are bytes, the worst counts, every finding is in words."""
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from tdnet_ros.ros.diagnostics import (
@@ -71,6 +73,13 @@ def test_stamps_of_another_clock_are_named(age_s: float, words: str) -> None:
     findings = stream_findings(Snapshot(image_age_s=age_s), PARAMETERS)
     assert [finding.level for finding in findings] == ([WARN] if words else [])
     assert all(words in finding.text and 'use_sim_time' in finding.text for finding in findings)
+
+
+def test_images_without_a_stamp_are_named() -> None:
+    finding, = stream_findings(Snapshot(image_age_s=math.inf), PARAMETERS)
+    assert finding.level == WARN
+    assert 'header.stamp' in finding.text
+    assert 'use_sim_time' not in finding.text
 
 
 def test_keys_that_other_programs_read() -> None:

@@ -1,12 +1,12 @@
-"""What the graph tells of a camera that is not heard: where its images are, and how to get them."""
+"""What the graph tells of a camera that is not heard: how to get its images."""
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
+import rclpy
 from rclpy.context import Context
 from rclpy.node import Node
-import rclpy
 from sensor_msgs.msg import CompressedImage, Image
 
 from ros.harness import wait_for

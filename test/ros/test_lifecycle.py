@@ -186,6 +186,40 @@ def test_a_failing_load_leaves_it_unconfigured_with_the_reason(
     assert [process.end(signal.SIGTERM) for process in processes.values()] == [0] * len(FAILING)
 
 
+def test_an_unconfigured_node_takes_another_model(
+        start: Callable[..., NodeProcess], peer: Peer) -> None:
+    def set_text(name: str, text: str) -> str:
+        value = ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=text)
+        request = SetParameters.Request(parameters=[Parameter(name=name, value=value)])
+        result = peer.call(SetParameters, '/changed/set_parameters', request).results[0]
+        return 'set' if result.successful else str(result.reason)
+
+    process = start('-p', 'model:=td9-resnext', '-p', 'engine:=fast', '-r', '__node:=changed')
+    process.wait_for_log("cannot configure: parameter 'engine' is 'fast'")
+    assert "'engine' is 'fast': expected one of" in set_text('model', 'td2-tiny')
+    assert set_text('engine', 'torch') == set_text('model', 'td2-tiny') == 'set'
+    assert all(peer.change_state(transition, '/changed') for transition in UP)
+    assert 'td2-tiny with ' in process.log
+    assert set_text('model', 'street-small') == (
+        "parameter 'model' is read when the node is configured: clean it up before")
+    assert all(peer.change_state(transition, '/changed') for transition in DOWN)
+    assert set_text('model', 'street-small') == 'set'
+    assert peer.change_state(Transition.TRANSITION_CONFIGURE, '/changed')
+    assert 'street-small with ' in process.log
+
+
+def test_a_failing_configuration_takes_its_topics_back(
+        start: Callable[..., NodeProcess], peer: Peer) -> None:
+    override = 'qos_overrides./half/rear/overlay.publisher.reliability:=best-effort'
+    process = start(*TINY, '-p', 'cameras:=[front, rear]', '-p', override, '-r', '__node:=half')
+    process.wait_for_log('cannot configure: /half/rear/overlay: Unexpected QoS override')
+    wait_for(lambda: peer.node.get_publishers_info_by_topic('/diagnostics'), 'the node')
+    assert not peer.change_state(Transition.TRANSITION_CONFIGURE, '/half')
+    names = 'front/labels', 'rear/labels', 'rear/confidence'
+    wait_for(lambda: not any(peer.node.count_publishers(f'/half/{name}') for name in names),
+             'end of the publishers')
+
+
 def test_a_failing_activation_leaves_it_inactive_with_the_reason(
         start: Callable[..., NodeProcess], peer: Peer) -> None:
     diagnostics = peer.collect(DiagnosticArray, '/diagnostics')

@@ -51,7 +51,7 @@ def test_declared_with_description_range_and_read_only(make_node: Callable[..., 
     for field in dataclasses.fields(NodeParameters):
         descriptor = node.describe_parameter(field.name)
         assert descriptor.description.startswith(field.metadata['description'])
-        assert descriptor.read_only != field.metadata['live']
+        assert descriptor.read_only == (field.name in ('autostart', 'diagnostics_period_s'))
     limits = node.describe_parameter('overlay_opacity').floating_point_range[0]
     assert (limits.from_value, limits.to_value) == (0.0, 1.0)
 

@@ -40,6 +40,8 @@ def node(start: Callable[..., NodeProcess]) -> NodeProcess:
     return process
 
 
+CALIBRATION = CameraInfo(height=HEIGHT, width=WIDTH,
+                         k=[50.0, 0.0, 32.0, 0.0, 50.0, 24.0, 0.0, 0.0, 1.0])
 MILLIMETRES = np.full((HEIGHT, WIDTH), 2500, '<u2')
 
 
@@ -85,9 +87,7 @@ def test_a_costmap_layer_gets_what_it_needs(node: NodeProcess, peer: Peer) -> No
     wait_for(lambda: send() or 'no points: no camera_info on /camera_info' in problem(), 'hint')
     info.publish(CameraInfo(height=HEIGHT, width=WIDTH))
     wait_for(lambda: send() or 'no focal length' in problem(), 'hint')
-    calibration = CameraInfo(height=HEIGHT, width=WIDTH,
-                             k=[50.0, 0.0, 32.0, 0.0, 50.0, 24.0, 0.0, 0.0, 1.0])
-    info.publish(calibration)
+    info.publish(CALIBRATION)
     wait_for(lambda: send(depth_late_s=0.005) or layer.synced(), 'synced mask and cloud')
 
     mask, confidence, cloud = layer.synced()[0]
@@ -162,6 +162,26 @@ def test_depth_of_another_moment_makes_no_points(node: NodeProcess, peer: Peer) 
         diagnostics, 'tdnet: image'), 'hint')
     assert layer.masks
     assert not layer.clouds
+
+
+def test_depth_that_comes_more_rarely_than_images_is_no_problem(
+        node: NodeProcess, peer: Peer) -> None:
+    layer = Layer(peer)
+    image, depth = peer.sender(), peer.sender(topic='/depth')
+    peer.sender(CameraInfo, '/camera_info').publish(CALIBRATION)
+    stamps = []
+    for number in range(60):
+        stamp = peer.now_ns()
+        if number % 3 == 0:
+            depth.publish(depth_message(stamp))
+            stamps.append(stamp)
+        image.publish(image_message(moving_square(1)[0], stamp))
+        time.sleep(0.04)
+    diagnostics = peer.collect(DiagnosticArray, '/diagnostics')
+    wait_for(lambda: message_of(diagnostics, 'tdnet: image'), 'a status')
+    assert 'no depth image' not in message_of(diagnostics, 'tdnet: image')
+    assert 0 < len(layer.clouds) <= len(stamps)
+    assert {stamp_of(cloud) for cloud in layer.clouds} <= set(stamps)
 
 
 def cloud_message(stamp_ns: int, xyz: np.ndarray) -> PointCloud2:
