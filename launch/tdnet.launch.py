@@ -13,6 +13,7 @@ from launch.event_handlers import OnProcessIO
 from launch.events.process import ProcessIO
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
+import yaml
 
 SHARE = get_package_share_directory('tdnet_ros')
 CONFIG = os.path.join(SHARE, 'config')
@@ -20,6 +21,9 @@ ACTIVE = b'active: labels'
 RECORDER_S = '3'
 PROFILES = 'FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE'
 
+# Parameters that arguments set.
+TEXTS = 'model', 'weights', 'device', 'engine', 'precision', 'image_transport', 'points_source'
+FLAGS = 'autostart', 'use_sim_time', 'points'
 # Empty: the parameter file decides.
 ARGUMENTS = {
     'namespace': ('', 'Namespace of the node.'),
@@ -29,11 +33,15 @@ ARGUMENTS = {
     'log_level': ('info', 'debug, info, warn, error or fatal.'),
     'image_topic': ('image', 'Topic of the camera images, of the base name if compressed.'),
     'image_transport': ('', 'raw or compressed; empty: as in params_file.'),
-    'depth_topic': ('depth', 'Topic of the depth images that points are made of.'),
-    'cloud_topic': ('cloud_in', 'Topic of the clouds that are painted, with points_source cloud.'),
+    'points': ('', 'Publish labels in space; empty: as in params_file.'),
+    'points_source': ('', 'depth or cloud: what points are made of; empty: as in params_file.'),
+    'depth_topic': ('depth', 'Topic of the depth images, with points and points_source depth.'),
+    'cloud_topic': ('cloud_in', 'Topic of the clouds, with points and points_source cloud.'),
     'model': ('', 'Model to run; empty: as in params_file.'),
     'weights': ('', 'Weights file (.safetensors); empty: as in params_file.'),
     'device': ('', 'auto, cpu, cuda or cuda:N; empty: as in params_file.'),
+    'engine': ('', 'torch, onnxruntime, tensorrt or reference; empty: as in params_file.'),
+    'precision': ('', 'float32, bfloat16 or float16; empty: as in params_file.'),
     'rviz': ('false', 'Start RViz with the camera image, overlay, labels and points.'),
     'bag': ('', 'Directory of a bag to play, with --clock and simulated time.'),
     'rate': ('1.0', 'Speed of the playback.'),
@@ -117,7 +125,8 @@ def _play(given: dict) -> ExecuteProcess:
 
 def _record(given: dict) -> ExecuteProcess:
     image = _in_namespace(given, given['image_topic'])
-    camera = f'{image}/compressed' if given['image_transport'] == 'compressed' else image
+    compressed = _settings(given)['image_transport'] == 'compressed'
+    camera = f'{image}/compressed' if compressed else image
     # Pictures are large: the overlay goes as JPEG, labels go as PNG that loses nothing.
     outputs = [_in_namespace(given, f'tdnet/{name}')
                for name in ('labels/compressed', 'label_info', 'overlay/compressed')]
@@ -133,14 +142,23 @@ def _record(given: dict) -> ExecuteProcess:
 
 def _overrides(given: dict) -> dict:
     """The parameters that arguments set on top of the file."""
-    texts = {name: given[name] for name in ('model', 'weights', 'device', 'image_transport')
-             if given[name]}
-    flags = {name: _is_true(given[name]) for name in ('autostart', 'use_sim_time') if given[name]}
+    texts = {name: given[name] for name in TEXTS if given[name]}
+    flags = {name: _is_true(given[name]) for name in FLAGS if given[name]}
     return {**({'use_sim_time': True} if given['bag'] else {}), **texts, **flags}
 
 
+def _settings(given: dict) -> dict:
+    """The parameters of the node: what its file says, and arguments on top."""
+    with open(given['params_file']) as file:
+        content = yaml.safe_load(file) or {}
+    settings = {'image_transport': 'raw', 'use_sim_time': False}
+    for node in content.values():
+        settings |= node.get('ros__parameters', {})
+    return {**settings, **_overrides(given)}
+
+
 def _uses_sim_time(given: dict) -> bool:
-    return _overrides(given).get('use_sim_time', False)
+    return _settings(given)['use_sim_time']
 
 
 def _camera_info(image: str) -> str:

@@ -21,7 +21,8 @@ ROOT = Path(__file__).parents[1]
 DOCUMENTED = {
     'namespace', 'use_sim_time', 'params_file', 'autostart', 'log_level', 'image_topic', 'model',
     'weights', 'device', 'rviz', 'bag', 'record', 'rate', 'loop', 'fastdds_profile',
-    'depth_topic', 'cloud_topic', 'image_transport'}
+    'depth_topic', 'cloud_topic', 'image_transport', 'points', 'points_source', 'engine',
+    'precision'}
 
 
 @pytest.fixture(autouse=True)
@@ -100,6 +101,8 @@ def test_only_given_arguments_override_the_file() -> None:
     assert overrides() == {}
     assert overrides(model='td2-tiny', autostart='false') == {
         'model': 'td2-tiny', 'autostart': False}
+    assert overrides(points='true', points_source='cloud', engine='tensorrt') == {
+        'points': True, 'points_source': 'cloud', 'engine': 'tensorrt'}
 
 
 def test_a_bag_means_simulated_time() -> None:
@@ -166,6 +169,18 @@ def test_compressed_images_are_labelled_and_recorded_as_such() -> None:
     assert ' /camera/image_raw/compressed /camera/camera_info ' in record
 
 
+def test_recorder_and_rviz_do_as_the_parameter_file_says(tmp_path: Path) -> None:
+    path = tmp_path / 'mine.yaml'
+    path.write_text('tdnet: {ros__parameters: {image_transport: compressed, use_sim_time: true}}')
+    given = {'params_file': str(path), 'record': 'out', 'log_level': 'warn'}
+    record = command(processes(actions(**given))[0])
+    assert ' --use-sim-time ' in record
+    assert ' /image/compressed ' in record
+    record = command(processes(actions(**given, image_transport='raw', use_sim_time='false'))[0])
+    assert ' --use-sim-time ' not in record
+    assert ' /image ' in record
+
+
 def test_playback_without_a_recording_starts_at_once() -> None:
     assert command(processes(actions(bag='drive', log_level='warn'))[0]) == (
         'ros2 bag play drive --clock --rate 1.0')
@@ -178,7 +193,7 @@ def test_a_bag_waits_until_the_node_is_active() -> None:
     assert not processes(actions(bag='drive'))
 
 
-@pytest.mark.parametrize('argument', ['rviz', 'loop', 'autostart', 'use_sim_time'])
+@pytest.mark.parametrize('argument', ['rviz', 'loop', 'autostart', 'use_sim_time', 'points'])
 def test_a_wrong_flag_is_named(argument: str) -> None:
     with pytest.raises(ValueError, match="'maybe': expected true or false"):
         actions(**{argument: 'maybe', 'bag': 'drive'})

@@ -108,6 +108,8 @@ class CameraOutputs:
             return
         painted = overlay(self._painter, rgb, labels, parameters.overlay_opacity,
                           self._card.trained)
+        if parameters.overlay_legend:
+            self._painter.legend(painted, self._label_map.names)
         if wants_raw:
             self._overlay.publish(array_to_image(painted, 'bgr8', header))
         if wants_jpeg:

@@ -84,6 +84,9 @@ class NodeParameters:
         ('',), "Classes to publish as another, such as 'truck:car'; [''] is none.", live=True)
     overlay_opacity: float = _parameter(
         0.5, 'Share of the class colour in the overlay.', low=0.0, high=1.0, live=True)
+    overlay_legend: bool = _parameter(
+        False, 'Write the names of the classes beside their colours at the foot of the overlay.',
+        live=True)
     overlay_quality: int = _parameter(
         85, 'JPEG quality of the compressed overlay.', unit='%', low=1, high=100, live=True)
     latency_budget_ms: float = _parameter(

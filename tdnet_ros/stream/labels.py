@@ -1,7 +1,7 @@
-"""Labels as pictures: colours, overlay, banner and legend (RGB or BGR, as the palette is)."""
+"""Labels as pictures: colours, overlay, legend and banner (RGB or BGR, as the palette is)."""
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -34,6 +34,26 @@ class Painter:
         if unpainted.any():
             blended[unpainted] = image[unpainted]
         return np.asarray(blended, np.uint8)
+
+    def legend(self, image: Image, names: Mapping[int, str]) -> None:
+        """Write the names of classes by their ids beside their colours at the foot, in place."""
+        height, width = image.shape[:2]
+        scale = float(np.clip(height / 900, 0.3, 1.2))
+        thickness = 1 + (scale > 0.8)
+        swatch = round(26 * scale)
+        row = round(1.3 * swatch)
+        entries = [(index, name, swatch + 2 * row // 3 + cv2.getTextSize(
+            name, _FONT, scale, thickness)[0][0]) for index, name in names.items()]
+        columns = max(1, width // max((length for *_, length in entries), default=width))
+        rows = -(-len(entries) // columns)
+        top = max(0, height - rows * row)
+        image[top:] = image[top:] // 3
+        for place, (index, name, _) in enumerate(entries):
+            x, y = place % columns * (width // columns), top + place // columns * row
+            color = self._table[index, 0].tolist()
+            image[y + row - swatch:y + row - 2, x + 2:x + swatch] = color
+            cv2.putText(image, name, (x + swatch + row // 4, y + row - swatch // 4), _FONT, scale,
+                        (255, 255, 255), thickness, cv2.LINE_AA)
 
 
 def overlay(painter: Painter, rgb: Image, labels: Image, opacity: float, trained: bool) -> Image:

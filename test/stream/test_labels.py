@@ -32,3 +32,20 @@ def test_banner_is_legible_at_any_size() -> None:
         assert changed[0]
         assert changed.mean() < 0.5
     assert (image == 255).any()
+
+
+def test_the_legend_shows_every_name_and_its_colour_at_the_foot() -> None:
+    painter = Painter(PALETTE)
+    for height, width in ((24, 32), (360, 480), (1080, 1920)):
+        image = np.full((height, width, 3), 120, np.uint8)
+        painter.legend(image, {0: 'road', 1: 'pavement'})
+        changed = (image != 120).any((1, 2))
+        assert changed[-1]
+        assert changed.mean() <= (1 if height < 50 else 0.1)
+        for color in PALETTE:
+            assert (image == color).all(2).any(), (height, color)
+    foot = image[changed]
+    painter.legend(image, {1: 'pavement'})
+    assert not (image == PALETTE[0]).all(2).any()
+    assert not np.array_equal(image[changed], foot)
+    painter.legend(image, {})
