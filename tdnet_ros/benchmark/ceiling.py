@@ -21,9 +21,9 @@ def measure_ceiling(device: torch.device, precisions: list[str]) -> dict[str, fl
     """Best of several: GFLOP/s of a product in each precision, GB/s read and written."""
     ceiling = {f'matmul_{precision}_gflops': _matmul(device, getattr(torch, precision))
                for precision in precisions}
-    source = torch.ones(COPIED_BYTES // 4, device=device)
-    target = torch.empty_like(source)
-    seconds = _best(device, lambda: target.copy_(source))
+    seconds = _copy(device)
+    if device.type == 'cuda':
+        torch.cuda.empty_cache()
     return {**ceiling, 'copy_gb_per_s': 2 * COPIED_BYTES / seconds / 1e9}
 
 
@@ -59,11 +59,20 @@ def _cpu_name() -> str:
 
 def _matmul(device: torch.device, dtype: torch.dtype) -> float:
     side = MATRIX[device.type]
+    # Convolutions use TF32 unless told otherwise, products do not: compare like with like.
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32
     left, right = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
     return 2 * side**3 / _best(device, lambda: left @ right) / 1e9
 
 
-def _best(device: torch.device, work: Callable[[], object], times: int = 7) -> float:
+def _copy(device: torch.device) -> float:
+    """Seconds of a copy of COPIED_BYTES."""
+    source = torch.ones(COPIED_BYTES // 4, device=device)
+    target = torch.empty_like(source)
+    return _best(device, lambda: target.copy_(source))
+
+
+def _best(device: torch.device, work: Callable[[], object], times: int = 20) -> float:
     seconds = []
     for _ in range(times):
         start = time.perf_counter()

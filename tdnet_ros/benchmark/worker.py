@@ -21,6 +21,7 @@ import torch
 from tdnet_ros.benchmark.frames import STEP_NS, make_frame
 from tdnet_ros.stream import Segmentation, VideoSegmenter
 from tdnet_ros.stream.frame import Image
+from tdnet_ros.stream.segmenter import find_device
 
 
 @dataclass(frozen=True)
@@ -152,6 +153,8 @@ class _Stepper:
     def __init__(self, setup: Setup) -> None:
         if setup.threads:
             torch.set_num_threads(setup.threads)
+        device = find_device(setup.device)
+        free = _free_on_device(device)
         start = time.perf_counter()
         self._segmenter = VideoSegmenter.load(
             setup.model, setup.device, setup.input_size, setup.weights, scene_cut=False,
@@ -161,6 +164,7 @@ class _Stepper:
         self._size = setup.frame_size or size
         self._segmenter.warm_up(self._size)
         warm = time.perf_counter()
+        self._taken_mb = (free - _free_on_device(device)) / 1e6
         if setup.cameras > 1:
             self._segmenter.measure_batches(self._size, setup.cameras)
         self._memories = [self._segmenter.new_memory() for _ in range(setup.cameras)]
@@ -179,10 +183,19 @@ class _Stepper:
         labelled = [_labelled(results[camera]) for camera in range(len(frames))]
         stages = {name: sum(result.stage_ms[name] / result.batch for result in labelled)
                   for name in labelled[0].stage_ms}
-        return Step(wall * 1e3, cpu * 1e3, stages, *_memory_mb(self._segmenter.device.type),
+        return Step(wall * 1e3, cpu * 1e3, stages, *self._memory_mb(),
                     max(result.batch for result in labelled)), [
                         result.labels for result in labelled]
 
+    def _memory_mb(self) -> tuple[float, float]:
+        """Memory in use now and the most so far; on CUDA the device's."""
+        device = self._segmenter.device
+        if device.type != 'cuda':
+            return _process_memory_mb()
+        if not self._segmenter.is_resizable:  # another library's: PyTorch does not know of it
+            return self._taken_mb, self._taken_mb
+        return (torch.cuda.memory_reserved(device) / 1e6,
+                torch.cuda.max_memory_reserved(device) / 1e6)
 
     def throughput(self, count: int) -> float:
         """See Worker."""
@@ -205,10 +218,13 @@ def _labelled(outcome: Segmentation | Exception) -> Segmentation:
     return outcome
 
 
-def _memory_mb(device: str) -> tuple[float, float]:
-    """Memory in use now, and the most so far."""
-    if device == 'cuda':
-        return torch.cuda.memory_reserved() / 1e6, torch.cuda.max_memory_reserved() / 1e6
+def _free_on_device(device: torch.device) -> int:
+    """Free bytes of a GPU."""
+    return torch.cuda.mem_get_info(device.index)[0] if device.type == 'cuda' else 0
+
+
+def _process_memory_mb() -> tuple[float, float]:
+    """Memory of this process now, and the most so far."""
     lines = Path('/proc/self/status').read_text().splitlines()
     kib = {line.split(':')[0]: line.split()[1] for line in lines if line.startswith('Vm')}
     # Not getrusage: its peak is inherited from the process that started this one.

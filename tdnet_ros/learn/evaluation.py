@@ -17,7 +17,7 @@ from tdnet_ros.stream.frame import Frame
 
 FLIP_FRAMES = 20
 """Labelled frames, evenly spread, on which the flip rate is measured."""
-WARM_UP_FRAMES = 3
+WARM_UP_FRAMES = 8
 
 
 @dataclass

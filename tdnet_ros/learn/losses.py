@@ -22,10 +22,11 @@ def ohem_cross_entropy(logits: Tensor, labels: Tensor, weights: Tensor | None = 
     scaled up (bilinear, corners aligned) to labels [B, H, W], UNLABELED ignored. The weights [C]
     of the classes scale a pixel's loss after the choice.
     """
+    logits = logits.float()  # gradients of many pixels add up, which bfloat16 is too coarse for
     if logits.shape[-2:] != labels.shape[-2:]:
         logits = F.interpolate(logits, labels.shape[-2:], mode='bilinear', align_corners=True)
     labels = labels.long()
-    loss = F.cross_entropy(logits.float(), labels, ignore_index=UNLABELED, reduction='none')
+    loss = F.cross_entropy(logits, labels, ignore_index=UNLABELED, reduction='none')
     known = labels != UNLABELED
     count = int(known.sum())
     if not count:

@@ -117,6 +117,8 @@ class Trainer:
             self.fabric.clip_gradients(self.learner, self.optimizer,
                                        max_norm=self.config.clip_gradient)
         except RuntimeError as error:
+            if 'non-finite' not in str(error):
+                raise
             raise FloatingPointError(f'the gradient is not a number at step {self.step}'
                                      ) from error
 

@@ -16,6 +16,7 @@ from tdnet_ros.nets.zoo import Network
 from tdnet_ros.stream.frame import Image
 from tdnet_ros.stream.labels import Painter
 from tdnet_ros.stream.preprocess import Preprocessor
+from tdnet_ros.stream.transfer import Lanes
 
 OPACITY = 0.6
 
@@ -31,7 +32,7 @@ class StreamingValidation:
     def __init__(self, dataset: Dataset, device: torch.device, input_size: tuple[int, int],
                  pictures: int = 3) -> None:
         self._dataset = dataset
-        self._preprocessor = Preprocessor(input_size, IMAGENET_MEAN, IMAGENET_STD, device)
+        self._preprocessor = Preprocessor(input_size, IMAGENET_MEAN, IMAGENET_STD, Lanes(device))
         self._painter = Painter(dataset.classes.palette)
         self._shown = np.linspace(0, len(dataset.labelled()) - 1, pictures).round().astype(int)
 

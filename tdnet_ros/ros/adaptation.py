@@ -34,8 +34,11 @@ class Adaptation:
             self._logger.info(f'adaptive: {why}')
 
     def _prepare(self, size: tuple[int, int]) -> float:
+        """Run the network at a size, alone and in the batches that pay; ms of a frame alone."""
         self._segmenter.resize(size)
-        return self._segmenter.frame_ms(size)
+        alone_ms, *_ = [self._segmenter.frame_ms(size, count)
+                        for count in range(1, self._segmenter.batch + 1)]
+        return alone_ms
 
     def _give_way(self) -> None:
         """Somebody else made the input smaller, for want of memory: no larger one from now on."""

@@ -16,7 +16,6 @@ LOW_MEMORY = 0.05
 HOT_C = 95.0
 THERMAL = Path('/sys/class/thermal')
 NO_SENSORS = {'PMIC-Die'}  # reads 100 degrees on Jetsons, whatever the temperature is
-NO_ROOM = ('CUDA error: out of memory', 'STATUS_ALLOC_FAILED', 'DefaultCPUAllocator')
 _MIB = 1 << 20
 
 
@@ -25,12 +24,6 @@ def hardware_name(device: torch.device) -> str:
     if device.type == 'cuda':
         return str(torch.cuda.get_device_name(device))
     return f'{platform.machine()} CPU, {os.cpu_count()} cores'
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether the device had no room; libraries beneath PyTorch say so in words only."""
-    return isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)) or (
-        isinstance(error, RuntimeError) and any(words in str(error) for words in NO_ROOM))
 
 
 def pressure(device: torch.device) -> list[str]:
@@ -72,8 +65,10 @@ def release_memory() -> None:
 
 def _memory(device: torch.device) -> tuple[int, int]:
     """Free and total bytes of the device; of the machine where that is the device."""
-    if device.type == 'cuda':
-        free, total = torch.cuda.mem_get_info(device)
+    # A GPU that shares the machine's memory reports as taken what the kernel only caches.
+    if device.type == 'cuda' and not getattr(
+            torch.cuda.get_device_properties(device), 'is_integrated', False):
+        free, total = torch.cuda.mem_get_info(device.index)
         return free, total
     lines = Path('/proc/meminfo').read_text().splitlines()
     kib = {line.split(':')[0]: int(line.split()[1]) for line in lines}

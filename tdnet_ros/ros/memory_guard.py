@@ -6,8 +6,9 @@ import time
 
 from rclpy.impl.rcutils_logger import RcutilsLogger
 
-from tdnet_ros.ros.device import hardware_name, is_out_of_memory, release_memory
+from tdnet_ros.ros.device import hardware_name, release_memory
 from tdnet_ros.stream import VideoSegmenter
+from tdnet_ros.stream.engines.allocator import is_out_of_memory
 
 SHRINK = 0.75
 '''Factor on height and width: the smaller input takes about half the memory.'''

@@ -15,10 +15,10 @@ class Preprocessor:
     """Uploads uint8 pixels once, then converts, resizes and normalises on the device."""
 
     def __init__(self, input_size: tuple[int, int], mean: Sequence[float], std: Sequence[float],
-                 device: torch.device) -> None:
+                 lanes: Lanes) -> None:
         self.input_size = input_size
-        self.device = device
-        self.lanes = Lanes(device)
+        self.lanes = lanes
+        self.device = device = lanes.device
         # (x / 255 - mean) / std as one multiplication and one addition, for a row of pixels.
         width = input_size[1]
         self._scale = torch.tensor([1 / (255 * s) for s in std] * width, device=device)

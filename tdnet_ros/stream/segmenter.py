@@ -18,6 +18,7 @@ from tdnet_ros.stream.flight import Flight, Turn, launch
 from tdnet_ros.stream.frame import Frame, Segmentation
 from tdnet_ros.stream.memory import FrameMemory
 from tdnet_ros.stream.preprocess import Preprocessor
+from tdnet_ros.stream.transfer import Lanes
 
 FAILED = 'the frame before failed'
 TRIES = 3
@@ -39,6 +40,7 @@ class VideoSegmenter:
         self.scene_cut = scene_cut
         self.engine, self.precision = engine, precision
         self._engine = load_engine(engine, card, device, self.input_size, precision)
+        self._lanes = Lanes(device)
         self._preprocessor = self._new_preprocessor()
         self.batch_ms: dict[int, float] = {}
         '''Milliseconds of a frame in a batch of so many, as far as `measure_batches` went.'''
@@ -170,6 +172,10 @@ class VideoSegmenter:
             return min(self.frame_ms(size, count) for _ in range(TRIES))
 
         self.batch_ms = measured(frame_ms, limit)
+        if self.is_asynchronous and limit > self.batch:  # free what was one too many
+            self.forget()
+            for count in range(1, self.batch + 1):
+                self.frame_ms(size, count)
 
     @torch.inference_mode()
     def _turn(self, frame: Frame, memory: FrameMemory) -> Turn:
@@ -197,7 +203,7 @@ class VideoSegmenter:
         return launch(self._engine, self._preprocessor, turns, confidence)
 
     def _new_preprocessor(self) -> Preprocessor:
-        return Preprocessor(self.input_size, self.card.mean, self.card.std, self.device)
+        return Preprocessor(self.input_size, self.card.mean, self.card.std, self._lanes)
 
 
 class _Failure(NamedTuple):

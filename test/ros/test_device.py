@@ -41,11 +41,6 @@ def test_the_hottest_sensor_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert not any('degrees' in text for text in device.pressure(CPU))
 
 
-def test_only_the_device_running_out_is_out_of_memory() -> None:
-    assert device.is_out_of_memory(torch.cuda.OutOfMemoryError('no room'))
-    assert not device.is_out_of_memory(RuntimeError('no room'))
-
-
 @pytest.mark.skipif(not sys.platform.startswith('linux'), reason='needs glibc')
 def test_what_the_network_made_the_process_keep_is_released() -> None:
     keep_freed_memory()

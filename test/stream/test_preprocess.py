@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tdnet_ros.stream.preprocess import Preprocessor
+from tdnet_ros.stream.transfer import Lanes
 
 MEAN, STD = (0.1, 0.2, 0.3), (0.5, 1.0, 2.0)
 
@@ -15,7 +16,7 @@ MEAN, STD = (0.1, 0.2, 0.3), (0.5, 1.0, 2.0)
 def test_resize_and_normalise(size: tuple[int, int]) -> None:
     rgb = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
     rgb = cv2.GaussianBlur(rgb, (9, 9), 3)
-    preprocessor = Preprocessor(size, MEAN, STD, torch.device('cpu'))
+    preprocessor = Preprocessor(size, MEAN, STD, Lanes(torch.device('cpu')))
     image = preprocessor.normalise(preprocessor.upload(rgb))
     resized = cv2.resize(rgb.astype(np.float32), size[::-1], interpolation=cv2.INTER_LINEAR)
     expected = ((resized / 255 - MEAN) / STD).transpose(2, 0, 1)
@@ -30,7 +31,7 @@ def test_resize_and_normalise(size: tuple[int, int]) -> None:
 
 def test_views_and_read_only_buffers() -> None:
     buffer = np.random.default_rng(0).integers(0, 256, (40, 60, 4), np.uint8)
-    preprocessor = Preprocessor((40, 60), MEAN, STD, torch.device('cpu'))
+    preprocessor = Preprocessor((40, 60), MEAN, STD, Lanes(torch.device('cpu')))
     expected = preprocessor.upload(buffer[..., :3].copy())
     assert torch.equal(preprocessor.upload(buffer[..., :3]), expected)
     locked = np.frombuffer(buffer[..., :3].tobytes(), np.uint8).reshape(40, 60, 3)

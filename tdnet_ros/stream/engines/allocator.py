@@ -1,12 +1,24 @@
-"""Memory of the CPU: keep what was freed for the next frame, until the network goes."""
+"""Memory: keep what was freed on the CPU for the next frame, and know when there is no more."""
 from __future__ import annotations
 
 import ctypes
 import sys
 from typing import Any
 
+import torch
+
 M_TRIM_THRESHOLD = -1
 M_MMAP_MAX = -4
+
+# What libraries beneath PyTorch say; the third is PyTorch itself on a Jetson.
+NO_ROOM = ('CUDA error: out of memory', 'STATUS_ALLOC_FAILED', 'NVML_SUCCESS ==',
+           'CUBLAS_STATUS_NOT_INITIALIZED', 'DefaultCPUAllocator')
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether the device had no room; often that is said in words only."""
+    return isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)) or (
+        isinstance(error, RuntimeError) and any(words in str(error) for words in NO_ROOM))
 
 
 def keep_freed_memory() -> bool:

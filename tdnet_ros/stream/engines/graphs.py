@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from tdnet_ros.nets.zoo import Network
+from tdnet_ros.stream.engines.allocator import is_out_of_memory
 from tdnet_ros.stream.engines.resample import resample_step
 from tdnet_ros.stream.engines.static import StaticStep, flatten, placeholder
 from tdnet_ros.stream.engines.step import StepFeatures
@@ -104,35 +105,44 @@ class FixedStep:
 
 
 class CudaGraphs:
-    """Records steps as CUDA graphs that share one pool of memory: they never run at once."""
+    """Records steps as CUDA graphs that share one pool of memory: they never run at once.
+
+    Memory is shared only by what was recorded on the same stream; and graphs of one stream must
+    end together, for one that ends takes the workspaces of its stream with it.
+    """
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
+        self._stream = torch.cuda.Stream(device)
+        self._graphs: list[Any] = []
         self._pool: Any = None
         torch.backends.cudnn.benchmark = True  # shapes are fixed
 
     def forget(self) -> None:
         """Share no memory with the graphs so far."""
         self._pool = None
+        self._graphs.clear()
 
     def __call__(self, step: StaticStep,
                  inputs: Sequence[Tensor]) -> tuple[Replay, Sequence[Tensor]]:
         """Record a step; one that cannot be is launched kernel by kernel, with a warning."""
-        stream = torch.cuda.Stream(self._device)
-        stream.wait_stream(torch.cuda.current_stream(self._device))
+        stream, current = self._stream, torch.cuda.current_stream(self._device)
+        stream.wait_stream(current)
         with torch.cuda.stream(stream):
             for _ in range(WARM_UPS):
                 step(*inputs)
-        torch.cuda.current_stream(self._device).wait_stream(stream)
+        current.wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
+        self._graphs.append(graph)
         try:
             # Other threads, such as diagnostics, may go on using the device meanwhile.
             with torch.cuda.graph(graph, pool=self._pool, stream=stream,
                                   capture_error_mode='thread_local'):
                 outputs = step(*inputs)
-        except torch.cuda.OutOfMemoryError:
-            raise
         except RuntimeError as error:
+            torch.cuda.set_stream(current)  # a capture that breaks off leaves its own
+            if is_out_of_memory(error):
+                raise
             torch.cuda.synchronize(self._device)
             warnings.warn(f'no CUDA graph, so frames take longer: {error}', stacklevel=2)
             return repeat(step, inputs)

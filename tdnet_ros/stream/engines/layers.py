@@ -16,9 +16,9 @@ class Conv(nn.Module):
 
     def __init__(self, conv: nn.Conv2d, activation: str = 'none') -> None:
         super().__init__()
-        bias = torch.zeros(conv.out_channels) if conv.bias is None else conv.bias.detach()
+        bias = conv.weight.new_zeros(conv.out_channels) if conv.bias is None else conv.bias
         self.register_buffer('weight', conv.weight.detach())
-        self.register_buffer('bias', bias)
+        self.register_buffer('bias', bias.detach())
         self.stride, self.dilation = conv.stride[0], conv.dilation[0]
         self.padding = int(conv.padding[0])
         self.activation = activation

@@ -44,8 +44,11 @@ class FusedHead(nn.Module):
 
     def __init__(self, head: SegmentationHead, conv: nn.Module) -> None:
         super().__init__()
-        self.norm = (FusedNorm(head.norm) if isinstance(head.norm, SpatialNorm)
-                     else deepcopy(head.norm).requires_grad_(False))
+        self.norm: nn.Module = nn.Identity()  # a per-frame network has none
+        if isinstance(head.norm, SpatialNorm):
+            self.norm = FusedNorm(head.norm)
+        elif isinstance(head.norm, nn.GroupNorm):
+            self.norm = WholeNorm(head.norm)
         self.conv = conv
         self.detail = None if head.detail is None else fuse([head.detail])[0]
         self.classifier, = fuse([head.classifier])
@@ -78,6 +81,31 @@ class FusedNorm(nn.Module):
         # The same for one image; instance_norm would copy channels-last maps twice.
         normal = F.batch_norm(x, None, None, training=True) if len(x) == 1 else F.instance_norm(x)
         return torch.addcmul(bias, normal, weight)
+
+
+class WholeNorm(nn.Module):
+    """GroupNorm of one group, each frame by the statistics of all its values.
+
+    On the CPU by PyTorch's own kernel; that of CUDA gives a group to one block of threads, and
+    wants channels first.
+    """
+
+    def __init__(self, norm: nn.GroupNorm) -> None:
+        super().__init__()
+        assert norm.num_groups == 1
+        self.norm = deepcopy(norm).requires_grad_(False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise [B, C, h, w]."""
+        normal: Tensor = self.norm(x) if x.is_cpu else self.by_moments(x)
+        return normal
+
+    def by_moments(self, x: Tensor) -> Tensor:
+        """Do the same by a mean, a variance and one pass over the values."""
+        var, mean = torch.var_mean(x.float(), (1, 2, 3), correction=0, keepdim=True)
+        scale = self.norm.weight.float().view(-1, 1, 1) * (var + self.norm.eps).rsqrt()
+        shift = self.norm.bias.float().view(-1, 1, 1) - mean * scale
+        return torch.addcmul(shift.to(x.dtype), x, scale.to(x.dtype))
 
 
 class PathStep(nn.Module):

@@ -19,6 +19,7 @@ from tdnet_ros.stream.engines.graphs import GraphEngine, repeat
 from tdnet_ros.stream.engines.step import StepFeatures
 from tdnet_ros.stream.engines.torch_engine import TorchEngine
 from tdnet_ros.stream.preprocess import Preprocessor
+from tdnet_ros.stream.transfer import Lanes
 
 Make = Callable[[Architecture], Network]
 Run = Callable[..., list[Tensor]]
@@ -63,7 +64,7 @@ def test_a_frame_never_touches_the_host(name: str, precision: str) -> None:
     engine = TorchEngine(build(narrow(name), 7), META, precision)
     with torch.no_grad():  # in inference mode operators would come in larger pieces
         paths = len(engine.steps)
-        preprocessor = Preprocessor(SIZE, (0.5,) * 3, (0.2,) * 3, META)
+        preprocessor = Preprocessor(SIZE, (0.5,) * 3, (0.2,) * 3, Lanes(META))
         pixels = torch.empty(1, 3, 120, 160, dtype=torch.uint8, device=META)
         memory: list[StepFeatures | None] = []
         for number in range(3 * paths):
@@ -166,6 +167,8 @@ def test_device_memory_is_constant(make_network: Make, run: Run) -> None:
 def test_forgotten_graphs_give_their_memory_back(make_network: Make, run: Run) -> None:
     engine = GraphEngine(make_network(narrow('td4-tiny')).to(CUDA), CUDA)
     frames = [torch.randn(1, 3, *SIZE, device=CUDA)] * 9
+    run(engine, frames, 4)  # workspaces of libraries stay
+    engine.forget()
     torch.cuda.empty_cache()
     before = torch.cuda.memory_reserved()
     first = run(engine, frames, 4)[-1].clone()

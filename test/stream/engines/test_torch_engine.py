@@ -14,6 +14,7 @@ from tdnet_ros.nets.architecture import Architecture
 from tdnet_ros.nets.zoo import VARIANTS, Network, variant
 from tdnet_ros.stream.engines import cpu, onednn
 from tdnet_ros.stream.engines.engine import ReferenceEngine
+from tdnet_ros.stream.engines.step import WholeNorm
 from tdnet_ros.stream.engines.torch_engine import TorchEngine, build_steps
 
 Make = Callable[[Architecture], Network]
@@ -154,3 +155,14 @@ def test_no_such_path(path: int, make_network: Make) -> None:
     engine = TorchEngine(make_network(variant('td2-tiny')), CPU)
     with pytest.raises(ValueError, match=f'path {path}, expected 0 to 1'):
         engine.run(torch.zeros(1, 3, 64, 96), path, [])
+
+
+def test_the_norm_of_a_gpu_is_that_of_the_cpu() -> None:
+    norm = torch.nn.GroupNorm(1, 6)
+    torch.nn.init.normal_(norm.weight)
+    torch.nn.init.normal_(norm.bias)
+    x = 3 * torch.randn(2, 6, 9, 7).contiguous(memory_format=torch.channels_last) + 1
+    ours = WholeNorm(norm).by_moments(x)
+    assert torch.allclose(ours, norm(x), atol=1e-5)
+    assert ours.is_contiguous(memory_format=torch.channels_last)
+    assert WholeNorm(norm).by_moments(x.half()).dtype == torch.float16
