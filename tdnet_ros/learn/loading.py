@@ -34,8 +34,11 @@ def clips(config: TrainConfig, dataset: Dataset, paths: int, step: int,
             first = config.first_sample(later)
             for part in range(rank, stage.accumulate * world, world):
                 batches.append(list(range(first + part * size, first + (part + 1) * size)))
+        workers = min(config.workers, cores())
         yield from DataLoader(samples, batch_sampler=batches, worker_init_fn=_keep_to_one_core,
-                              num_workers=min(config.workers, cores()), pin_memory=pin)
+                              num_workers=workers, pin_memory=pin,
+                              # not Python 3.14's default: workers share what was decoded
+                              multiprocessing_context='fork' if workers else None)
         step += stage.steps - offset
 
 
