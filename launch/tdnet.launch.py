@@ -27,7 +27,7 @@ FLAGS = 'autostart', 'use_sim_time', 'points'
 # Empty: the parameter file decides.
 ARGUMENTS = {
     'namespace': ('', 'Namespace of the node.'),
-    'use_sim_time': ('', 'Take the time from /clock; empty: only when a bag is played.'),
+    'use_sim_time': ('', 'Take the time from /clock; empty: as in params_file, and with a bag.'),
     'params_file': (os.path.join(CONFIG, 'tdnet.yaml'), 'Parameters of the node.'),
     'autostart': ('', 'Configure and activate at start; empty: as in params_file.'),
     'log_level': ('info', 'debug, info, warn, error or fatal.'),
@@ -150,10 +150,13 @@ def _overrides(given: dict) -> dict:
 def _settings(given: dict) -> dict:
     """The parameters of the node: what its file says, and arguments on top."""
     with open(given['params_file']) as file:
-        content = yaml.safe_load(file) or {}
+        entries = [('', yaml.safe_load(file) or {})]
     settings = {'image_transport': 'raw', 'use_sim_time': False}
-    for node in content.values():
-        settings |= node.get('ros__parameters', {})
+    for name, content in entries:  # grows: namespaces may be nested
+        if 'ros__parameters' not in content:
+            entries += content.items()
+        elif name.rpartition('/')[2] in ('tdnet', '*', '**'):
+            settings |= content['ros__parameters']
     return {**settings, **_overrides(given)}
 
 

@@ -171,7 +171,9 @@ def test_compressed_images_are_labelled_and_recorded_as_such() -> None:
 
 def test_recorder_and_rviz_do_as_the_parameter_file_says(tmp_path: Path) -> None:
     path = tmp_path / 'mine.yaml'
-    path.write_text('tdnet: {ros__parameters: {image_transport: compressed, use_sim_time: true}}')
+    path.write_text(
+        'robot: {tdnet: {ros__parameters: {image_transport: compressed, use_sim_time: true}}}\n'
+        'amcl: {ros__parameters: {image_transport: raw, use_sim_time: false}}')
     given = {'params_file': str(path), 'record': 'out', 'log_level': 'warn'}
     record = command(processes(actions(**given))[0])
     assert ' --use-sim-time ' in record

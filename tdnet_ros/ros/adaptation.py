@@ -1,6 +1,8 @@
 """The parameter `adaptive`: run the network at the input size that holds the latency budget."""
 from __future__ import annotations
 
+import contextlib
+
 from rclpy.impl.rcutils_logger import RcutilsLogger
 
 from tdnet_ros.stream import VideoSegmenter
@@ -36,8 +38,10 @@ class Adaptation:
     def _prepare(self, size: tuple[int, int]) -> float:
         """Run the network at a size, alone and in the batches that pay; ms of a frame alone."""
         self._segmenter.resize(size)
-        alone_ms, *_ = [self._segmenter.frame_ms(size, count)
-                        for count in range(1, self._segmenter.batch + 1)]
+        alone_ms = self._segmenter.frame_ms(size)
+        with contextlib.suppress(RuntimeError):  # no room: frames then go one by one
+            for count in range(2, self._segmenter.batch + 1):
+                self._segmenter.frame_ms(size, count)
         return alone_ms
 
     def _give_way(self) -> None:

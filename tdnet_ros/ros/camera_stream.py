@@ -78,7 +78,9 @@ class CameraStream:
         self._waiting: Arrival | None = None
         self._reset_reason: str | None = None
         self._rate_limit = RateLimit()
-        self.errors = ErrorLog(node)
+        self._errors = ErrorLog(node)
+        self.unheard = ErrorLog(node)
+        '''Of the diagnostics' thread.'''
         self._reset_pace = Pace()
 
     def open(self, wake: Callable[[], None]) -> None:
@@ -193,7 +195,7 @@ class CameraStream:
             return
         reason = one_line(error)
         self.meter.failed(reason)
-        self.errors.report(f'{self.topic}: {reason}')
+        self._errors.report(f'{self.topic}: {reason}')
 
     def _receive(self, msg: Any) -> None:
         arrival = Arrival(msg, time.perf_counter(), self._age_s(msg))

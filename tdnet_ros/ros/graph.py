@@ -43,8 +43,10 @@ def silence(node: Node, name: str, topic: str, kind: str, since_s: float) -> Fin
 
 def _other_transport(node: Node, name: str, topic: str, kind: str) -> str:
     """What to set so that images are taken that come on these names in another way, or nothing."""
-    base = topic if kind == TYPES['raw'] else topic.removesuffix(COMPRESSED)
-    for place in (topic, base, base + COMPRESSED):
+    wants_raw = kind == TYPES['raw']
+    base = topic if wants_raw else topic.removesuffix(COMPRESSED)
+    is_base = wants_raw or base != topic  # else image/compressed itself was remapped
+    for place in filter(None, (topic, base, base + COMPRESSED)):
         kinds = {sender.topic_type for sender in node.get_publishers_info_by_topic(place)}
         for transport, found in TYPES.items():
             if found not in kinds or (place, found) == (topic, kind):
@@ -53,7 +55,7 @@ def _other_transport(node: Node, name: str, topic: str, kind: str) -> str:
             bare = place if found == TYPES['raw'] else place.removesuffix(COMPRESSED)
             if transport == 'compressed' and bare == place:
                 steps.append(f"remap '{name}{COMPRESSED}' to {place}")
-            elif bare != base:
+            elif bare != base or not is_base:
                 steps.append(f"remap '{name}' to {bare}")
             return ' and '.join(steps)
     return ''

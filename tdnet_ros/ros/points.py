@@ -28,6 +28,8 @@ from tdnet_ros.ros.stamps import stamp_ns
 
 DEPTH_QOS = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
 KEPT = 16
+MISSING = 60
+'''Images in a row without depth from which on it is missing, not rare.'''
 
 
 class PointSource(Protocol):
@@ -155,10 +157,10 @@ class PointPainter:
                 self._unmatched = 0
                 self._publish(seen, msg)
         with self._lock:
-            newest = max((stamp_ns(msg.header) for msg in self._arrived), default=0)
+            newest = stamp_ns(self._arrived[-1].header) if self._arrived else 0
         self._waiting = deque(
             (seen for seen in waiting if stamp_ns(seen.header) + SLOP_NS >= newest), KEPT)
-        if self._unmatched >= KEPT:
+        if self._unmatched >= MISSING:
             self.problem = (f'no {self._source.name} on {self._source.topic} within '
                             f'{SLOP_NS / 1e6:.0f} ms of an image')
 

@@ -62,7 +62,7 @@ def camera_status(node: Node, name: str, phase: str, stream: CameraStream,
             unheard.append(graph.silence(node, stream.input_name, stream.topic, stream.type_name,
                                          snapshot.since_image_s))
         if unheard:
-            stream.errors.report('; '.join(item.text for item in unheard), about='unheard')
+            stream.unheard.report('; '.join(item.text for item in unheard), about='unheard')
         findings += unheard
     if stream.points is not None and stream.points.wanted and stream.points.problem:
         findings.append(Finding(WARN, f'no points: {stream.points.problem}'))

@@ -185,14 +185,19 @@ class SegmentationNode(LifecycleNode):
         return TransitionCallbackReturn.SUCCESS
 
     def _on_set_parameters(self, changes: list[Parameter]) -> SetParametersResult:
+        values = {item.name: item.value for item in changes}
+        is_mended = False
         try:
-            settings = parameters.current(self, {item.name: item.value for item in changes},
-                                          self._phase != 'unconfigured')
+            parameters.NodeParameters().changed(values)
+            is_mended = '' in self._problems  # others may be wrong, too: one by one
+            settings = parameters.current(self, values, self._phase != 'unconfigured')
             if self._segmenter is not None:
                 LabelMap(self._segmenter.card.classes, settings.keep_classes,
                          settings.class_remap)
         except ValueError as error:
-            return SetParametersResult(successful=False, reason=str(error))
+            if is_mended:
+                self._problems[''] = str(error)
+            return SetParametersResult(successful=is_mended, reason=str(error))
         self._settings = settings
         for name in ('', *(item.name for item in changes)):
             self._problems.pop(name, None)

@@ -37,6 +37,12 @@ def node() -> Iterator[Node]:
      'no publisher on /d/compressed: set image_transport to raw'),
     (COMPRESSED, '/e/compressed', {'/e': CompressedImage},
      "no publisher on /e/compressed: remap 'image/compressed' to /e"),
+    (COMPRESSED, '/i', {'/i': Image},
+     f"/i is published as {RAW}, expected {COMPRESSED}: set image_transport to raw and remap "
+     "'image' to /i"),
+    (COMPRESSED, '/compressed', {},
+     "no publisher on /compressed: start the camera or remap 'image' to its name without "
+     '/compressed'),
     (RAW, '/f', {'/other': Image},
      f"no publisher on /f: start the camera or remap 'image'; {RAW} is published on /other"),
     (COMPRESSED, '/g/compressed', {'/other/compressed': CompressedImage},

@@ -194,10 +194,14 @@ def test_an_unconfigured_node_takes_another_model(
         result = peer.call(SetParameters, '/changed/set_parameters', request).results[0]
         return 'set' if result.successful else str(result.reason)
 
-    process = start('-p', 'model:=td9-resnext', '-p', 'engine:=fast', '-r', '__node:=changed')
+    process = start('-p', 'model:=td9-resnext', '-p', 'engine:=fast', '-p',
+                    'image_transport:=jpeg', '-r', '__node:=changed')
+    process.wait_for_log("cannot configure: parameter 'image_transport' is 'jpeg'")
+    assert "'precision' is 'int2': expected one of" in set_text('precision', 'int2')
+    assert set_text('image_transport', 'raw') == set_text('model', 'td2-tiny') == 'set'
+    assert not peer.change_state(Transition.TRANSITION_CONFIGURE, '/changed')
     process.wait_for_log("cannot configure: parameter 'engine' is 'fast'")
-    assert "'engine' is 'fast': expected one of" in set_text('model', 'td2-tiny')
-    assert set_text('engine', 'torch') == set_text('model', 'td2-tiny') == 'set'
+    assert set_text('engine', 'torch') == 'set'
     assert all(peer.change_state(transition, '/changed') for transition in UP)
     assert 'td2-tiny with ' in process.log
     assert set_text('model', 'street-small') == (

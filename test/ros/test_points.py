@@ -184,6 +184,26 @@ def test_depth_that_comes_more_rarely_than_images_is_no_problem(
     assert {stamp_of(cloud) for cloud in layer.clouds} <= set(stamps)
 
 
+def test_points_go_on_when_a_bag_starts_over(node: NodeProcess, peer: Peer) -> None:
+    layer = Layer(peer)
+    image, depth = peer.sender(), peer.sender(topic='/depth')
+    peer.sender(CameraInfo, '/camera_info').publish(CALIBRATION)
+    start = peer.now_ns()
+
+    def play(count: int) -> None:
+        for number in range(count):
+            stamp = start + number * 50_000_000
+            image.publish(image_message(moving_square(1)[0], stamp))
+            time.sleep(0.04)
+            depth.publish(depth_message(stamp))
+            time.sleep(0.01)
+
+    play(20)
+    first = len(layer.clouds)
+    play(10)
+    wait_for(lambda: len(layer.clouds) >= first + 5, 'points of the second time', 2.0)
+
+
 def cloud_message(stamp_ns: int, xyz: np.ndarray) -> PointCloud2:
     height, width = xyz.shape[:2]
     msg = PointCloud2(height=height, width=width, point_step=12, row_step=12 * width, fields=[
