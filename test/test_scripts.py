@@ -1,6 +1,7 @@
 """The scripts, run from wherever the caller is, and script/env in several shells."""
 from __future__ import annotations
 
+from functools import partial
 import os
 from pathlib import Path
 import shutil
@@ -43,6 +44,18 @@ def test_paths_are_those_of_the_caller(checkout: Path, script: str) -> None:
     assert folder == str(checkout.parent)
     assert path.split(':')[0] == str(checkout), 'the checkout itself looks like the package'
     assert arguments.endswith(' mine/clip.mp4')
+
+
+def test_bench_runs_where_there_is_pytorch_but_no_environment(checkout: Path) -> None:
+    shutil.rmtree(checkout / '.venv')
+    say(checkout / 'script/setup', 'echo no network; exit 1')
+    say(checkout / 'bin/python3', '[ "$1" = -c ] || echo "$@"')
+    path = f'{checkout / "bin"}:{os.environ["PATH"]}'
+    run = partial(subprocess.run, [checkout / 'script/bench', '--quick'], capture_output=True,
+                  text=True, timeout=20, check=False, env={**os.environ, 'PATH': path})
+    assert run().stdout.endswith(' --quick\n')
+    say(checkout / 'bin/python3', 'exit 1')
+    assert run().stdout == 'no network\n'
 
 
 @pytest.mark.parametrize('shell', ['bash', 'zsh'])
