@@ -44,17 +44,16 @@ class GroupedTeacher(nn.Module):
         # Parameters only in that they move to a device with the network.
         self.channels = nn.ParameterList(nn.Parameter(c, requires_grad=False) for c in channels)
 
-    @torch.no_grad()
     def forward(self, image: Tensor) -> Lesson:
         """Teach about a normalised image [B, 3, h, w]."""
         whole, *groups = self._views(image, len(self.channels))
         return Lesson(whole, tuple(groups))
 
-    @torch.no_grad()
     def whole(self, image: Tensor) -> Tensor:
         """Return the logits of all channels [B, C, h, w] alone, at less cost."""
         return self._views(image, 0)[0]
 
+    @torch.no_grad()
     def _views(self, image: Tensor, groups: int) -> list[Tensor]:
         """Return the logits of the whole and of the first groups, each the mean of all views."""
         height, width = image.shape[-2:]

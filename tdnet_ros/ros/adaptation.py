@@ -1,8 +1,6 @@
 """The parameter `adaptive`: run the network at the input size that holds the latency budget."""
 from __future__ import annotations
 
-import contextlib
-
 from rclpy.impl.rcutils_logger import RcutilsLogger
 
 from tdnet_ros.stream import VideoSegmenter
@@ -36,13 +34,8 @@ class Adaptation:
             self._logger.info(f'adaptive: {why}')
 
     def _prepare(self, size: tuple[int, int]) -> float:
-        """Run the network at a size, alone and in the batches that pay; ms of a frame alone."""
         self._segmenter.resize(size)
-        alone_ms = self._segmenter.frame_ms(size)
-        with contextlib.suppress(RuntimeError):  # no room: frames then go one by one
-            for count in range(2, self._segmenter.batch + 1):
-                self._segmenter.frame_ms(size, count)
-        return alone_ms
+        return self._segmenter.warm_up(size)
 
     def _give_way(self) -> None:
         """Somebody else made the input smaller, for want of memory: no larger one from now on."""

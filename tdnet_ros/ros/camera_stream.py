@@ -17,9 +17,9 @@ from tdnet_ros.ros.cloud import Labelled
 from tdnet_ros.ros.decoding import to_frame
 from tdnet_ros.ros.device import hardware_name
 from tdnet_ros.ros.errors import ErrorLog, Pace, one_line, printable
-from tdnet_ros.ros.graph import COMPRESSED, TYPES
+from tdnet_ros.ros.graph import COMPRESSED
 from tdnet_ros.ros.meter import LATENCY, StreamMeter
-from tdnet_ros.ros.parameters import NodeParameters
+from tdnet_ros.ros.parameters import IMAGE_TYPES, NodeParameters
 from tdnet_ros.ros.points import SOURCES, PointPainter
 from tdnet_ros.ros.stamps import is_comparable, stamp_ns
 from tdnet_ros.ros.subscribing import subscribe
@@ -68,7 +68,7 @@ class CameraStream:
         self._node = node
         self._parameters = parameters
         self._kind = CompressedImage if compressed else Image
-        self.type_name = TYPES[parameters().image_transport]
+        self.type_name = IMAGE_TYPES[parameters().image_transport]
         self.memory: FrameMemory = segmenter.new_memory()
         self.latency_ms = 0.0
         '''Capture to publication of the last image; from arrival on in simulated time and without
@@ -246,4 +246,3 @@ class CameraStream:
         taken_ns = stamp_ns(msg.header)
         now_ns = self._node.get_clock().now().nanoseconds
         return (now_ns - taken_ns) / 1e9 if taken_ns else math.inf
-

@@ -8,12 +8,11 @@ from rclpy.qos import QoSProfile
 
 from tdnet_ros.ros.diagnostics import ERROR, WARN, Finding
 from tdnet_ros.ros.errors import MAX_NAME, printable
+from tdnet_ros.ros.parameters import IMAGE_TYPES
 from tdnet_ros.ros.qos import Mismatch, mismatches
 
 MAX_CANDIDATES = 8
 COMPRESSED = '/compressed'
-TYPES = {'raw': 'sensor_msgs/msg/Image', 'compressed': 'sensor_msgs/msg/CompressedImage'}
-'''Of the images, by the parameter image_transport.'''
 
 
 def silence(node: Node, name: str, topic: str, kind: str, since_s: float) -> Finding:
@@ -36,23 +35,23 @@ def silence(node: Node, name: str, topic: str, kind: str, since_s: float) -> Fin
                     if kind in kinds and node.count_publishers(other)
                     and not other.startswith(node.get_fully_qualified_name() + '/'))
     found = f'; {kind} is published on {", ".join(others[:MAX_CANDIDATES])}' if others else ''
-    base = '' if kind == TYPES['raw'] else f' to its name without {COMPRESSED}'
+    base = '' if kind == IMAGE_TYPES['raw'] else f' to its name without {COMPRESSED}'
     return Finding(
         ERROR, f"no publisher on {topic}: start the camera or remap '{name}'{base}{found}")
 
 
 def _other_transport(node: Node, name: str, topic: str, kind: str) -> str:
     """What to set so that images are taken that come on these names in another way, or nothing."""
-    wants_raw = kind == TYPES['raw']
+    wants_raw = kind == IMAGE_TYPES['raw']
     base = topic if wants_raw else topic.removesuffix(COMPRESSED)
     is_base = wants_raw or base != topic  # else image/compressed itself was remapped
     for place in filter(None, (topic, base, base + COMPRESSED)):
         kinds = {sender.topic_type for sender in node.get_publishers_info_by_topic(place)}
-        for transport, found in TYPES.items():
+        for transport, found in IMAGE_TYPES.items():
             if found not in kinds or (place, found) == (topic, kind):
                 continue
             steps = [] if found == kind else [f'set image_transport to {transport}']
-            bare = place if found == TYPES['raw'] else place.removesuffix(COMPRESSED)
+            bare = place if found == IMAGE_TYPES['raw'] else place.removesuffix(COMPRESSED)
             if transport == 'compressed' and bare == place:
                 steps.append(f"remap '{name}{COMPRESSED}' to {place}")
             elif bare != base or not is_base:

@@ -10,9 +10,10 @@ from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage, Image
 
 from ros.harness import wait_for
-from tdnet_ros.ros.graph import TYPES, silence
+from tdnet_ros.ros.graph import silence
+from tdnet_ros.ros.parameters import IMAGE_TYPES
 
-RAW, COMPRESSED = TYPES['raw'], TYPES['compressed']
+RAW, COMPRESSED = IMAGE_TYPES['raw'], IMAGE_TYPES['compressed']
 
 
 @pytest.fixture(scope='module')

@@ -157,21 +157,20 @@ def _session(file: Path, providers: list[tuple[str, dict[str, Any]]]) -> Any:
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 3
     if not providers[0][0].startswith('Tensorrt'):
-        return _checked(onnxruntime.InferenceSession(str(file), options, providers=providers),
-                        providers[0][0])
+        return _start(file, options, providers)
     (name, settings), *others = providers
     cache = Path(settings['trt_timing_cache_path']) / file.stem  # the timings serve all paths
     cache.mkdir(parents=True, exist_ok=True)
     providers = [(name, {**settings, 'trt_engine_cache_path': str(cache)}), *others]
     known = 'reading' if any(cache.glob('*.engine')) else 'building, minutes the first time,'
     with announced(f'TensorRT: {known} {file.name} (cache: {cache})'):
-        return _checked(onnxruntime.InferenceSession(str(file), options, providers=providers),
-                        name)
+        return _start(file, options, providers)
 
 
-def _checked(session: Any, wanted: str) -> Any:
-    """Return the session; ValueError if onnxruntime fell back to another provider in silence."""
-    running = session.get_providers()
+def _start(file: Path, options: Any, providers: list[tuple[str, dict[str, Any]]]) -> Any:
+    """Start a session; ValueError if onnxruntime falls back to another provider in silence."""
+    session = onnxruntime.InferenceSession(str(file), options, providers=providers)
+    wanted, running = providers[0][0], session.get_providers()
     if wanted not in running:
         raise ValueError(f'onnxruntime cannot start {wanted}, it would run on '
                          f'{", ".join(running)}: the libraries of CUDA, cuDNN or TensorRT that it '
