@@ -186,6 +186,8 @@ class SegmentationNode(LifecycleNode):
 
     def _on_set_parameters(self, changes: list[Parameter]) -> SetParametersResult:
         values = {item.name: item.value for item in changes}
+        problems = {name: text for name, text in self._problems.items()
+                    if name and name not in values}
         is_mended = False
         try:
             parameters.NodeParameters().changed(values)
@@ -194,13 +196,12 @@ class SegmentationNode(LifecycleNode):
             if self._segmenter is not None:
                 LabelMap(self._segmenter.card.classes, settings.keep_classes,
                          settings.class_remap)
+            self._settings = settings
         except ValueError as error:
-            if is_mended:
-                self._problems[''] = str(error)
-            return SetParametersResult(successful=is_mended, reason=str(error))
-        self._settings = settings
-        for name in ('', *(item.name for item in changes)):
-            self._problems.pop(name, None)
+            if not is_mended:
+                return SetParametersResult(successful=False, reason=str(error))
+            problems[''] = str(error)
+        self._problems = problems
         return SetParametersResult(successful=True)
 
     def _on_reset(self, request: Any, response: Any) -> Any:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 import signal
 import subprocess
@@ -186,14 +187,29 @@ def test_a_failing_load_leaves_it_unconfigured_with_the_reason(
     assert [process.end(signal.SIGTERM) for process in processes.values()] == [0] * len(FAILING)
 
 
+def set_text_of(peer: Peer, node: str, name: str, text: str) -> str:
+    """Set a parameter; returns 'set' or why not."""
+    value = ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=text)
+    request = SetParameters.Request(parameters=[Parameter(name=name, value=value)])
+    result = peer.call(SetParameters, f'{node}/set_parameters', request).results[0]
+    return 'set' if result.successful else str(result.reason)
+
+
+def test_wrong_values_and_wrong_types_are_mended_one_by_one(
+        start: Callable[..., NodeProcess], peer: Peer) -> None:
+    process = start(*TINY, '-p', 'precision:=3', '-p', 'engine:=fast', '-r', '__node:=mended')
+    process.wait_for_log('cannot configure: ')
+    assert "'precision' is 3: expected text" in process.log
+    assert "'engine' is 'fast': expected one of" in process.log
+    for name, text in (('precision', 'float32'), ('engine', 'torch')):
+        assert not peer.change_state(Transition.TRANSITION_CONFIGURE, '/mended')
+        assert set_text_of(peer, '/mended', name, text) == 'set'
+    assert peer.change_state(Transition.TRANSITION_CONFIGURE, '/mended'), process.log
+
+
 def test_an_unconfigured_node_takes_another_model(
         start: Callable[..., NodeProcess], peer: Peer) -> None:
-    def set_text(name: str, text: str) -> str:
-        value = ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=text)
-        request = SetParameters.Request(parameters=[Parameter(name=name, value=value)])
-        result = peer.call(SetParameters, '/changed/set_parameters', request).results[0]
-        return 'set' if result.successful else str(result.reason)
-
+    set_text = partial(set_text_of, peer, '/changed')
     process = start('-p', 'model:=td9-resnext', '-p', 'engine:=fast', '-p',
                     'image_transport:=jpeg', '-r', '__node:=changed')
     process.wait_for_log("cannot configure: parameter 'image_transport' is 'jpeg'")
