@@ -27,7 +27,7 @@ DEFAULT_TOPIC = '/camera/image_raw'
 DEFAULT_FRAME_ID = 'camera_optical_frame'
 RAW_IMAGE = 'sensor_msgs/msg/Image'
 # As camera drivers do (REP 2003): reliable serves reliable and best-effort subscribers alike.
-QOS = QoSProfile(depth=5)
+QOS = QoSProfile(depth=10)
 # How long the last images may take to leave; shared memory goes away with its owner.
 LINGER_S = 0.5
 # A publisher learns of its subscriber before the subscriber learns of it.

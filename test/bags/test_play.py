@@ -18,6 +18,8 @@ from tdnet_ros.bags.play import PlayOptions, play
 from tdnet_ros.bags.sources import open_source
 
 Start = Callable[..., subprocess.Popen]
+# Of a subscriber that loses nothing while the machine is busy.
+KEEPING = QoSProfile(depth=50)
 
 
 class Arrivals:
@@ -46,11 +48,10 @@ def done(process: subprocess.Popen) -> str:
     return out
 
 
-@pytest.mark.parametrize('qos', [qos_profile_sensor_data, QoSProfile(depth=10)])
 def test_every_image_arrives_once_and_in_order(tmp_path: Path, folder: Path, peer: Peer,
-                                               start: Start, qos: QoSProfile) -> None:
-    arrivals = Arrivals(peer, Image, '/camera/image_raw', qos)
-    player = start('play', folder, '--rate', 50, '--summary', tmp_path / 'sent.json')
+                                               start: Start) -> None:
+    arrivals = Arrivals(peer, Image, '/camera/image_raw', KEEPING)
+    player = start('play', folder, '--rate', 20, '--summary', tmp_path / 'sent.json')
     peer.spin_until(lambda: arrivals.count() == FRAMES)
     done(player)
     sent = json.loads((tmp_path / 'sent.json').read_text())
@@ -60,6 +61,20 @@ def test_every_image_arrives_once_and_in_order(tmp_path: Path, folder: Path, pee
     first = arrivals.messages[0]
     assert (first.encoding, first.width, first.height, first.step) == ('bgr8', 32, 24, 96)
     assert first.header.frame_id == 'camera_optical_frame'
+
+
+def test_best_effort_subscribers_hear_it_too(tmp_path: Path, folder: Path, peer: Peer,
+                                             start: Start) -> None:
+    """They may lose images while the machine is busy, but get none twice or out of order."""
+    arrivals = Arrivals(peer, Image, '/camera/image_raw', qos_profile_sensor_data)
+    player = start('play', folder, '--rate', 20, '--summary', tmp_path / 'sent.json')
+    peer.spin_until(lambda: player.poll() is not None)
+    done(player)
+    peer.spin_for(0.2)
+    came = arrivals.stamps_ns()
+    sent = json.loads((tmp_path / 'sent.json').read_text())['stamps_ns']
+    assert came == [stamp for stamp in sent if stamp in came]
+    assert len(came) >= FRAMES // 2
 
 
 def test_delays_do_not_add_up(folder: Path) -> None:
@@ -73,7 +88,7 @@ def test_delays_do_not_add_up(folder: Path) -> None:
 
 
 def test_stamps_now_are_the_times_of_sending(video: Path, peer: Peer, start: Start) -> None:
-    arrivals = Arrivals(peer, Image, '/cam', QoSProfile(depth=20))
+    arrivals = Arrivals(peer, Image, '/cam', KEEPING)
     done_before = time.time_ns()
     player = start('play', video, '--topic', '/cam', '--frame-id', 'left')
     peer.spin_until(lambda: arrivals.count() == FRAMES)
@@ -85,18 +100,18 @@ def test_stamps_now_are_the_times_of_sending(video: Path, peer: Peer, start: Sta
 
 
 def test_original_stamps_repeat_with_the_loop(video: Path, peer: Peer, start: Start) -> None:
-    arrivals = Arrivals(peer, Image, '/camera/image_raw', QoSProfile(depth=50))
-    player = start('play', video, '--rate', 50, '--stamps', 'original', '--loop', '--frames',
+    arrivals = Arrivals(peer, Image, '/camera/image_raw', KEEPING)
+    player = start('play', video, '--rate', 20, '--stamps', 'original', '--loop', '--frames',
                    FRAMES + 3)
     peer.spin_until(lambda: arrivals.count() == FRAMES + 3)
     done(player)
-    once = [index * 20_000_000 for index in range(FRAMES)]
+    once = [index * 50_000_000 for index in range(FRAMES)]
     assert arrivals.stamps_ns() == once + once[:3]
 
 
 def test_bag_goes_out_as_it_came_in(bag: Path, peer: Peer, start: Start) -> None:
-    raw = Arrivals(peer, Image, '/front/image_raw', QoSProfile(depth=20))
-    packed = Arrivals(peer, CompressedImage, '/rear/image_raw/compressed', QoSProfile(depth=20))
+    raw = Arrivals(peer, Image, '/front/image_raw', KEEPING)
+    packed = Arrivals(peer, CompressedImage, '/rear/image_raw/compressed', KEEPING)
     player = start('play', bag, '--stamps', 'original', '--rate', 20)
     peer.spin_until(lambda: raw.count() == 6 and packed.count() == 3)
     done(player)
@@ -105,7 +120,7 @@ def test_bag_goes_out_as_it_came_in(bag: Path, peer: Peer, start: Start) -> None
 
 
 def test_one_topic_of_a_bag_goes_where_it_is_wanted(bag: Path, peer: Peer, start: Start) -> None:
-    arrivals = Arrivals(peer, Image, '/cam', QoSProfile(depth=20))
+    arrivals = Arrivals(peer, Image, '/cam', KEEPING)
     before_ns = time.time_ns()
     player = start('play', bag, '--from', '/front/image_raw', '--topic', '/cam')
     peer.spin_until(lambda: arrivals.count() == 6)
@@ -123,8 +138,8 @@ def test_an_image_and_its_calibration_have_one_stamp(
     drive = write_bag(tmp_path / 'drive', {
         '/cam/camera_info': [(20 * k, CameraInfo(header=item)) for k, item in enumerate(headers)],
         '/cam/image': [(20 * k + 5, Image(header=item)) for k, item in enumerate(headers)]})
-    images = Arrivals(peer, Image, '/cam/image', QoSProfile(depth=20))
-    infos = Arrivals(peer, CameraInfo, '/cam/camera_info', QoSProfile(depth=20))
+    images = Arrivals(peer, Image, '/cam/image', KEEPING)
+    infos = Arrivals(peer, CameraInfo, '/cam/camera_info', KEEPING)
     player = start('play', drive)
     peer.spin_until(lambda: images.count() == infos.count() == 4)
     done(player)
@@ -139,9 +154,9 @@ def test_a_bag_plays_in_its_own_time_with_its_calibration(
     drive = write_bag(tmp_path / 'drive', {
         '/front/image_raw': [(100 * k + 20, image_message(k)) for k in range(3)],
         '/front/camera_info': [(10, info)], '/rear/camera_info': [(15, info)]})
-    clock = Arrivals(peer, Clock, '/clock', QoSProfile(depth=20))
-    images = Arrivals(peer, Image, '/cam/image', QoSProfile(depth=20))
-    infos = Arrivals(peer, CameraInfo, '/cam/camera_info', QoSProfile(depth=20))
+    clock = Arrivals(peer, Clock, '/clock', KEEPING)
+    images = Arrivals(peer, Image, '/cam/image', KEEPING)
+    infos = Arrivals(peer, CameraInfo, '/cam/camera_info', KEEPING)
     player = start('play', drive, '--clock', '--loop', '--frames', 6, '--topic', '/cam/image')
     peer.spin_until(lambda: images.count() == 6)
     assert 'sent 6 images' in done(player)
@@ -154,7 +169,7 @@ def test_a_bag_plays_in_its_own_time_with_its_calibration(
 
 def test_interrupt_ends_it_cleanly(tmp_path: Path, folder: Path, peer: Peer,
                                    start: Start) -> None:
-    arrivals = Arrivals(peer, Image, '/camera/image_raw', QoSProfile(depth=10))
+    arrivals = Arrivals(peer, Image, '/camera/image_raw', KEEPING)
     player = start('play', folder, '--loop', '--summary', tmp_path / 'sent.json')
     peer.spin_until(lambda: arrivals.count() >= 3)
     player.send_signal(signal.SIGINT)
@@ -163,8 +178,8 @@ def test_interrupt_ends_it_cleanly(tmp_path: Path, folder: Path, peer: Peer,
 
 
 def test_paused_player_waits_for_enter(folder: Path, peer: Peer, start: Start) -> None:
-    arrivals = Arrivals(peer, Image, '/camera/image_raw', QoSProfile(depth=20))
-    player = start('play', folder, '--rate', 50, '--start-paused', stdin=subprocess.PIPE)
+    arrivals = Arrivals(peer, Image, '/camera/image_raw', KEEPING)
+    player = start('play', folder, '--rate', 20, '--start-paused', stdin=subprocess.PIPE)
     assert player.stderr.readline() == 'paused: press Enter to play\n'
     peer.spin_for(0.5)
     assert arrivals.count() == 0
@@ -190,12 +205,12 @@ def test_nobody_there_is_one_clear_line(folder: Path, start: Start,
 
 
 def test_player_waits_for_as_many_as_it_is_told(folder: Path, peer: Peer, start: Start) -> None:
-    first = Arrivals(peer, Image, '/camera/image_raw', QoSProfile(depth=20))
-    player = start('play', folder, '--rate', 50, '--subscribers', 2)
+    first = Arrivals(peer, Image, '/camera/image_raw', KEEPING)
+    player = start('play', folder, '--rate', 20, '--subscribers', 2)
     peer.spin_until(lambda: peer.node.count_publishers('/camera/image_raw') == 1)
     peer.spin_for(1.0)
     assert first.count() == 0
-    second = Arrivals(peer, Image, '/camera/image_raw', QoSProfile(depth=20))
+    second = Arrivals(peer, Image, '/camera/image_raw', KEEPING)
     peer.spin_until(lambda: first.count() == second.count() == FRAMES)
     done(player)
 
@@ -205,8 +220,8 @@ def test_what_a_node_made_is_not_played_beside_a_live_node(
     recording = write_bag(tmp_path / 'run', {
         '/front': [(0, image_message(0))], '/tdnet/labels': [(5, image_message(1))],
         '/tdnet/rear/overlay/compressed': [(5, compressed_message(1))]})
-    images = Arrivals(peer, Image, '/front', QoSProfile(depth=20))
-    labels = Arrivals(peer, Image, '/tdnet/labels', QoSProfile(depth=20))
+    images = Arrivals(peer, Image, '/front', KEEPING)
+    labels = Arrivals(peer, Image, '/tdnet/labels', KEEPING)
     player = start('play', recording)
     peer.spin_until(lambda: images.count() == 1)
     _, err = player.communicate(timeout=15)

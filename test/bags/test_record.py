@@ -5,7 +5,7 @@ import signal
 import subprocess
 
 import pytest
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
+from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
 from rclpy.serialization import deserialize_message
 from rosbags.interfaces import QosDurability, QosReliability
 from rosbags.rosbag2 import Reader
@@ -16,7 +16,6 @@ from bags.material import Peer, image_message
 
 Start = Callable[..., subprocess.Popen]
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-BEST_EFFORT = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 
 def finish(process: subprocess.Popen, number: signal.Signals = signal.SIGINT) -> tuple[str, str]:
@@ -64,7 +63,7 @@ def test_signals_leave_a_readable_bag(tmp_path: Path, peer: Peer, start: Start,
                                       number: signal.Signals) -> None:
     recorder = start('record', '/late', '--out', tmp_path / 'bag')
     peer.spin_for(1.0)
-    late = peer.node.create_publisher(Float32, '/late', BEST_EFFORT)
+    late = peer.node.create_publisher(Float32, '/late', 20)
     peer.spin_until(lambda: late.get_subscription_count() > 0)
     peer.spin_for(0.3)
     for _ in range(20):
