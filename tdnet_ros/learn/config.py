@@ -11,6 +11,7 @@ import yaml
 from tdnet_ros.learn.augment import Augmentation, Motion, Scale
 from tdnet_ros.learn.records import Amount, Count, Natural, Range, Share, read_record
 
+RECIPES = Path(__file__).parent / 'recipes'
 Side = Annotated[int, Range(32)]
 
 
@@ -134,10 +135,18 @@ class TrainConfig:
         return rate * min(1.0, (step + 1) / (self.warmup_steps + 1))
 
 
-def load_config(path: Path) -> TrainConfig:
-    """Read a run's YAML; ValueError names what is wrong in it."""
+def recipes() -> list[str]:
+    """Return the names of the configurations that come with the package."""
+    return sorted(path.stem for path in RECIPES.glob('*.yaml'))
+
+
+def load_config(name: str | Path) -> TrainConfig:
+    """Read a run's YAML, a file or a recipe by its name; ValueError names what is wrong in it."""
+    path = Path(name)
+    if str(name) in recipes() and not path.is_file():
+        path = RECIPES / f'{name}.yaml'
     if not path.is_file():
-        raise ValueError(f'config {path}: no such file')
+        raise ValueError(f'config {name}: no such file, nor one of {", ".join(recipes())}')
     try:
         return parse_config(yaml.safe_load(path.read_text()))
     except (yaml.YAMLError, ValueError) as error:
@@ -176,6 +185,15 @@ def scaled(config: TrainConfig, length: float) -> TrainConfig:
               for stage in config.stages]
     return replace(config, stages=tuple(stages),
                    warmup_steps=round(config.warmup_steps * length))
+
+
+def seen_at(config: TrainConfig, size: tuple[int, int],
+            input_size: tuple[int, int]) -> TrainConfig:
+    """Draw the views as the network sees pictures of a (height, width) at its input size."""
+    factor = ((input_size[0] * input_size[1]) / (size[0] * size[1])) ** 0.5
+    low, high = config.augmentation.scale
+    return replace(config, augmentation=replace(
+        config.augmentation, scale=(low * factor, high * factor)))
 
 
 def _lists(value: Any) -> Any:

@@ -11,7 +11,15 @@ from lightning_fabric import Fabric
 import yaml
 
 from tdnet_ros.learn.catalogue import DATASETS, open_dataset
-from tdnet_ros.learn.config import TrainConfig, load_config, override, plain, scaled
+from tdnet_ros.learn.config import (
+    TrainConfig,
+    load_config,
+    override,
+    plain,
+    recipes,
+    scaled,
+    seen_at,
+)
 from tdnet_ros.learn.datasets import Dataset
 from tdnet_ros.learn.devices import channels_last, make_fabric, place
 from tdnet_ros.learn.distill import load_teacher
@@ -20,11 +28,11 @@ from tdnet_ros.learn.learner import Learner
 from tdnet_ros.learn.loading import check_batches, clips
 from tdnet_ros.learn.losses import balance_weights
 from tdnet_ros.learn.progress import Progress
+from tdnet_ros.learn.start import start_from
 from tdnet_ros.learn.trainer import LAST, Trainer
 from tdnet_ros.learn.validator import Validator
-from tdnet_ros.nets.architecture import aligned_size
+from tdnet_ros.nets.architecture import Architecture, aligned_size
 from tdnet_ros.nets.card import ModelCard, find_model
-from tdnet_ros.nets.checkpoint import load_network, load_state
 from tdnet_ros.nets.zoo import build, variant
 from tdnet_ros.stream.segmenter import find_device
 
@@ -40,7 +48,6 @@ a model for every other tool. OUT/last.pt is where --resume goes on.
 MORE_TO_DO = 75
 """Exit status (EX_TEMPFAIL) of a run that --max-minutes stopped before its end."""
 INTERRUPTED = 130
-DEFAULT_CONFIG = Path(__file__).parent / 'recipes' / 'default.yaml'
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
@@ -50,12 +57,18 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--dataset', required=True, choices=list(DATASETS))
     parser.add_argument('--root', required=True, type=Path, help='folder of the data set')
-    parser.add_argument('--model', required=True, help='row of the table of variants')
+    parser.add_argument('--model', help='row of the table of variants (default: that of --init)')
     parser.add_argument('--out', required=True, type=Path, help='folder for results')
-    parser.add_argument('--config', type=Path, default=DEFAULT_CONFIG,
-                        help='YAML of the run (default: a recipe for one GPU)')
+    parser.add_argument('--config', default='default', metavar='FILE',
+                        help='YAML of the run, or the name of a recipe: '
+                             f'{", ".join(recipes())} (default: %(default)s, for one GPU)')
     parser.add_argument('--teacher', metavar='CARD', help='per-frame network to distil')
-    parser.add_argument('--init', metavar='CARD', help='model whose weights to start from')
+    parser.add_argument('--init', metavar='CARD',
+                        help='model to start from, a card or the name of a shipped one; it may '
+                             'have other classes, fewer channels or paths')
+    parser.add_argument('--input-size', type=int, nargs=2, metavar=('H', 'W'),
+                        help="of the network's input in pixels (default: the labels'); views of "
+                             'the pictures are drawn at that scale')
     parser.add_argument('--seed', type=int, help="in place of the configuration's")
     parser.add_argument('--set', action='append', default=[], metavar='NAME=VALUE',
                         help="in place of the configuration's, such as loss.grouped=0")
@@ -100,9 +113,12 @@ def train(options: argparse.Namespace) -> bool:
     if not options.max_minutes >= 0:
         raise ValueError(f'--max-minutes {options.max_minutes:g}: expected a time of at least 0')
     deadline = time.monotonic() + 60 * options.max_minutes
+    if options.input_size and min(options.input_size) < 1:
+        raise ValueError('--input-size {} {}: expected a height and a width'.format(
+            *options.input_size))
     config = read_config(options)
     end = config.end_of(options.until) if options.until else config.steps
-    variant(options.model)
+    architecture(options)
     find_device(options.accelerator)
     last = options.out / LAST
     if last.exists() and not options.resume:
@@ -111,6 +127,8 @@ def train(options: argparse.Namespace) -> bool:
     validation = open_checked(options, 'val')
     fabric = make_fabric(options.accelerator, config.precision)
     check_batches(config, fabric.world_size)
+    if options.input_size:
+        config = seen_at(config, label_size(validation), aligned_size(options.input_size))
     card = new_card(options, config, validation)
     trainer = Trainer(fabric, make_learner(options, config, training, fabric), config,
                       options.out)
@@ -132,6 +150,15 @@ def train(options: argparse.Namespace) -> bool:
     if fabric.is_global_zero:
         finish(config, trainer.step, training, validator)
     return done
+
+
+def architecture(options: argparse.Namespace) -> Architecture:
+    """Look up the network that --model or else --init names."""
+    if options.model:
+        return variant(options.model)
+    if not options.init:
+        raise ValueError('expected --model or --init')
+    return find_model(options.init).architecture
 
 
 def finish(config: TrainConfig, step: int, training: Dataset, validator: Validator) -> None:
@@ -173,9 +200,12 @@ def open_checked(options: argparse.Namespace, split: str) -> Dataset:
 def make_learner(options: argparse.Namespace, config: TrainConfig, training: Dataset,
                  fabric: Fabric) -> Learner:
     """Build the network, from a model's weights where one is named, with its losses."""
-    network = build(variant(options.model), len(training.classes))
+    network = build(architecture(options), len(training.classes))
     if options.init:
-        load_state(network, load_network(find_model(options.init)).state_dict(), options.init)
+        new = start_from(network, find_model(options.init), training.classes)
+        if new and fabric.is_global_zero:
+            starts = 'it starts' if len(new) == 1 else 'they start'
+            print(f'{options.init} does not know {", ".join(new)}: {starts} from nothing')
     weights = balance_weights(training.pixel_counts(), config.class_balance)
     teacher = None
     if options.teacher:
@@ -185,13 +215,24 @@ def make_learner(options: argparse.Namespace, config: TrainConfig, training: Dat
     return Learner(place(network, fabric), config, len(training.classes), weights, teacher)
 
 
+def label_size(dataset: Dataset) -> tuple[int, int]:
+    """Return the height and width of the first label."""
+    height, width = dataset.label(*dataset.labelled()[0]).shape
+    return height, width
+
+
 def new_card(options: argparse.Namespace, config: TrainConfig, dataset: Dataset) -> ModelCard:
     """Describe the model that the run makes."""
-    height, width = dataset.label(*dataset.labelled()[0]).shape
+    source, licences = 'trained from scratch', [LICENCES.get(options.dataset, '')]
+    if options.init:
+        start = find_model(options.init)
+        source = f'started from {start.name} ({start.source or "source unknown"}), trained'
+        licences.insert(0, start.licence)
     return ModelCard(
-        options.out.name, variant(options.model), dataset.classes, aligned_size((height, width)),
-        source=f'trained from scratch on {dataset.name} train',
-        licence=LICENCES.get(options.dataset, ''),
+        options.out.name, architecture(options), dataset.classes,
+        aligned_size(options.input_size or label_size(dataset)),
+        source=f'{source} on {dataset.name} train',
+        licence=' '.join(dict.fromkeys(filter(None, licences))),
         training={'command': options.command, 'config': plain(config)})
 
 

@@ -3,6 +3,7 @@ import os
 from pathlib import Path
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,14 +15,12 @@ import torch
 import yaml
 
 from learn.synthetic import write_folder
-from tdnet_ros.learn.config import load_config
+from tdnet_ros.learn.config import RECIPES, load_config
 from tdnet_ros.learn.evaluate import main as evaluate
 from tdnet_ros.learn.loading import check_batches
-from tdnet_ros.learn.train import DEFAULT_CONFIG
 from tdnet_ros.learn.train import main as train
 from tdnet_ros.learn.trainer import Trainer
-
-RECIPES = DEFAULT_CONFIG.parent
+from tdnet_ros.nets.card import find_model
 
 EXACT = {'scale': [1, 1], 'rotation_deg': 0, 'flip': False, 'brightness': 0.05, 'contrast': 0.05,
          'saturation': 0, 'tint': 0}
@@ -205,9 +204,11 @@ def test_a_bad_configuration_is_one_clear_line(data, tmp_path, capsys, change, m
     (['--set', 'loss.speed=1'], "setting 'loss.speed': there is no such setting"),
     (['--set', 'seed'], '--set seed: expected NAME=VALUE'),
     (['--set', 'seed=['], 'the value is no YAML'),
+    (['--config', 'nothing'], 'config nothing: no such file, nor one of ablation, '),
+    (['--input-size', '0', '5'], '--input-size 0 5: expected a height and a width'),
     (['--until', 'never'], "stage 'never', expected one of one"),
     (['--model', 'td5'], "model 'td5'"),
-    (['--init', 'td4-tiny'], 'weights td4-tiny do not fit the network'),
+    (['--init', 'td4-tiny'], 'model td4-tiny has no weights to start from'),
     pytest.param(['--accelerator', 'cuda'], "device 'cuda': CUDA is not available",
                  marks=pytest.mark.skipif(torch.cuda.is_available(), reason='there is CUDA')),
 ])
@@ -219,6 +220,33 @@ def test_a_bad_request_is_one_clear_line(data, tmp_path, capsys, more, message):
     assert error.startswith('tdnet_train: ')
     assert len(error.splitlines()) == 1
     assert not (tmp_path / 'run/last.pt').exists()
+
+
+def test_a_run_starts_from_another_of_other_classes(data, tmp_path, capsys):
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 1}], calibrate=False)
+    assert train(command(data, config, tmp_path / 'base', '--set', 'stages.0.solo=true')) == 0
+    own = shutil.copytree(data, tmp_path / 'own')
+    classes = own / 'classes.yaml'
+    classes.write_text(classes.read_text().replace('square', 'robot'))
+    capsys.readouterr()
+    assert train(['--dataset', 'folder', '--root', str(own), '--accelerator', 'cpu',
+                  '--config', str(config), '--init', str(tmp_path / 'base/best.yaml'),
+                  '--input-size', '97', '193', '--out', str(tmp_path / 'mine')]) == 0
+    assert 'base/best.yaml does not know robot: it starts from nothing' in capsys.readouterr().out
+    base, mine = (find_model(tmp_path / run / 'best.yaml') for run in ('base', 'mine'))
+    assert mine.architecture == base.architecture
+    assert mine.classes.names == ('sky', 'ground', 'robot')
+    assert mine.input_size == (97, 193)
+    assert mine.source.startswith('started from base (trained from scratch on ')
+    low, high = mine.training['config']['augmentation']['scale']
+    assert low == high == pytest.approx((97 * 193 / (65 * 97)) ** 0.5)
+
+
+def test_terms_of_the_first_model_stay(data, tmp_path):
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 1}], calibrate=False)
+    assert train(command(data, config, tmp_path / 'run', '--model', 'td2-bise18-half', '--init',
+                         'street-small')) == 0
+    assert 'research use' in find_model(tmp_path / 'run/best.yaml').licence
 
 
 def test_a_bad_frame_of_a_video_is_one_clear_line(tmp_path, capsys):

@@ -1,0 +1,105 @@
+"""A network that starts from another computes what that one does."""
+from dataclasses import replace
+
+import pytest
+import torch
+
+from tdnet_ros.learn.start import start_from
+from tdnet_ros.nets.card import ModelCard, find_model, load_card, save_card
+from tdnet_ros.nets.checkpoint import load_network, save_weights
+from tdnet_ros.nets.classes import ClassSet
+from tdnet_ros.nets.zoo import build, variant
+
+SMALL = replace(variant('td2-bise18-half'), width=0.125, key_channels=8)
+THREE = ClassSet('three', ('road', 'tree', 'car'), ((1, 2, 3), (4, 5, 6), (7, 8, 9)))
+
+
+def trained_card(folder, architecture, classes=THREE) -> ModelCard:
+    """Make up weights that leave no part without effect."""
+    network = build(architecture, len(classes))
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        for value in network.state_dict().values():
+            if value.is_floating_point() and value.dim() == 1:
+                value.uniform_(0.5, 1.5)
+    save_weights(network, folder / 'w.safetensors')
+    save_card(ModelCard('small', architecture, classes, (65, 97),
+                        weights=folder / 'w.safetensors'), folder / 'w.yaml')
+    return load_card(folder / 'w.yaml')
+
+
+def stream(network, frames):
+    memory, outputs = [], []
+    paths = network.architecture.paths
+    with torch.inference_mode():
+        for number, frame in enumerate(frames):
+            logits, features = network(frame, number % paths, memory)
+            memory = [*memory, features][1 - paths:]
+            outputs.append(logits)
+    return outputs
+
+
+@pytest.fixture
+def frames():
+    return torch.randn((6, 1, 3, 65, 97), generator=torch.Generator().manual_seed(2))
+
+
+@pytest.mark.parametrize('changes', [
+    {}, {'width': 0.25}, {'width': 0.375, 'key_channels': 16}, {'paths': 4},
+    {'shared_stages': 0, 'shared_head': False},
+    {'width': 0.25, 'paths': 4, 'key_channels': 32, 'shared_stages': 1, 'shared_head': False}])
+def test_a_grown_network_streams_as_the_small_one_did(tmp_path, frames, changes):
+    card = trained_card(tmp_path, SMALL)
+    grown = build(replace(SMALL, **changes), len(THREE))
+    assert start_from(grown, card, THREE) == []
+    full = grown.architecture.paths - 1  # before, nothing is carried
+    expected = stream(load_network(card), frames)[full:]
+    for ours, theirs in zip(stream(grown, frames)[full:], expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4 * theirs.abs().max())
+
+
+def test_copies_of_a_channel_learn_different_things(tmp_path, frames):
+    grown = build(replace(SMALL, width=0.25), len(THREE))
+    start_from(grown, trained_card(tmp_path, SMALL), THREE)
+    stem = grown.trunk.stages[0].conv.weight
+    assert torch.equal(stem[0::2], stem[1::2])
+    grown(frames[0], 0, [])[0].square().mean().backward()
+    assert not torch.allclose(stem.grad[0::2], stem.grad[1::2], rtol=0.1)
+
+
+def test_classes_start_as_those_of_the_same_name(tmp_path, frames):
+    card = trained_card(tmp_path, SMALL)
+    other = ClassSet('other', ('car', 'robot', 'road'), ((0, 0, 0),) * 3)
+    network = build(SMALL, 3)
+    assert start_from(network, card, other) == ['robot']
+    ours, theirs = stream(network, frames)[0], stream(load_network(card), frames)[0]
+    torch.testing.assert_close(ours[:, [0, 2]], theirs[:, [2, 0]])
+    assert not torch.allclose(ours[:, 1], theirs[:, 1])
+
+
+def test_the_shipped_model_starts_a_larger_one(frames):
+    card = find_model('street-small')
+    grown = build(variant('td4-bise18'), len(card.classes))
+    assert start_from(grown, card, card.classes) == []
+    ours, theirs = stream(grown, frames)[3:], stream(load_network(card), frames)[3:]
+    for one, other in zip(ours, theirs, strict=True):
+        assert (one.argmax(1) == other.argmax(1)).float().mean() > 0.99
+
+
+@pytest.mark.parametrize(('changes', 'message'), [
+    ({'depth': 34, 'groups': 2}, 'has depth 18, groups 1, expected depth 34, groups 2'),
+    ({'paths': 1}, 'has paths 2, expected paths 1'),
+    ({'width': 0.1875}, 'no whole multiple of'),
+])
+def test_what_does_not_fit_is_one_clear_error(tmp_path, changes, message):
+    with pytest.raises(ValueError, match=message):
+        start_from(build(replace(SMALL, **changes), 3), trained_card(tmp_path, SMALL), THREE)
+
+
+def test_a_card_without_weights_or_of_other_colours_starts_nothing(tmp_path):
+    network = build(SMALL, 3)
+    card = trained_card(tmp_path, SMALL)
+    with pytest.raises(ValueError, match='has no weights to start from'):
+        start_from(network, replace(card, weights=None), THREE)
+    with pytest.raises(ValueError, match='another normalisation'):
+        start_from(network, replace(card, mean=(0.0, 0.0, 0.0)), THREE)
