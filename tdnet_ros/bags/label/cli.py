@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 import signal
@@ -10,7 +10,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
-from tdnet_ros.bags.errors import BagError
+from tdnet_ros.bags.errors import STOPPED, BagError
 from tdnet_ros.bags.label.options import LabelOptions
 from tdnet_ros.bags.options import positive
 from tdnet_ros.bags.review import write_and_tell
@@ -73,30 +73,38 @@ def add_label_options(parser: argparse.ArgumentParser) -> None:
 
 def run_label(options: argparse.Namespace) -> int:
     """Label the bags; 1 if anything went wrong with any of them."""
-    from tdnet_ros.bags.label.chunk import Labeller
     from tdnet_ros.bags.label.location import check_inputs
-    from tdnet_ros.bags.label.remote import label_location
     check_inputs(options.bags, options.out)
     settings = _label_options(options)
-    if options.ray is not None:
-        from tdnet_ros.bags.label.cluster import Cluster, label_on_cluster
-        try:
-            return _told(label_on_cluster(options.bags, options.out, settings, Cluster(
-                options.ray or None, options.workers)), options)
-        except KeyboardInterrupt:
-            raise BagError('stopped; the same command goes on') from None
+    status, done = (_label_here if options.ray is None else _label_on_ray)(options, settings)
+    return status | _reported(done, options)
+
+
+def _label_on_ray(options: argparse.Namespace, settings: LabelOptions) -> tuple[int, list[Path]]:
+    from tdnet_ros.bags.label.cluster import Cluster, label_on_cluster
+    try:
+        return _told(label_on_cluster(options.bags, options.out, settings, Cluster(
+            options.ray or None, options.workers)))
+    except KeyboardInterrupt:
+        raise BagError(STOPPED) from None
+
+
+def _label_here(options: argparse.Namespace, settings: LabelOptions) -> tuple[int, list[Path]]:
+    from tdnet_ros.bags.label.chunk import Labeller
+    from tdnet_ros.bags.label.remote import label_location
+    from tdnet_ros.bags.label.run import Outcome
     try:
         labeller = Labeller(settings)
     except (ValueError, OSError) as error:
         raise BagError(str(error)) from error
     with labeller, _stop_on_signals() as stop:
-        return _told((label_location(bag, options.out, labeller, stop) for bag in options.bags
-                      if not stop.is_set()), options)
+        return _told(Outcome(bag, options.out, error=f'{bag}: {STOPPED}') if stop.is_set()
+                     else label_location(bag, options.out, labeller, stop)
+                     for bag in options.bags)
 
 
-def _told(outcomes: Iterable[Outcome], options: argparse.Namespace) -> int:
-    """Print what became of each bag and report on those that are done; 1 if anything failed."""
-    from tdnet_ros.bags.label.location import is_url
+def _told(outcomes: Iterable[Outcome]) -> tuple[int, list[Path]]:
+    """Print what became of each bag; 1 if anything failed, and what is done."""
     status = count = frames = 0
     done = []
     for outcome in outcomes:
@@ -111,9 +119,20 @@ def _told(outcomes: Iterable[Outcome], options: argparse.Namespace) -> int:
             done.append(Path(outcome.output))
     if count > 1:
         print(f'{len(done)} of {count} bags are labelled, {frames} frames in all')
-    if done and not options.no_report and not is_url(options.out):
-        status |= write_and_tell(done, Path(options.out) / 'report.html')
-    return status
+    return status, done
+
+
+def _reported(done: Sequence[Path], options: argparse.Namespace) -> int:
+    """Report on the bags that are done, if that is wanted; 1 if anything failed."""
+    from tdnet_ros.bags.label.location import is_url
+    if not done or options.no_report or is_url(options.out):
+        return 0
+    page = Path(options.out) / 'report.html'
+    try:
+        return write_and_tell(done, page)
+    except KeyboardInterrupt:
+        raise BagError(f'stopped before {page} was written: `tdnet_bag report {options.out}` '
+                       'writes it') from None
 
 
 def _label_options(options: argparse.Namespace) -> LabelOptions:

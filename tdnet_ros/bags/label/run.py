@@ -8,7 +8,7 @@ from pathlib import Path
 import threading
 import time
 
-from tdnet_ros.bags.errors import BagError
+from tdnet_ros.bags.errors import STOPPED, BagError
 from tdnet_ros.bags.label.bag_job import BagJob, prepare
 from tdnet_ros.bags.label.chunk import Labeller
 from tdnet_ros.bags.label.job import ChunkResult, Place
@@ -103,7 +103,7 @@ class BagRun:
         bag = self.job.bag
         if self.next is not None:
             return Outcome(bag, self.output.part, self.record,
-                           error=f'{bag}: stopped; the same command goes on')
+                           error=f'{bag}: {STOPPED}')
         if not any(topic.frames or topic.failed for topic in self.record.topics.values()):
             raise BagError(f'{bag}: there is no image between --start and --duration')
         self.output.finish()
