@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection, Iterator
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
 import time
 from typing import Any, NamedTuple
@@ -114,7 +114,6 @@ class FrameReader:
 
     def _decode(self, item: Item, camera: int, depth: bytes | None) -> None:
         item.camera, item.depth = camera, depth
-        item.cost += self._bytes[camera] + len(depth or b'')
         compressed = self._span.cameras[camera].compressed
 
         def work() -> Decoded:
@@ -124,6 +123,9 @@ class FrameReader:
             return result
 
         item.image = self._pool.submit(work)
+        if not self._bytes[camera]:  # what an image costs is not known before one is decoded
+            wait([item.image])
+        item.cost += self._bytes[camera] + len(depth or b'')
 
     def _messages(self) -> Iterator[Message]:
         span = self._span
