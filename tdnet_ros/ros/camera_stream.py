@@ -20,7 +20,7 @@ from tdnet_ros.ros.errors import ErrorLog, Pace, one_line, printable
 from tdnet_ros.ros.graph import COMPRESSED
 from tdnet_ros.ros.meter import LATENCY, StreamMeter
 from tdnet_ros.ros.parameters import IMAGE_TYPES, NodeParameters
-from tdnet_ros.ros.points import SOURCES, PointPainter
+from tdnet_ros.ros.points import SOURCES, Match, PointPainter
 from tdnet_ros.ros.stamps import is_comparable, stamp_ns
 from tdnet_ros.ros.subscribing import subscribe
 from tdnet_ros.stream import Frame, FrameMemory, Segmentation, VideoSegmenter
@@ -39,10 +39,11 @@ class Arrival(NamedTuple):
 
 
 class Job(NamedTuple):
-    """An image that is to be labelled, and when it was taken up and decoded."""
+    """An image that is to be labelled, when it was taken up and decoded, and its depth."""
 
     arrival: Arrival
     frame: Frame
+    match: Match | None
     taken_s: float
     decoded_s: float
 
@@ -160,7 +161,9 @@ class CameraStream:
         self.memory.max_gap_s = parameters.max_gap_s
         self.memory.scene_cut = parameters.scene_cut
         self._last_stamp_ns = frame.stamp_ns
-        return Job(arrival, frame, taken_s, time.perf_counter())
+        match = (self.points.expect(arrival.msg.header)
+                 if self.points is not None and self.points.wanted else None)
+        return Job(arrival, frame, match, taken_s, time.perf_counter())
 
     def finish(self, job: Job, outcome: Segmentation | Exception) -> None:
         """Publish what became of an image, or report why nothing did; the next is tried afresh.
@@ -233,8 +236,8 @@ class CameraStream:
         elif is_comparable(arrival.age_s):
             times_ms['transport'] = arrival.age_s * 1e3
             times_ms[LATENCY] = self.latency_ms = self._age_s(arrival.msg) * 1e3
-        if self.points is not None and self.points.wanted and result.confidence is not None:
-            self.points.add(Labelled(header, rgb, labels, result.confidence))
+        if self.points is not None and job.match is not None and result.confidence is not None:
+            self.points.add(job.match, Labelled(header, rgb, labels, result.confidence))
         if self.outputs.wants_pictures:
             self.outputs.publish_pictures(rgb, labels, header, parameters)
             times_ms['pictures'] = (time.perf_counter() - published) * 1e3

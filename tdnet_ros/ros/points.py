@@ -28,6 +28,8 @@ from tdnet_ros.ros.stamps import stamp_ns
 
 DEPTH_QOS = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
 KEPT = 16
+IN_WORK = 2
+'''Images of a camera that are labelled at a time: on CUDA the next goes up before one is down.'''
 MISSING = 60
 '''Images in a row without depth from which on it is missing, not rare.'''
 
@@ -98,10 +100,28 @@ SOURCES: dict[str, Callable[[Node, str], PointSource]] = {
 '''By the values of the parameter `points_source`.'''
 
 
+class Match:
+    """The stamp of an image, and the message of a source that is nearest to it so far."""
+
+    def __init__(self, stamp: int) -> None:
+        self.stamp = stamp
+        self.offset_ns: int | None = None
+        self.msg: Any = None
+        '''None unless it is near enough.'''
+
+    def see(self, msg: Any) -> None:
+        """Take a message if it is nearer."""
+        offset_ns = stamp_ns(msg.header) - self.stamp
+        if self.offset_ns is None or abs(offset_ns) < abs(self.offset_ns):
+            self.offset_ns = offset_ns
+            self.msg = msg if abs(offset_ns) <= SLOP_NS else None
+
+
 class PointPainter:
     """Keeps the last messages of a source and the last labels until their stamps meet.
 
-    `problem` says why there are no points, in words.
+    What belongs to an image is put aside when the image is taken up: while it is labelled more
+    messages may come than are kept. `problem` says why there are no points, in words.
     """
 
     def __init__(self, node: Node, source: PointSource, publisher: Publisher) -> None:
@@ -111,7 +131,8 @@ class PointPainter:
         self._subscriptions: list[Any] = []
         self._lock = threading.Lock()
         self._arrived: deque[Any] = deque(maxlen=KEPT)
-        self._waiting: deque[Labelled] = deque(maxlen=KEPT)
+        self._taken: deque[Match] = deque(maxlen=IN_WORK)
+        self._waiting: deque[tuple[Match, Labelled]] = deque(maxlen=KEPT)
         self._unmatched = 0
         self.problem = ''
 
@@ -119,8 +140,7 @@ class PointPainter:
         """Subscribe; `wake` is called when a message of the source came."""
         def on_message(msg: Any) -> None:
             if self.wanted:
-                with self._lock:
-                    self._arrived.append(msg)
+                self._keep(msg)
                 wake()
 
         self._subscriptions = [*self._source.open(self._node), self._node.create_subscription(
@@ -133,7 +153,8 @@ class PointPainter:
         self._subscriptions = []
         with self._lock:
             self._arrived.clear()
-        self._waiting.clear()
+            self._taken.clear()
+            self._waiting.clear()
         self._unmatched = 0
 
     @property
@@ -141,39 +162,51 @@ class PointPainter:
         """Whether somebody takes the points."""
         return bool(self._publisher.get_subscription_count())
 
-    def add(self, seen: Labelled) -> None:
+    def expect(self, header: Header) -> Match:
+        """Put aside what belongs to an image that is taken up, now or when it comes."""
+        match = Match(stamp_ns(header))
+        with self._lock:
+            for msg in reversed(self._arrived):  # of those without a stamp the newest
+                match.see(msg)
+            while match.msg is not None and self._arrived[0] is not match.msg:
+                self._arrived.popleft()  # clouds are large
+            self._taken.append(match)
+        return match
+
+    def add(self, match: Match, seen: Labelled) -> None:
         """Labels that points are to be made of (in the worker's thread, as the next)."""
-        self._waiting.append(seen)
+        with self._lock:
+            self._waiting.append((match, seen))
         self._unmatched += 1
 
     def publish_due(self) -> None:
         """Publish points of all labels whose depth or cloud has come; forget the others' past."""
-        waiting = []
-        for seen in self._waiting.copy():
-            msg = self._match(stamp_ns(seen.header))
-            if msg is None:
-                waiting.append(seen)
-            else:
-                self._unmatched = 0
-                self._publish(seen, msg)
         with self._lock:
+            pairs = list(self._waiting)
+            due = [pair for pair in pairs if pair[0].msg is not None]
             newest = stamp_ns(self._arrived[-1].header) if self._arrived else 0
-        self._waiting = deque(
-            (seen for seen in waiting if stamp_ns(seen.header) + SLOP_NS >= newest), KEPT)
-        if self._unmatched >= MISSING:
-            self.problem = (f'no {self._source.name} on {self._source.topic} within '
-                            f'{SLOP_NS / 1e6:.0f} ms of an image')
+            self._waiting = deque(
+                (pair for pair in pairs
+                 if pair[0].msg is None and pair[0].stamp + SLOP_NS >= newest), KEPT)
+        for match, seen in due:
+            self._unmatched = 0
+            self._publish(seen, match.msg)
+        if self._unmatched >= MISSING and pairs:
+            self.problem = self._missing(pairs[-1][0])
 
-    def _match(self, stamp: int) -> Any:
-        """The message nearest to a stamp, or None; clouds are large, so older ones are dropped."""
+    def _keep(self, msg: Any) -> None:
         with self._lock:
-            nearest = min(self._arrived, default=None,
-                          key=lambda msg: abs(stamp_ns(msg.header) - stamp))
-            if nearest is None or abs(stamp_ns(nearest.header) - stamp) > SLOP_NS:
-                return None
-            while self._arrived[0] is not nearest:
-                self._arrived.popleft()
-            return nearest
+            self._arrived.append(msg)
+            for match in (*self._taken, *(match for match, _ in self._waiting)):
+                match.see(msg)
+
+    def _missing(self, match: Match) -> str:
+        """Why no message meets an image, which may be that one of both comes much later."""
+        nearest = 'none came' if match.offset_ns is None else (
+            f'of the last {KEPT} the nearest is {abs(match.offset_ns) / 1e6:.0f} ms '
+            f'{"newer" if match.offset_ns > 0 else "older"}')
+        return (f'no {self._source.name} on {self._source.topic} within {SLOP_NS / 1e6:.0f} ms '
+                f'of an image: {nearest}')
 
     def _publish(self, seen: Labelled, msg: Any) -> None:
         try:

@@ -204,6 +204,43 @@ def test_points_go_on_when_a_bag_starts_over(node: NodeProcess, peer: Peer) -> N
     wait_for(lambda: len(layer.clouds) >= first + 5, 'points of the second time', 2.0)
 
 
+SLOW = '''
+import sys, time
+from tdnet_ros.stream.engines.torch_engine import TorchEngine
+run = TorchEngine.run
+def slow(self, *inputs):
+    time.sleep(1.5)
+    return run(self, *inputs)
+TorchEngine.run = slow
+from tdnet_ros.ros.program import main
+sys.exit(main())
+'''
+
+
+def test_a_slow_network_makes_points_of_fast_depth(
+        start: Callable[..., NodeProcess], peer: Peer) -> None:
+    """While an image is labelled more depth images come than the node keeps."""
+    process = start('-p', 'model:=td2-tiny', '-p', 'points:=true', '-r', '__ns:=/slow',
+                    program=SLOW)
+    process.wait_for_log('active: labels /slow/image')
+    clouds = peer.collect(PointCloud2, '/slow/tdnet/points', SENSOR)
+    image, depth = (peer.sender(topic=f'/slow/{name}') for name in ('image', 'depth'))
+    peer.sender(CameraInfo, '/slow/camera_info').publish(CALIBRATION)
+    stamps = []
+
+    def send() -> None:
+        stamps.append(peer.now_ns())
+        image.publish(image_message(moving_square(1)[0], stamps[-1]))
+        for number in range(60):
+            depth.publish(depth_message(stamps[-1] + number * 33_000_000))
+            time.sleep(0.02)
+        time.sleep(2.0)
+
+    wait_for(lambda: send() or clouds, 'cloud')
+    assert stamp_of(clouds[0]) in stamps
+    assert process.end() == 0
+
+
 def cloud_message(stamp_ns: int, xyz: np.ndarray) -> PointCloud2:
     height, width = xyz.shape[:2]
     msg = PointCloud2(height=height, width=width, point_step=12, row_step=12 * width, fields=[

@@ -1,0 +1,135 @@
+"""Labels meet their depth, whichever comes first and whatever comes in between."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from rclpy.time import Time
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+from tdnet_ros.ros.cloud import Labelled
+from tdnet_ros.ros.points import IN_WORK, KEPT, MISSING, Match, PointPainter
+
+START, PERIOD = 10**9, 33_000_000
+PIXELS = np.zeros((2, 2), np.uint8)
+
+
+class Source:
+    """Depth that is given by hand; its clouds are pairs of stamps."""
+
+    kind, name, topic = Image, 'depth image', '/depth'
+    send: Callable[[Any], None]
+
+    def open(self, node: Any) -> list[Any]:
+        return []
+
+    def paint(self, msg: Any, seen: Labelled) -> Any:
+        return nanoseconds(seen.header), nanoseconds(msg.header)
+
+    def create_subscription(self, kind: Any, topic: str, callback: Any, **qos: Any) -> None:
+        self.send = lambda stamp: callback(SimpleNamespace(header=header(stamp)))
+
+
+def header(stamp: int) -> Header:
+    return Header(stamp=Time(nanoseconds=stamp).to_msg())
+
+
+def nanoseconds(header: Header) -> int:
+    return Time.from_msg(header.stamp).nanoseconds
+
+
+@pytest.fixture
+def source() -> Source:
+    return Source()
+
+
+@pytest.fixture
+def clouds() -> list[Any]:
+    return []
+
+
+@pytest.fixture
+def painter(source: Source, clouds: list[Any]) -> PointPainter:
+    publisher: Any = SimpleNamespace(publish=clouds.append, get_subscription_count=lambda: 1)
+    node: Any = source
+    painter = PointPainter(node, source, publisher)
+    painter.open(lambda: None)
+    return painter
+
+
+def label(painter: PointPainter, match: Match) -> None:
+    painter.add(match, Labelled(header(match.stamp), PIXELS, PIXELS, PIXELS))
+    painter.publish_due()
+
+
+@pytest.mark.parametrize('lead', [0, 1], ids=['depth after the image', 'depth before the image'])
+def test_any_number_may_come_while_an_image_is_labelled(
+        painter: PointPainter, source: Source, clouds: list[Any], lead: int) -> None:
+    for number in range(lead):
+        source.send(START + number * PERIOD)
+    match = painter.expect(header(START))
+    for number in range(lead, 5 * KEPT):
+        source.send(START + number * PERIOD)
+    assert not clouds
+    label(painter, match)
+    assert clouds == [(START, START)]
+
+
+def test_the_next_image_is_taken_up_before_one_is_labelled(
+        painter: PointPainter, source: Source, clouds: list[Any]) -> None:
+    stamps = [START + number * 10 * KEPT * PERIOD for number in range(4)]
+    matches = []
+    for stamp in stamps:
+        matches.append(painter.expect(header(stamp)))
+        for number in range(5 * KEPT):
+            source.send(stamp + number * PERIOD)
+        if len(matches) == IN_WORK:
+            label(painter, matches.pop(0))
+    label(painter, *matches)
+    assert clouds == [(stamp, stamp) for stamp in stamps]
+
+
+def test_depth_may_come_after_the_labels(
+        painter: PointPainter, source: Source, clouds: list[Any]) -> None:
+    source.send(START - PERIOD)
+    label(painter, painter.expect(header(START)))
+    assert not clouds
+    source.send(START + 5_000_000)
+    painter.publish_due()
+    painter.publish_due()
+    assert clouds == [(START, START + 5_000_000)]
+
+
+def test_the_nearest_counts(painter: PointPainter, source: Source, clouds: list[Any]) -> None:
+    for offset in (-15, -4, 12):
+        source.send(START + offset * 1_000_000)
+    match = painter.expect(header(START))
+    for offset in (3, 14):
+        source.send(START + offset * 1_000_000)
+    label(painter, match)
+    assert clouds == [(START, START + 3_000_000)]
+
+
+def test_images_that_fail_hold_few_messages(painter: PointPainter, source: Source) -> None:
+    for number in range(100):
+        source.send(START + number * PERIOD)
+        painter.expect(header(START + number * PERIOD))
+    assert len(painter._taken) == IN_WORK
+
+
+@pytest.mark.parametrize(('offset_ms', 'words'), [
+    (None, 'none came'), (-650, 'of the last 16 the nearest is 650 ms older'),
+    (25, 'of the last 16 the nearest is 25 ms newer')])
+def test_it_says_how_far_the_nearest_is(painter: PointPainter, source: Source, clouds: list[Any],
+                                        offset_ms: int | None, words: str) -> None:
+    for number in range(MISSING):
+        stamp = START + number * 100_000_000
+        if offset_ms is not None:
+            source.send(stamp + offset_ms * 1_000_000)
+        label(painter, painter.expect(header(stamp)))
+    assert painter.problem == f'no depth image on /depth within 20 ms of an image: {words}'
+    assert not clouds
