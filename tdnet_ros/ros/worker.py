@@ -61,6 +61,7 @@ class Worker:
                 while self._serve_next() and not self._stopping:
                     pass
                 self._land()
+                self._publish_points()
             except Exception as error:
                 self._errors.report(f'labelling failed: {one_line(error)}')
                 self._wake.set()
@@ -71,8 +72,7 @@ class Worker:
         if due:
             together = [stream for stream in due if stream.memory.turn == due[0].memory.turn]
             self._launch(together[:self._segmenter.batch])
-        for stream in self._streams:
-            stream.publish_points()
+            self._publish_points()
         return bool(due)
 
     def _launch(self, streams: Sequence[CameraStream]) -> None:
@@ -99,3 +99,7 @@ class Worker:
                 self._guard.failed(outcome)
             elif self._adaptation is not None:
                 self._adaptation.observe(stream.latency_ms, stream.latency_budget_ms)
+
+    def _publish_points(self) -> None:
+        for stream in self._streams:
+            stream.publish_points()

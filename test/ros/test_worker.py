@@ -121,6 +121,22 @@ def test_what_the_next_image_waits_for(asynchronous: bool, expected: list[str],
     assert events == expected
 
 
+@pytest.mark.parametrize('asynchronous', [False, True])
+def test_points_follow_the_last_image_before_another_comes(
+        asynchronous: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(VideoSegmenter, 'is_asynchronous', asynchronous)
+    segmenter = VideoSegmenter.load('td2-tiny', 'cpu', (48, 64))
+    streams: Any = [Stream(segmenter, 1)]
+    followed = threading.Event()
+    streams[0].publish_points = lambda: streams[0].outcomes and followed.set()
+    worker = Worker(segmenter, streams, MemoryGuard(segmenter, get_logger('test')), None, NODE)
+    worker.wake()
+    try:
+        assert followed.wait(10)
+    finally:
+        worker.stop()
+
+
 def test_it_goes_on_after_an_error() -> None:
     segmenter = VideoSegmenter.load('td2-tiny', 'cpu', (48, 64))
     broken, good = Stream(segmenter, 1), Stream(segmenter, 1)
