@@ -2,6 +2,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
 
 UNLABELED = 255
 '''Pixel value of 'no class' in label images and ground truth (vision_msgs, Cityscapes).'''
@@ -32,6 +35,23 @@ class ClassSet:
 
     def __len__(self) -> int:
         return len(self.names)
+
+
+def read_classes(path: Path, name: str = '') -> ClassSet:
+    """
+    Read a YAML mapping of class names to [red, green, blue], in the order of the ids.
+
+    The set is named after the file unless a name is given. ValueError names the file.
+    """
+    if not path.is_file():
+        raise ValueError(f'there is no {path}: expected a mapping of class names to RGB colours')
+    try:
+        table = yaml.safe_load(path.read_text())
+        return ClassSet(name or path.stem, tuple(map(str, table)),
+                        tuple((int(r), int(g), int(b)) for r, g, b in table.values()))
+    except (AttributeError, TypeError, ValueError, yaml.YAMLError) as error:
+        raise ValueError(f'{path}: expected a mapping of class names to RGB colours, as '
+                         f"'road: [128, 64, 128]' ({' '.join(str(error).split())})") from error
 
 
 def _class_set(name: str, table: dict[str, Color]) -> ClassSet:

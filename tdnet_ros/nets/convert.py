@@ -7,11 +7,10 @@ from pathlib import Path
 import sys
 
 import torch
-import yaml
 
 from tdnet_ros.nets.card import save_card, untrained_card
 from tdnet_ros.nets.checkpoint import load_state, read_official, rename_official, save_weights
-from tdnet_ros.nets.classes import CLASS_SETS, ClassSet
+from tdnet_ros.nets.classes import CLASS_SETS, ClassSet, read_classes
 from tdnet_ros.nets.writing import naming, replacing
 from tdnet_ros.nets.zoo import VARIANTS, build, variant
 
@@ -42,9 +41,11 @@ def convert(checkpoint: Path, model: str, classes: str, out: Path,
     """Convert one checkpoint; return the path of the card written beside `out`."""
     if out.suffix != '.safetensors':
         raise ValueError(f'--out {out}: expected a name that ends in .safetensors')
-    if out.exists():
-        raise ValueError(f'--out {out}: exists already')
-    architecture, class_set = variant(model), read_classes(classes)
+    path = out.with_suffix('.yaml')
+    for file in (out, path):
+        if file.exists():
+            raise ValueError(f'--out {out}: {file} exists already')
+    architecture, class_set = variant(model), find_classes(classes)
     network = build(architecture, len(class_set))
     state = rename_official(read_official(checkpoint), architecture.paths)
     load_state(network, state, str(checkpoint))
@@ -54,29 +55,18 @@ def convert(checkpoint: Path, model: str, classes: str, out: Path,
         save_weights(network, part, dtype)
     card = replace(untrained_card(model, class_set), name=out.stem, weights=out,
                    source=source or f'converted from {checkpoint.name}', licence=licence)
-    path = out.with_suffix('.yaml')
     with replacing(path) as part:
         save_card(card, part)
     return path
 
 
-def read_classes(text: str) -> ClassSet:
+def find_classes(text: str) -> ClassSet:
     """Look up a named class set, or read one from a YAML file."""
     if text in CLASS_SETS:
         return CLASS_SETS[text]
-    path = Path(text)
-    if not path.is_file():
+    if not Path(text).is_file():
         raise ValueError(f"classes '{text}': expected {', '.join(CLASS_SETS)} or a YAML file")
-    try:
-        table = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        reason = ' '.join(str(error).split())
-        raise ValueError(f'classes {path}: no YAML ({reason})') from error
-    if not isinstance(table, dict) or not all(
-            isinstance(color, list) and len(color) == 3 for color in table.values()):
-        raise ValueError(f'classes {path}: expected a mapping from name to [red, green, blue]')
-    palette = tuple((int(red), int(green), int(blue)) for red, green, blue in table.values())
-    return ClassSet(path.stem, tuple(map(str, table)), palette)
+    return read_classes(Path(text))
 
 
 def _parser() -> argparse.ArgumentParser:
