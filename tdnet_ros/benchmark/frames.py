@@ -6,18 +6,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from tdnet_ros.nets.images import IMAGE_SUFFIXES
 from tdnet_ros.stream import Frame
 from tdnet_ros.stream.frame import Image
 
-SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp')
 STEP_NS = 50_000_000
 
 
 def read_images(folder: Path) -> list[Path]:
     """List the images of a folder in order of name; ValueError if there are none."""
-    paths = sorted(path for path in folder.glob('*') if path.suffix.lower() in SUFFIXES)
+    paths = sorted(path for path in folder.glob('*') if path.suffix.lower() in IMAGE_SUFFIXES)
     if not paths:
-        raise ValueError(f'images {folder}: expected a folder with {", ".join(SUFFIXES)}')
+        raise ValueError(f'images {folder}: expected a folder with {", ".join(IMAGE_SUFFIXES)}')
     return paths
 
 

@@ -5,23 +5,22 @@ from collections.abc import Callable
 from pathlib import Path
 import re
 
-import yaml
-
-from tdnet_ros.learn.datasets import (
-    Dataset,
+from tdnet_ros.learn.datasets import Dataset, pair_frames, split_clips
+from tdnet_ros.learn.reading import (
+    BLACK,
     LabelReader,
+    class_reader,
     colour_reader,
     id_reader,
     list_images,
-    pair_frames,
-    split_clips,
 )
-from tdnet_ros.nets.classes import CAMVID, CITYSCAPES, UNLABELED, ClassSet
+from tdnet_ros.nets.classes import CAMVID, CITYSCAPES, UNLABELED, ClassSet, read_classes
 
 CAMVID_VOID = 11
 CAMVID_STEP = 2
 """Frames of the validation clip are two apart (15 Hz); the 30 of the others is no clip."""
 
+VIDEOS = r'(?P<video>.*?)(?P<number>\d+)'
 STILLS = r'(?!)'
 """As a pattern of video names: matches none."""
 
@@ -43,7 +42,6 @@ CAMVID_COLOURS = {
     'bicyclist': ((0, 128, 192), (192, 0, 192)),
 }
 """Colours of the 32-class labels that make up each of the 11 classes."""
-CAMVID_VOID_COLOUR = (0, 0, 0)
 
 
 def open_dataset(name: str, root: Path, split: str) -> Dataset:
@@ -57,7 +55,7 @@ def open_camvid(root: Path, split: str) -> Dataset:
     """CamVid, 11 classes: ROOT/SPLIT/images and ROOT/SPLIT/labels with ids 0 to 10, 11 = void."""
     ids = {i: i for i in range(len(CAMVID))}
     ids |= {CAMVID_VOID: UNLABELED, UNLABELED: UNLABELED}
-    return _folders(root / split, CAMVID, id_reader(ids), CAMVID_STEP)
+    return _folders(root / split, CAMVID, id_reader(ids), VIDEOS, CAMVID_STEP)
 
 
 def open_full_camvid(root: Path, split: str) -> Dataset:
@@ -69,17 +67,17 @@ def open_full_camvid(root: Path, split: str) -> Dataset:
     colours = {
         colour: number for number, name in enumerate(CAMVID.names)
         for colour in CAMVID_COLOURS[name]}
-    colours[CAMVID_VOID_COLOUR] = UNLABELED
+    colours[BLACK] = UNLABELED
     source = root / '701_StillsRaw_full'
-    images = [path for path in list_images(source) if segnet_split(path.stem) == split]
+    images = {name: path for name, path in list_images(source).items()
+              if segnet_split(path.stem) == split}
     if not images:
         raise ValueError(f"no image in {source} belongs to the split '{split}'; "
                          'expected train, val or test')
-    stems = {path.stem for path in images}
-    labels = {path.stem.removesuffix('_L'): path
-              for path in list_images(root / 'LabeledApproved_full')}
-    labels = {stem: path for stem, path in labels.items() if stem in stems}
-    frames = pair_frames(images, labels, source, r'(?P<video>\w+?)_f?(?P<number>\d+)')
+    labels = {name.removesuffix('_L'): path
+              for name, path in list_images(root / 'LabeledApproved_full').items()}
+    labels = {name: path for name, path in labels.items() if name in images}
+    frames = pair_frames(images, labels, source, r'(?P<video>.+?)_f?(?P<number>\d+)')
     return Dataset('camvid', CAMVID, split_clips(frames, CAMVID_STEP), colour_reader(colours))
 
 
@@ -102,8 +100,8 @@ def open_cityscapes(root: Path, split: str) -> Dataset:
         source = root / 'leftImg8bit' / split
     suffix = '_gtFine_labelIds'
     labels = {
-        path.stem.removesuffix(suffix) + '_leftImg8bit': path
-        for path in list_images(root / 'gtFine' / split) if path.stem.endswith(suffix)}
+        name.removesuffix(suffix) + '_leftImg8bit': path
+        for name, path in list_images(root / 'gtFine' / split).items() if name.endswith(suffix)}
     ids = dict.fromkeys(range(CITYSCAPES_LAST_ID + 1), UNLABELED)
     ids |= {label: number for number, label in enumerate(CITYSCAPES_IDS)}
     pattern = r'(?P<video>.*_)(?P<number>\d+)_leftImg8bit'
@@ -126,36 +124,35 @@ def open_nyuv2(root: Path, split: str) -> Dataset:
     first = 0 if extracted else 1
     ids = {first + number: number for number in range(len(NYU))}
     ids |= {UNLABELED: UNLABELED} | ({} if extracted else {0: UNLABELED})
-    frames = pair_frames(list_images(images), {path.stem: path for path in list_images(labels)},
-                         images, STILLS)
+    frames = pair_frames(list_images(images), list_images(labels), images, STILLS)
     return Dataset(NYU.name, NYU, split_clips(frames, 1), id_reader(ids))
 
 
 def open_folder(root: Path, split: str) -> Dataset:
     """
-    Any data: ROOT/SPLIT/images, ROOT/SPLIT/labels (ids, 255 = void) and ROOT/classes.yaml.
+    Any data: ROOT/SPLIT/images, ROOT/SPLIT/labels and ROOT/classes.yaml.
 
-    The YAML maps names to RGB colours, in the order of the ids. Images named VIDEO_NUMBER.* with
-    numbers that count on are one video; images without a label are its frames in between.
+    The YAML maps names to RGB colours, in the order of the ids; labels hold ids, 255 = void, or
+    are painted in the colours. Images named VIDEO_NUMBER.* with numbers that count on are one
+    video; images without a label are its frames in between.
     """
-    description = root / 'classes.yaml'
-    if not description.is_file():
-        raise ValueError(f'there is no {description}: expected a mapping of class names to RGB')
-    try:
-        content = yaml.safe_load(description.read_text())
-        classes = ClassSet(root.name, tuple(map(str, content)),
-                           tuple((int(r), int(g), int(b)) for r, g, b in content.values()))
-    except (AttributeError, TypeError, ValueError, yaml.YAMLError) as error:
-        raise ValueError(f'{description}: expected a mapping of class names to RGB colours, as '
-                         f"'road: [128, 64, 128]' ({' '.join(str(error).split())})") from error
-    ids = {i: i for i in range(len(classes))} | {UNLABELED: UNLABELED}
-    return _folders(root / split, classes, id_reader(ids), 1)
+    return _own(root, split, VIDEOS)
 
 
-def _folders(root: Path, classes: ClassSet, read_label: LabelReader, step: int) -> Dataset:
-    images = list_images(root / 'images')
-    labels = {path.stem: path for path in list_images(root / 'labels')}
-    frames = pair_frames(images, labels, root / 'images')
+def open_stills(root: Path, split: str) -> Dataset:
+    """Any pictures, laid out as for `folder`, that are no video whatever their numbers."""
+    return _own(root, split, STILLS)
+
+
+def _own(root: Path, split: str, video_names: str) -> Dataset:
+    classes = read_classes(root / 'classes.yaml', root.resolve().name)
+    return _folders(root / split, classes, class_reader(classes), video_names, 1)
+
+
+def _folders(root: Path, classes: ClassSet, read_label: LabelReader, video_names: str,
+             step: int) -> Dataset:
+    source = root / 'images'
+    frames = pair_frames(list_images(source), list_images(root / 'labels'), source, video_names)
     return Dataset(classes.name, classes, split_clips(frames, step), read_label)
 
 
@@ -181,4 +178,5 @@ DATASETS: dict[str, Callable[[Path, str], Dataset]] = {
     'cityscapes': open_cityscapes,
     'nyuv2': open_nyuv2,
     'folder': open_folder,
+    'stills': open_stills,
 }

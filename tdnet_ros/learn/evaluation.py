@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from tdnet_ros.learn.datasets import Dataset, VideoFrame, read_image
+from tdnet_ros.learn.datasets import Dataset, VideoFrame
 from tdnet_ros.learn.labellers import Labeller, optical_flow
 from tdnet_ros.learn.metrics import Confusion, Labels, flip_rate, video_consistency, warp_labels
+from tdnet_ros.learn.reading import read_image
 from tdnet_ros.stream.frame import Frame
 
 FLIP_FRAMES = 20

@@ -20,7 +20,8 @@ from tdnet_ros.learn.augment import (
     warp_image,
     warp_label,
 )
-from tdnet_ros.learn.datasets import Dataset, read_image, size_text
+from tdnet_ros.learn.datasets import Dataset
+from tdnet_ros.learn.reading import read_image, size_text
 from tdnet_ros.nets.classes import UNLABELED
 
 

@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tdnet_ros.learn.datasets import Dataset, VideoFrame, read_image
+from tdnet_ros.learn.datasets import Dataset, VideoFrame
 from tdnet_ros.learn.metrics import Confusion, Labels
+from tdnet_ros.learn.reading import read_image
 from tdnet_ros.nets.attention import PathFeatures
 from tdnet_ros.nets.card import IMAGENET_MEAN, IMAGENET_STD
 from tdnet_ros.nets.pyramid import upsample

@@ -1,12 +1,16 @@
 """Data sets in their layouts, and one clear error for each kind of bad file."""
+from pathlib import Path
+
 import cv2
 import numpy as np
+from PIL import Image
 import pytest
 
 from learn.synthetic import write_folder
 from tdnet_ros.learn.catalogue import CAMVID_COLOURS, open_dataset, segnet_split
-from tdnet_ros.learn.datasets import ranges_text
-from tdnet_ros.nets.classes import CAMVID
+from tdnet_ros.learn.datasets import absent_classes
+from tdnet_ros.learn.reading import ranges_text
+from tdnet_ros.nets.classes import CAMVID, ClassSet
 
 
 def write(path, pixels):
@@ -44,6 +48,91 @@ def test_folder_takes_classes_from_yaml_and_frames_without_labels(tmp_path):
     assert [len(clip) for clip in dataset.clips] == [3, 3]
     assert dataset.labelled() == [(0, 0), (0, 2), (1, 0), (1, 1), (1, 2)]
     assert dataset.pixel_counts().sum() == 5 * 65 * 97
+
+
+def own(root, names, classes='ground: [0, 128, 0]\nsquare: [255, 255, 0]\n', kind='images'):
+    for name in names:
+        write(root / 'val' / kind / f'{name}.png', image())
+    (root / 'classes.yaml').write_text(classes)
+    return root
+
+
+@pytest.mark.parametrize('dataset', ['folder', 'stills', 'nyuv2'])
+def test_equal_names_in_two_folders_are_two_videos_with_their_own_labels(tmp_path, dataset):
+    names = [f'{folder}/000{number}' for folder in ('a', 'b') for number in (1, 2)]
+    root = own(tmp_path, names)
+    for label, name in enumerate(names):
+        write(root / f'val/labels/{name}.png', np.full((4, 6), label % 3 // 2, np.uint8))
+    found = open_dataset(dataset, root, 'val')
+    for clip in found.clips:
+        for frame in clip:
+            assert frame.image.relative_to(root / 'val/images') == frame.label.relative_to(
+                root / 'val/labels')
+    assert [len(clip) for clip in found.clips] == ([2, 2] if dataset == 'folder' else [1] * 4)
+
+
+def test_numbered_stills_are_no_video(tmp_path):
+    root = write_folder(tmp_path / 'data', videos=2, frames=3)
+    assert [len(clip) for clip in open_dataset('folder', root, 'val').clips] == [3, 3]
+    stills = open_dataset('stills', root, 'val')
+    assert [len(clip) for clip in stills.clips] == [1] * 6
+    assert {clip[0].video for clip in stills.clips} == {''}
+
+
+def test_one_name_with_two_suffixes_is_refused(tmp_path):
+    root = own(tmp_path, ['a_1', 'b_1'])
+    write(root / 'val/images/b_1.tif', image())
+    with pytest.raises(ValueError, match=r'images/b_1.png and .*images/b_1.tif have one name'):
+        open_dataset('folder', root, 'val')
+
+
+def test_any_usual_image_format_is_found(tmp_path):
+    names = [f'a_{number}' for number in range(4)]
+    root = own(tmp_path, names, kind='labels')
+    for name, suffix in zip(names, ('tif', 'webp', 'JPEG', 'bmp'), strict=True):
+        write(root / f'val/images/{name}.{suffix}', image())
+    assert len(open_dataset('folder', root, 'val').labelled()) == 4
+
+
+@pytest.mark.parametrize('palette', [False, True])
+def test_labels_painted_in_the_colours_of_the_classes(tmp_path, palette):
+    root = own(tmp_path, ['a_1'])
+    colours = [(0, 0, 0), (0, 128, 0), (255, 255, 0)]
+    index = np.array([[0, 1, 2, 1, 2, 0]] * 4, np.uint8)
+    path = root / 'val/labels/a_1.png'
+    if palette:
+        path.parent.mkdir()
+        picture = Image.fromarray(index).convert('P')
+        picture.putpalette([level for colour in colours for level in colour])
+        picture.save(path)
+    else:
+        write(path, np.array(colours, np.uint8)[index][..., ::-1])
+    dataset = open_dataset('folder', root, 'val')
+    dataset.check()
+    assert dataset.label(0, 0).tolist() == [[255, 0, 1, 0, 1, 255]] * 4
+    (root / 'classes.yaml').write_text('nothing: [0, 0, 0]\nground: [0, 128, 0]\n')
+    with pytest.raises(ValueError, match=r'a_1.png has the colour \(255, 255, 0\) at x 2, y 0'):
+        open_dataset('folder', root, 'val').check()
+    (root / 'classes.yaml').write_text(
+        'nothing: [0, 0, 0]\nground: [0, 128, 0]\nsquare: [255, 255, 0]\n')
+    assert open_dataset('folder', root, 'val').label(0, 0).tolist() == index.tolist()
+    (root / 'classes.yaml').write_text('ground: [9, 9, 9]\nroad: [9, 9, 9]\n')
+    with pytest.raises(ValueError, match=r'a_1.png is painted in colours, but ground, road are'):
+        open_dataset('folder', root, 'val').check()
+
+
+def test_classes_that_no_label_has_are_named():
+    classes = ClassSet('own', ('ground', 'wall', 'square'), ((1, 1, 1),) * 3)
+    assert absent_classes(classes, np.array([4, 0, 1])) == ['wall']
+    assert absent_classes(classes, np.array([4, 2, 1])) == []
+    with pytest.raises(ValueError, match=r'all pixels of the labels are void'):
+        absent_classes(classes, np.zeros(3, np.int64))
+
+
+def test_the_current_folder_has_a_name_too(tmp_path, monkeypatch):
+    root = write_folder(tmp_path / 'squares', videos=1)
+    monkeypatch.chdir(root)
+    assert open_dataset('folder', Path('.'), 'val').name == 'squares'
 
 
 def test_cityscapes_maps_ids_and_finds_the_video(tmp_path):

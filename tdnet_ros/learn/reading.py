@@ -1,0 +1,129 @@
+"""Images and label images of a data set: found, read, and turned to class ids."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tdnet_ros.nets.classes import UNLABELED, ClassSet
+from tdnet_ros.nets.images import IMAGE_SUFFIXES
+
+BLACK = (0, 0, 0)
+"""Colour of what is no class, unless a class has it."""
+
+LabelReader = Callable[[Path], NDArray[np.uint8]]
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """Return the image as RGB uint8 [H, W, 3]."""
+    bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if bgr is None:
+        raise ValueError(f'cannot read the image {path}')
+    return np.ascontiguousarray(bgr[:, :, ::-1], np.uint8)
+
+
+def size_text(array: NDArray[np.uint8]) -> str:
+    """Return width x height as people write it."""
+    return f'{array.shape[1]}x{array.shape[0]}'
+
+
+def list_images(folder: Path) -> dict[str, Path]:
+    """Return the images under a folder, in order, by their path in it without the suffix."""
+    if not folder.is_dir():
+        raise ValueError(f'there is no folder {folder}')
+    found: dict[str, Path] = {}
+    for path in sorted(folder.rglob('*')):
+        if path.suffix.lower() in IMAGE_SUFFIXES:
+            name = path.relative_to(folder).with_suffix('').as_posix()
+            if name in found:
+                raise ValueError(f'{found[name]} and {path} have one name: which is meant?')
+            found[name] = path
+    if not found:
+        raise ValueError(f'there is no image in {folder} (looked for {", ".join(IMAGE_SUFFIXES)})')
+    return found
+
+
+def id_reader(ids: dict[int, int]) -> LabelReader:
+    """Return a reader of single-channel labels; ids maps a pixel value to a class or UNLABELED."""
+    known = np.zeros(256, bool)
+    known[list(ids)] = True
+    table = np.full(256, UNLABELED, np.uint8)
+    table[list(ids)] = list(ids.values())
+
+    def read(path: Path) -> NDArray[np.uint8]:
+        label = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        if label is None:
+            raise ValueError(f'cannot read the label image {path}')
+        if label.ndim != 2 or label.dtype != np.uint8:
+            raise ValueError(
+                f'{path} is {label.dtype} with shape {label.shape}: a label image has one 8-bit '
+                'channel that holds class ids')
+        present = np.bincount(label.ravel(), minlength=256) > 0
+        if (present & ~known).any():
+            wrong = int(np.flatnonzero(present & ~known)[0])
+            raise ValueError(
+                f'{path} holds the label id {wrong}; known ids are {ranges_text(list(ids))}')
+        return table[label]
+
+    return read
+
+
+def colour_reader(colours: dict[tuple[int, int, int], int]) -> LabelReader:
+    """Return a reader of labels painted in RGB colours; colours maps each to a class id."""
+    codes = np.array([(r << 16) | (g << 8) | b for r, g, b in colours])
+    order = np.argsort(codes)
+    codes, classes = codes[order], np.array(list(colours.values()), np.uint8)[order]
+
+    def read(path: Path) -> NDArray[np.uint8]:
+        rgb = read_image(path).astype(np.int64)
+        code = (rgb[..., 0] << 16) | (rgb[..., 1] << 8) | rgb[..., 2]
+        index = np.minimum(np.searchsorted(codes, code), len(codes) - 1)
+        wrong = codes[index] != code
+        if wrong.any():
+            y, x = np.argwhere(wrong)[0]
+            raise ValueError(
+                f'{path} has the colour {tuple(int(v) for v in rgb[y, x])} at x {x}, y {y}, '
+                f'which is none of the {len(codes)} label colours')
+        return classes[index]
+
+    return read
+
+
+def class_reader(classes: ClassSet) -> LabelReader:
+    """
+    Return a reader of labels that hold ids or are painted in the classes' colours.
+
+    One channel holds ids, UNLABELED = void; of more channels, or a palette, the colours count,
+    black = void unless a class is black.
+    """
+    read_ids = id_reader({i: i for i in range(len(classes))} | {UNLABELED: UNLABELED})
+    read_colours = colour_reader(
+        {BLACK: UNLABELED} | {colour: i for i, colour in enumerate(classes.palette)})
+    shared = [name for name, colour in zip(classes.names, classes.palette)
+              if classes.palette.count(colour) > 1]
+
+    def read(path: Path) -> NDArray[np.uint8]:
+        label = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        if label is None or label.ndim == 2:
+            return read_ids(path)
+        if shared:
+            raise ValueError(f'{path} is painted in colours, but {", ".join(shared)} are not told '
+                             'apart by theirs')
+        return read_colours(path)
+
+    return read
+
+
+def ranges_text(ids: list[int]) -> str:
+    """Write ids briefly: 0-10, 255."""
+    parts: list[str] = []
+    for number in sorted(ids):
+        start, _, end = parts[-1].partition('-') if parts else ('', '', '')
+        if parts and int(end or start) == number - 1:
+            parts[-1] = f'{start}-{number}'
+        else:
+            parts.append(str(number))
+    return ', '.join(parts)
