@@ -56,11 +56,11 @@ def device_values(device: torch.device) -> dict[str, Any]:
 
 
 def release_memory() -> None:
-    """Give back what freed networks held."""
+    """Give back what freed networks held; RuntimeError if the GPU is broken."""
     gc.collect()
+    return_freed_memory()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-    return_freed_memory()
 
 
 def _memory(device: torch.device) -> tuple[int, int]:

@@ -1,7 +1,8 @@
 """The node's state as diagnostic_msgs, at a steady pace on the wall clock."""
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 import math
 import threading
 from typing import Any, NamedTuple
@@ -25,6 +26,15 @@ class Finding(NamedTuple):
 
     level: bytes
     text: str
+
+
+@contextmanager
+def noting(findings: list[Finding]) -> Iterator[None]:
+    """Make what fails in here a finding: all the rest is told, even when the GPU is broken."""
+    try:
+        yield
+    except Exception as error:
+        findings.append(Finding(ERROR, one_line(error)))
 
 
 class DiagnosticsThread:

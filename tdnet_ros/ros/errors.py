@@ -12,6 +12,9 @@ MAX_CHARACTERS = 600
 MAX_NAME = 60
 REPEAT_S = 10.0
 PAUSE_S = 1.0
+BROKEN_GPU = ('illegal memory access', 'device-side assert', 'unspecified launch failure',
+              'misaligned address', 'illegal instruction', 'uncorrectable ECC', 'launch timed out')
+'''What CUDA says of errors after which a process can do nothing more on the GPU.'''
 
 
 def printable(text: str, limit: int = MAX_CHARACTERS) -> str:
@@ -30,6 +33,9 @@ def quoted(name: str) -> str:
 def one_line(error: BaseException) -> str:
     """What an exception says, on one line; with its type unless it was written for users."""
     text = printable(str(error))
+    if isinstance(error, RuntimeError) and any(words in text for words in BROKEN_GPU):
+        first = printable(str(error).splitlines()[0])
+        return f'{first}: this process cannot use the GPU any more, restart the node'
     if isinstance(error, (ValueError, OSError)) and text:
         return text
     return f'{type(error).__name__}: {text}' if text else type(error).__name__

@@ -11,7 +11,7 @@ from tdnet_ros.ros import graph
 from tdnet_ros.ros.adaptation import Adaptation
 from tdnet_ros.ros.camera_stream import CameraStream
 from tdnet_ros.ros.device import device_values, hardware_name, pressure
-from tdnet_ros.ros.diagnostics import WARN, Finding, camera_values, status, stream_findings
+from tdnet_ros.ros.diagnostics import WARN, Finding, camera_values, noting, status, stream_findings
 from tdnet_ros.ros.parameters import NodeParameters
 from tdnet_ros.stream import VideoSegmenter
 
@@ -42,12 +42,15 @@ def device_status(name: str, phase: str, findings: Sequence[Finding],
                'input size': f'{height} x {width}', 'paths': segmenter.paths,
                'engine': f'{segmenter.engine} {segmenter.precision}',
                **({'adaptive': adaptation.last_change or 'full size'} if adaptation else {}),
-               **({'batches': batching(segmenter)} if segmenter.batch_ms else {}),
-               **device_values(segmenter.device)}
-    findings = [*findings, *(Finding(WARN, text) for text in pressure(segmenter.device))]
+               **({'batches': batching(segmenter)} if segmenter.batch_ms else {})}
+    hardware, findings = str(segmenter.device), list(findings)
     if not segmenter.trained:
-        findings = [*findings, Finding(WARN, untrained(segmenter.card.name))]
-    return status(f'{name}: device', hardware_name(segmenter.device), findings, phase, values)
+        findings.append(Finding(WARN, untrained(segmenter.card.name)))
+    with noting(findings):
+        hardware = hardware_name(segmenter.device)
+        values |= device_values(segmenter.device)
+        findings += (Finding(WARN, text) for text in pressure(segmenter.device))
+    return status(f'{name}: device', hardware, findings, phase, values)
 
 
 def camera_status(node: Node, name: str, phase: str, stream: CameraStream,
@@ -55,17 +58,25 @@ def camera_status(node: Node, name: str, phase: str, stream: CameraStream,
     """One camera's images, and why none come in or go out."""
     snapshot = stream.meter.snapshot()
     findings = stream_findings(snapshot, parameters)
-    subscription = stream.subscription
-    if subscription is not None:
-        unheard = graph.incompatible_senders(node, stream.topic, subscription.qos_profile)
-        if snapshot.since_image_s > parameters.no_image_timeout_s:
-            unheard.append(graph.silence(node, stream.input_name, stream.topic, stream.type_name,
-                                         snapshot.since_image_s))
-        if unheard:
-            stream.unheard.report('; '.join(item.text for item in unheard), about='unheard')
-        findings += unheard
+    with noting(findings):
+        findings += _unheard(node, stream, snapshot.since_image_s, parameters)
+        findings += graph.incompatible_receivers(node, stream.outputs.topics)
     if stream.points is not None and stream.points.wanted and stream.points.problem:
         findings.append(Finding(WARN, f'no points: {stream.points.problem}'))
-    findings += graph.incompatible_receivers(node, stream.outputs.topics)
     return status(f'{name}: {stream.name}', stream.hardware, findings, phase,
                   camera_values(snapshot, stream.topic))
+
+
+def _unheard(node: Node, stream: CameraStream, silent_s: float,
+             parameters: NodeParameters) -> list[Finding]:
+    """Why no images come in; that goes to the log, too."""
+    subscription = stream.subscription
+    if subscription is None:
+        return []
+    unheard = graph.incompatible_senders(node, stream.topic, subscription.qos_profile)
+    if silent_s > parameters.no_image_timeout_s:
+        unheard.append(graph.silence(
+            node, stream.input_name, stream.topic, stream.type_name, silent_s))
+    if unheard:
+        stream.unheard.report('; '.join(item.text for item in unheard), about='unheard')
+    return unheard

@@ -17,7 +17,7 @@ from tdnet_ros.ros import graph, parameters
 from tdnet_ros.ros.adaptation import Adaptation
 from tdnet_ros.ros.camera_stream import CameraStream
 from tdnet_ros.ros.device import hardware_name, release_memory
-from tdnet_ros.ros.diagnostics import ERROR, WARN, DiagnosticsThread, Finding
+from tdnet_ros.ros.diagnostics import ERROR, WARN, DiagnosticsThread, Finding, noting
 from tdnet_ros.ros.errors import one_line
 from tdnet_ros.ros.label_map import LabelMap
 from tdnet_ros.ros.memory_guard import MemoryGuard
@@ -162,7 +162,10 @@ class SegmentationNode(LifecycleNode):
 
     def _clean_up(self) -> None:
         self._release()
-        release_memory()
+        try:
+            release_memory()
+        except RuntimeError as error:
+            self.get_logger().warning(f'memory of the device is not freed: {one_line(error)}')
 
     def _shut_down(self) -> None:
         self._clean_up()
@@ -232,7 +235,9 @@ class SegmentationNode(LifecycleNode):
 
     def _statuses(self) -> list[DiagnosticStatus]:
         name = self.get_fully_qualified_name().lstrip('/')
-        findings = [*graph.namesakes(self), *(Finding(WARN, line) for line in self._unused)]
+        findings = [Finding(WARN, line) for line in self._unused]
+        with noting(findings):
+            findings += graph.namesakes(self)
         if self._failure:
             findings.append(Finding(ERROR, self._failure))
         if self._guard is not None and self._guard.finding:

@@ -10,6 +10,14 @@ def test_what_was_written_for_users_stays_as_it_is() -> None:
     assert one_line(RuntimeError()) == 'RuntimeError'
 
 
+def test_an_error_that_a_gpu_does_not_get_over_says_what_to_do() -> None:
+    broken = RuntimeError('CUDA error: device-side assert triggered\nCompile with `DSA`')
+    assert one_line(broken) == ('CUDA error: device-side assert triggered: this process cannot '
+                                'use the GPU any more, restart the node')
+    assert one_line(RuntimeError('CUDA error: out of memory')) == (
+        'RuntimeError: CUDA error: out of memory')
+
+
 def test_one_line_of_bounded_length() -> None:
     text = one_line(ValueError('first\n second\t' + 9999 * 'x'))
     assert text.startswith('first second xxx')
