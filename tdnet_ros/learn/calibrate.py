@@ -24,6 +24,7 @@ STEPS = (0.4, 0.2, 0.1)
 STRIDE = 5
 """Every n-th pixel in each direction is looked at."""
 MOST_PIXELS = 2_000_000
+"""As many of each labelled frame."""
 GAIN = 1e-5
 """Least gain of the mean IoU that counts as one."""
 
@@ -34,10 +35,9 @@ def calibrate(network: Network, dataset: Dataset, streaming: StreamingValidation
 
     streaming: labels the frames of that data set; solo: with the first path alone.
     """
-    samples = list(_samples(network, dataset, streaming, solo))
+    samples = list(sample_pixels(network, dataset, streaming, solo))
     logits, labels = (torch.cat(parts) for parts in zip(*samples, strict=True))
-    chosen = torch.linspace(0, len(labels) - 1, min(len(labels), MOST_PIXELS)).long()
-    shift = best_shift(logits[chosen], labels[chosen])
+    shift = best_shift(logits, labels)
     with torch.no_grad():
         for bias in _biases(network):
             assert bias is not None
@@ -71,14 +71,17 @@ def _mean_iou(logits: Tensor, labels: Tensor) -> float:
     return confusion.miou()
 
 
-def _samples(network: Network, dataset: Dataset, streaming: StreamingValidation,
-             solo: bool) -> Iterator[tuple[Tensor, Tensor]]:
-    """Logits [P, C] and labels [P] of some pixels of every labelled frame."""
+def sample_pixels(network: Network, dataset: Dataset, streaming: StreamingValidation, solo: bool,
+                  most: int = MOST_PIXELS) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield logits [P, C] and labels [P] of some pixels of each labelled frame, `most` in all."""
+    share = max(1, most // len(dataset.labelled()))
     for frame, logits in streaming.predict(network, solo):
-        if frame.label:
-            kept = torch.from_numpy(dataset.read_label(frame.label))[::STRIDE, ::STRIDE].long()
-            known = kept != UNLABELED
-            yield logits[0, :, ::STRIDE, ::STRIDE].cpu()[:, known].T.float(), kept[known]
+        assert frame.label is not None
+        label = torch.from_numpy(dataset.read_label(frame.label))[::STRIDE, ::STRIDE].flatten()
+        known = (label != UNLABELED).nonzero().flatten()
+        chosen = known[torch.linspace(0, len(known) - 1, min(len(known), share)).long()]
+        scores = logits[0, :, ::STRIDE, ::STRIDE].flatten(1).cpu()
+        yield scores[:, chosen].T.float(), label[chosen].long()
 
 
 def has_bias(network: Network) -> bool:

@@ -78,9 +78,11 @@ class ClipSamples(TorchDataset[Clip]):
         return Clip(torch.from_numpy(images), torch.from_numpy(labels), torch.tensor(still))
 
     def preload(self) -> None:
-        """Decode what fits in the cache, so that worker processes share it."""
+        """Decode frames until the cache is full, so that worker processes share them."""
         for clip, position in self._labelled:
             self._load(clip, position)
+            if (clip, position) not in self._cache:
+                break
 
     def _load(self, clip: int, position: int) -> tuple[np.ndarray, np.ndarray]:
         cached = self._cache.get((clip, position))

@@ -24,10 +24,10 @@ OPACITY = 0.6
 
 class StreamingValidation:
     """
-    Labels clips from their first frame on, as a camera would deliver them.
+    Labels clips as if a camera had delivered them from their first frame on.
 
-    A lone still is fed once per path, so that the memory fills. Solo: with the first path alone,
-    nothing propagated.
+    Only labelled frames and those that their memories hold run. A lone still is fed once per
+    path, so that the memory fills. Solo: with the first path alone, nothing propagated.
     """
 
     def __init__(self, dataset: Dataset, device: torch.device, input_size: tuple[int, int],
@@ -41,13 +41,13 @@ class StreamingValidation:
         """Compare all labelled frames with the truth."""
         confusion = Confusion(len(self._dataset.classes))
         for frame, logits in self.predict(network, solo):
-            if frame.label:
-                confusion.add(_labels(logits), self._dataset.read_label(frame.label))
+            assert frame.label is not None
+            confusion.add(_labels(logits), self._dataset.read_label(frame.label))
         return confusion
 
     def predict(self, network: Network, solo: bool = False
                 ) -> Iterator[tuple[VideoFrame, Tensor]]:
-        """Yield every frame with its logits [1, C, H, W] at the frame's size."""
+        """Yield every labelled frame with its logits [1, C, H, W] at the frame's size."""
         for clip in self._dataset.clips:
             yield from self._predict(network, clip, solo)
 
@@ -62,16 +62,19 @@ class StreamingValidation:
     @torch.inference_mode()
     def _predict(self, network: Network, clip: tuple[VideoFrame, ...],
                  solo: bool) -> Iterator[tuple[VideoFrame, Tensor]]:
-        paths = network.architecture.paths
+        paths = 1 if solo else network.architecture.paths
         frames = clip if len(clip) > 1 else clip * paths
         memory: list[PathFeatures] = []
         for number, frame in enumerate(frames):
+            if not any(later.label for later in frames[number:number + paths]):
+                memory = []
+                continue
             rgb = read_image(frame.image)
             image = self._preprocessor.normalise(self._preprocessor.upload(rgb))
-            logits, features = network(image, 0 if solo else number % paths, memory)
-            if features is not None and not solo:
+            logits, features = network(image, number % paths, memory)
+            if features is not None and paths > 1:
                 memory = [*memory, features][1 - paths:]
-            if number >= len(frames) - len(clip):
+            if frame.label and number >= len(frames) - len(clip):
                 yield frame, upsample(logits, (rgb.shape[0], rgb.shape[1]))
 
 

@@ -2,7 +2,7 @@
 import torch
 
 from learn.synthetic import write_folder
-from tdnet_ros.learn.calibrate import best_shift, calibrate, has_bias
+from tdnet_ros.learn.calibrate import best_shift, calibrate, has_bias, sample_pixels
 from tdnet_ros.learn.catalogue import open_dataset
 from tdnet_ros.learn.validate import StreamingValidation
 from tdnet_ros.nets.zoo import build, variant
@@ -34,6 +34,21 @@ def test_the_network_is_better_on_what_it_was_calibrated_on(tmp_path):
     shifts = calibrate(network, dataset, streaming)
     assert any(shifts)
     assert streaming.confusion(network).miou() > before
+
+
+def test_every_frame_gives_its_share_of_the_pixels(tmp_path):
+    root = write_folder(tmp_path / 'squares', videos=2, frames=2)
+    dataset = open_dataset('folder', root, 'train')
+    streaming = StreamingValidation(dataset, torch.device('cpu'), (65, 97))
+    network = build(variant('td2-tiny'), len(dataset.classes))
+    whole = list(sample_pixels(network, dataset, streaming, solo=False))
+    assert [len(labels) for _, labels in whole] == [13 * 20] * 4
+    some = list(sample_pixels(network, dataset, streaming, solo=False, most=40))
+    for (logits, labels), (all_logits, all_labels) in zip(some, whole, strict=True):
+        assert logits.shape == (10, 3)
+        places = torch.linspace(0, 13 * 20 - 1, 10).long()
+        assert torch.equal(logits, all_logits[places])
+        assert torch.equal(labels, all_labels[places])
 
 
 def test_a_classifier_without_a_bias_is_known():

@@ -9,6 +9,7 @@ import torch
 from learn.synthetic import write_folder
 from tdnet_ros.learn.augment import Augmentation, Motion, camera_motion
 from tdnet_ros.learn.catalogue import open_dataset
+from tdnet_ros.learn.reading import read_image
 from tdnet_ros.learn.samples import ClipRecipe, ClipSamples
 
 EXACT = Augmentation(scale=(1, 1), rotation_deg=0, flip=False, brightness=0, contrast=0,
@@ -31,6 +32,18 @@ def test_a_sample_depends_on_seed_and_number_alone(tmp_path):
         for one, two in zip(first[number], clip):
             assert torch.equal(one, two)
     assert not torch.equal(first[7].images, other[7].images)
+
+
+def test_no_frame_is_decoded_for_a_cache_that_is_full(tmp_path, monkeypatch):
+    write_folder(tmp_path / 'd', videos=8, frames=1)
+    reads = []
+    monkeypatch.setattr('tdnet_ros.learn.samples.read_image',
+                        lambda path: reads.append(path) or read_image(path))
+    room = 2 * 4 * 65 * 97 + 1
+    drawn = ClipSamples(open_dataset('folder', tmp_path / 'd', 'train'),
+                        ClipRecipe(1, (32, 48)), 0, cache_bytes=room)
+    drawn.preload()
+    assert len(reads) == 3  # the third doesn't fit
 
 
 def test_each_pass_visits_every_frame_once(tmp_path):
