@@ -122,6 +122,8 @@ class NodeParameters:
                     'at least one name, each once')
         self._check('cameras', self.cameras == ('',) or all(map(_CAMERA.fullmatch, self.cameras)),
                     'names of letters, digits and underscores')
+        self._check('cameras', 'device' not in self.cameras,
+                    "names other than 'device', which is that of the network in diagnostics")
 
     def _check(self, name: str, fine: bool, expected: str) -> None:
         if not fine:
