@@ -176,16 +176,18 @@ class SegmentationNode(LifecycleNode):
         """Run a transition; a failing one is undone and says why in log and diagnostics."""
         try:
             action()
+            return TransitionCallbackReturn.SUCCESS
         except Exception as error:
-            if undo is not None:
-                undo()
-            if self.context.ok():
-                self._failure = f'cannot {what}: {one_line(error)}'
-                self.get_logger().error(self._failure)
-                self.get_logger().debug(traceback.format_exc())
-            return (TransitionCallbackReturn.FAILURE if undo is not None
-                    else TransitionCallbackReturn.ERROR)
-        return TransitionCallbackReturn.SUCCESS
+            why, trace = one_line(error), traceback.format_exc()
+        # From here on no traceback holds what the action had made, such as a network.
+        if undo is not None:
+            undo()
+        if self.context.ok():
+            self._failure = f'cannot {what}: {why}'
+            self.get_logger().error(self._failure)
+            self.get_logger().debug(trace)
+        return (TransitionCallbackReturn.FAILURE if undo is not None
+                else TransitionCallbackReturn.ERROR)
 
     def _on_set_parameters(self, changes: list[Parameter]) -> SetParametersResult:
         values = {item.name: item.value for item in changes}

@@ -240,6 +240,35 @@ def test_a_failing_configuration_takes_its_topics_back(
              'end of the publishers')
 
 
+NOTE_FREED = '''
+import sys, weakref
+from tdnet_ros.ros import segmentation_node
+from tdnet_ros.stream import VideoSegmenter
+made, release, init = [], segmentation_node.release_memory, VideoSegmenter.__init__
+def noted_init(self, *arguments, **more):
+    init(self, *arguments, **more)
+    made.append(weakref.ref(self))
+def noted_release():
+    release()
+    print('networks left:', sum(item() is not None for item in made), 'of', len(made), flush=True)
+VideoSegmenter.__init__, segmentation_node.release_memory = noted_init, noted_release
+from tdnet_ros.ros.program import main
+sys.exit(main())
+'''
+
+
+@pytest.mark.parametrize('fault', [
+    'keep_classes:=[unicorn]',
+    'qos_overrides./tdnet/overlay.publisher.reliability:=unheard_of',
+], ids=['before the topics', 'between the topics'])
+def test_a_failing_configuration_frees_the_network(
+        start: Callable[..., NodeProcess], fault: str) -> None:
+    process = start(*TINY, '-p', fault, program=NOTE_FREED)
+    process.wait_for_log('cannot configure: ')
+    assert 'networks left: 0 of 1' in process.log
+    assert process.end() == 0
+
+
 def test_a_failing_activation_leaves_it_inactive_with_the_reason(
         start: Callable[..., NodeProcess], peer: Peer) -> None:
     diagnostics = peer.collect(DiagnosticArray, '/diagnostics')
