@@ -115,12 +115,6 @@ class TrainConfig:
             step -= stage.steps
         raise ValueError(f'the run has only {self.steps} steps')
 
-    def paths_start(self, step: int) -> bool:
-        """Return whether the step is the first of all paths after a solo stage."""
-        number, offset = self.locate(step)
-        return (offset == 0 and number > 0 and self.stages[number - 1].solo
-                and not self.stages[number].solo)
-
     def first_sample(self, step: int) -> int:
         """Return the number of the first sample of a step."""
         number, offset = self.locate(step)

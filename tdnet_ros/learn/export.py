@@ -1,12 +1,15 @@
-"""Writes what a run has learnt as a model card with its weights."""
+"""What a run has learnt, as a model card with its weights."""
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from tdnet_ros.learn.datasets import Dataset
+from tdnet_ros.nets.architecture import Architecture, aligned_size
 from tdnet_ros.nets.card import ModelCard, save_card
 from tdnet_ros.nets.checkpoint import save_weights
 from tdnet_ros.nets.writing import replacing
@@ -20,6 +23,25 @@ LICENCES: Mapping[str, str] = {
     'cityscapes': 'Trained on Cityscapes (Cordts et al. 2016): non-commercial use.',
     'nyuv2': 'Trained on NYU Depth v2 (Silberman et al. 2012): research use.',
 }
+
+
+def label_size(dataset: Dataset) -> tuple[int, int]:
+    """Return the height and width of the first label."""
+    height, width = dataset.label(*dataset.labelled()[0]).shape
+    return height, width
+
+
+def new_card(name: str, architecture: Architecture, dataset: Dataset, start: ModelCard | None,
+             licence: str, input_size: tuple[int, int] | None, **training: Any) -> ModelCard:
+    """Describe the model that a run makes; one that starts from another keeps that one's terms."""
+    source, licences = 'trained from scratch', [licence]
+    if start:
+        source = f'started from {start.name} ({start.source or "source unknown"}), trained'
+        licences.insert(0, start.licence)
+    return ModelCard(
+        name, architecture, dataset.classes, aligned_size(input_size or label_size(dataset)),
+        source=f'{source} on {dataset.name} train',
+        licence=' '.join(dict.fromkeys(filter(None, licences))), training=training)
 
 
 def export(network: Network, card: ModelCard, path: Path) -> None:

@@ -1,13 +1,14 @@
 """One training step's forward pass: every frame of a clip is the current one once."""
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict
 
 import torch
 from torch import Tensor, nn
 
 from tdnet_ros.learn.auxiliary import AuxiliaryHeads
-from tdnet_ros.learn.config import LossWeights, TrainConfig
+from tdnet_ros.learn.config import TrainConfig
 from tdnet_ros.learn.distill import GroupedTeacher, divergence
 from tdnet_ros.learn.losses import disagreement, ohem_cross_entropy
 from tdnet_ros.learn.samples import Clip
@@ -17,16 +18,6 @@ from tdnet_ros.nets.classes import UNLABELED
 from tdnet_ros.nets.subnetwork import EncodedFrame
 from tdnet_ros.nets.tdnet import TDNet
 from tdnet_ros.nets.zoo import Network
-
-WEIGHTS: dict[str, Callable[[LossWeights], float]] = {
-    'full': lambda weights: 1.0,
-    'sub': lambda weights: weights.sub,
-    'agreement': lambda weights: weights.agreement,
-    'auxiliary': lambda weights: weights.auxiliary,
-    'distillation': lambda weights: weights.distillation,
-    'grouped': lambda weights: weights.grouped,
-}
-"""Factor of every term of the loss."""
 
 
 class Learner(nn.Module):
@@ -62,8 +53,8 @@ class Learner(nn.Module):
             terms = self._single_terms(images[:, 0], labels)
         else:
             terms = self._clip_terms(images, labels, clip.still, labelled or [0], step)
-        terms['total'] = torch.stack([WEIGHTS[name](self.config.loss) * term
-                                      for name, term in terms.items()]).sum()
+        factors = {'full': 1.0, **asdict(self.config.loss)}
+        terms['total'] = torch.stack([factors[name] * term for name, term in terms.items()]).sum()
         return terms
 
     def _single_terms(self, image: Tensor, labels: Tensor) -> dict[str, Tensor]:
@@ -122,21 +113,25 @@ def encode_clip(network: TDNet, images: Tensor, paths: Sequence[int],
 
 
 @torch.no_grad()
-def start_paths(network: Network, optimizer: torch.optim.Optimizer | None = None) -> None:
+def start_paths(network: Network, auxiliary: AuxiliaryHeads | None = None,
+                optimizer: torch.optim.Optimizer | None = None) -> None:
     """
-    Copy the first path to the others, with the optimiser's state of its weights.
+    Copy the first path and its heads to the others, with the optimiser's state of their weights.
 
-    The hops start at zero, so that at first nothing is propagated.
+    The hops start at zero, so that at first nothing is propagated. Where the paths keep
+    different groups of channels they are no copies in what they compute, but a better start than
+    chance.
     """
     if isinstance(network, PerFrame):
         return
-    first = dict(network.path(0).named_parameters())
-    for path in range(1, len(network.paths)):
-        network.path(path).load_state_dict(network.path(0).state_dict())
-        for name, parameter in network.path(path).named_parameters():
-            if optimizer is not None and first[name] in optimizer.state:
-                optimizer.state[parameter] = {
-                    key: value.clone() for key, value in optimizer.state[first[name]].items()}
+    families = [network.paths, network.heads] + ([auxiliary.heads] if auxiliary else [])
+    for first, *others in families:
+        for other in others:
+            other.load_state_dict(first.state_dict())
+            for source, parameter in zip(first.parameters(), other.parameters(), strict=True):
+                if optimizer is not None and source in optimizer.state:
+                    optimizer.state[parameter] = {
+                        key: value.clone() for key, value in optimizer.state[source].items()}
     for path in range(len(network.paths)):
         for parameter in network.path(path).hops.parameters():
             parameter.zero_()

@@ -34,7 +34,8 @@ class Progress:
             TimeElapsedColumn(), TextColumn('eta'), TimeRemainingColumn(),
             console=self._console, disable=not active or not self._console.is_terminal)
         self._task = self._bar.add_task('training', total=config.steps, completed=step)
-        self._writer = SummaryWriter(str(out)) if active else None
+        self._writer = (SummaryWriter(str(out), purge_step=step + 1 if step else None)
+                        if active else None)
         self._smooth: float | None = None
         self._start = self._line = time.monotonic()
         self._first = step

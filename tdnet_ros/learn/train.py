@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 import shlex
 import sys
@@ -23,7 +24,7 @@ from tdnet_ros.learn.config import (
 from tdnet_ros.learn.datasets import Dataset
 from tdnet_ros.learn.devices import channels_last, make_fabric, place
 from tdnet_ros.learn.distill import load_teacher
-from tdnet_ros.learn.export import LICENCES
+from tdnet_ros.learn.export import LICENCES, label_size, new_card
 from tdnet_ros.learn.learner import Learner
 from tdnet_ros.learn.loading import check_batches, clips
 from tdnet_ros.learn.losses import balance_weights
@@ -32,8 +33,9 @@ from tdnet_ros.learn.start import start_from
 from tdnet_ros.learn.trainer import LAST, Trainer
 from tdnet_ros.learn.validator import Validator
 from tdnet_ros.nets.architecture import Architecture, aligned_size
-from tdnet_ros.nets.card import ModelCard, find_model
+from tdnet_ros.nets.card import find_model
 from tdnet_ros.nets.zoo import build, variant
+from tdnet_ros.stream.engines.allocator import is_out_of_memory
 from tdnet_ros.stream.segmenter import find_device
 
 EXAMPLES = """examples:
@@ -94,6 +96,12 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, OSError, FloatingPointError) as error:
         print(f'tdnet_train: {one_line(error)}', file=sys.stderr)
         return 1
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        print(f'tdnet_train: out of memory: {one_line(error)}; a smaller batch or crop takes less,'
+              ' accumulate keeps the batch and takes longer', file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         more = '; --resume goes on' if (options.out / LAST).exists() else ''
         print(f'tdnet_train: interrupted{more}', file=sys.stderr)
@@ -129,7 +137,10 @@ def train(options: argparse.Namespace) -> bool:
     check_batches(config, fabric.world_size)
     if options.input_size:
         config = seen_at(config, label_size(validation), aligned_size(options.input_size))
-    card = new_card(options, config, validation)
+    card = new_card(options.out.resolve().name, architecture(options), validation,
+                    find_model(options.init) if options.init else None,
+                    LICENCES.get(options.dataset, ''), options.input_size,
+                    command=options.command, config=plain(config))
     trainer = Trainer(fabric, make_learner(options, config, training, fabric), config,
                       options.out)
     if fabric.is_global_zero:
@@ -143,6 +154,8 @@ def train(options: argparse.Namespace) -> bool:
             print(f'{options.out} is finished: {trainer.step} of {end} steps are done')
             finish(config, trainer.step, training, validator)
         return True
+    if fabric.is_global_zero:
+        advise(config, label_size(training))
     data = clips(config, training, card.architecture.paths, trainer.step, fabric.global_rank,
                  fabric.world_size, pin=fabric.device.type == 'cuda')
     with Progress(options.out, config, trainer.step, fabric.is_global_zero) as progress:
@@ -161,13 +174,31 @@ def architecture(options: argparse.Namespace) -> Architecture:
     return find_model(options.init).architecture
 
 
+def advise(config: TrainConfig, size: tuple[int, int]) -> None:
+    """Say what a person would want to know before a long run on pictures of (height, width)."""
+    typical = math.prod(config.augmentation.scale) ** 0.5
+    seen = [typical * side for side in size]
+    for stage in config.stages:
+        shares = [side / crop for side, crop in zip(seen, stage.crop, strict=True)]
+        if min(shares) < 0.5 or max(shares) > 2.5:
+            print(f"stage '{stage.name}': crops of {stage.crop[0]} x {stage.crop[1]} pixels, but "
+                  f'the pictures are some {seen[0]:.0f} x {seen[1]:.0f} in it; change the crop '
+                  '(--set stages.0.crop=[353,481]) or --input-size')
+            return
+
+
 def finish(config: TrainConfig, step: int, training: Dataset, validator: Validator) -> None:
     """Calibrate the best weights of a run that is at its end; once."""
     if step < config.steps or not config.calibrate:
         return
-    result = validator.calibrate(training, config.stages[-1].solo)
-    if result is not None:
-        print('calibrated on the training split: val mIoU {:.4f} -> {:.4f}'.format(*result))
+    result = validator.calibrate(training)
+    if result is None:
+        return
+    before, after = result
+    if after > before:
+        print(f'calibrated on the training split: val mIoU {before:.4f} -> {after:.4f}')
+    else:
+        print(f'not calibrated: val mIoU {before:.4f} would be {after:.4f}')
 
 
 def read_config(options: argparse.Namespace) -> TrainConfig:
@@ -213,27 +244,6 @@ def make_learner(options: argparse.Namespace, config: TrainConfig, training: Dat
                                config.teacher_scales)
         channels_last(teacher.to(fabric.device))
     return Learner(place(network, fabric), config, len(training.classes), weights, teacher)
-
-
-def label_size(dataset: Dataset) -> tuple[int, int]:
-    """Return the height and width of the first label."""
-    height, width = dataset.label(*dataset.labelled()[0]).shape
-    return height, width
-
-
-def new_card(options: argparse.Namespace, config: TrainConfig, dataset: Dataset) -> ModelCard:
-    """Describe the model that the run makes."""
-    source, licences = 'trained from scratch', [LICENCES.get(options.dataset, '')]
-    if options.init:
-        start = find_model(options.init)
-        source = f'started from {start.name} ({start.source or "source unknown"}), trained'
-        licences.insert(0, start.licence)
-    return ModelCard(
-        options.out.name, architecture(options), dataset.classes,
-        aligned_size(options.input_size or label_size(dataset)),
-        source=f'{source} on {dataset.name} train',
-        licence=' '.join(dict.fromkeys(filter(None, licences))),
-        training={'command': options.command, 'config': plain(config)})
 
 
 if __name__ == '__main__':

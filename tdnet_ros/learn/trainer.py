@@ -3,10 +3,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+import copy
 import math
 from pathlib import Path
 import time
-from typing import Protocol
 
 from lightning_fabric import Fabric
 import torch
@@ -15,36 +15,14 @@ from torch import Tensor, nn
 from tdnet_ros.learn.config import TrainConfig, plain
 from tdnet_ros.learn.ema import WeightAverage
 from tdnet_ros.learn.learner import Learner, start_paths
+from tdnet_ros.learn.progress import Progress
 from tdnet_ros.learn.samples import Clip
+from tdnet_ros.learn.validator import Validator
 from tdnet_ros.nets.writing import replacing
-from tdnet_ros.nets.zoo import Network
-from tdnet_ros.stream.frame import Image
 
 LAST = 'last.pt'
-
-
-class Validation(Protocol):
-    """Judges averaged weights."""
-
-    def measure(self, network: Network, solo: bool) -> dict[str, float]:
-        """Return figures, 'miou' among them; solo: only the first path has learnt."""
-
-    def pictures(self, network: Network, solo: bool) -> list[Image]:
-        """Return RGB pictures to look at."""
-
-    def keep(self, network: Network, step: int, metrics: dict[str, float]) -> None:
-        """Store the best weights so far."""
-
-
-class Watcher(Protocol):
-    """Is told how a run goes."""
-
-    def step(self, step: int, terms: dict[str, float], learning_rate: float) -> None:
-        """Hear of a finished step."""
-
-    def validated(self, step: int, metrics: dict[str, float], best: float,
-                  pictures: list[Image]) -> None:
-        """Hear of a validation."""
+NONE_YET = -1.0
+"""Best mean IoU before any."""
 
 
 class Trainer:
@@ -56,13 +34,15 @@ class Trainer:
         self.config = config
         self.out = out
         self.step = 0
-        self.best = 0.0
+        self.best = NONE_YET
+        self.solo = False
+        """Whether the last step was of a stage in which only the first path learns."""
         self.average = WeightAverage(learner.network, config.ema_decay)
         self.average.network.to(fabric.device)
         self.network = learner.network
         self.learner, self.optimizer = fabric.setup(learner, make_optimizer(learner, config))
 
-    def run(self, clips: Iterator[Clip], validation: Validation, watcher: Watcher,
+    def run(self, clips: Iterator[Clip], validator: Validator, progress: Progress,
             end: int, deadline: float = float('inf')) -> bool:
         """Train up to step `end`, or to the deadline (time.monotonic); True at the end."""
         saved = time.monotonic()
@@ -70,12 +50,14 @@ class Trainer:
             terms = self.take_step(clips)
             if not all(math.isfinite(value) for value in terms.values()):
                 raise FloatingPointError(f'the loss is not a number at step {self.step}: {terms}')
-            watcher.step(self.step, terms, self.config.learning_rate(self.step - 1))
+            progress.step(self.step, terms, self.config.learning_rate(self.step - 1))
             ended = self.step == end
-            stopped = time.monotonic() > deadline
+            now = time.monotonic()
+            stopped, due = self._any_process(
+                now > deadline, now - saved > 60 * self.config.checkpoint_minutes)
             if ended or self.step % self.config.validate_every == 0:
-                self._validate(validation, watcher)
-            if ended or stopped or time.monotonic() - saved > 60 * self.config.checkpoint_minutes:
+                self._validate(validator, progress)
+            if ended or stopped or due:
                 self.save(LAST)
                 saved = time.monotonic()
             if stopped:
@@ -85,10 +67,11 @@ class Trainer:
     def take_step(self, clips: Iterator[Clip]) -> dict[str, float]:
         """Take one optimiser step; return the terms of its loss."""
         stage = self.config.stages[self.config.locate(self.step)[0]]
-        if self.config.paths_start(self.step):
-            start_paths(self.network, self.optimizer.optimizer)
+        if self.solo and not stage.solo:
+            start_paths(self.network, self.learner.module.auxiliary, self.optimizer.optimizer)
             start_paths(self.average.network)
-            self.best = 0.0
+            self.best = NONE_YET
+        self.solo = stage.solo
         for group in self.optimizer.param_groups:
             group['lr'] = self.config.learning_rate(self.step)
         self.learner.train()
@@ -112,6 +95,15 @@ class Trainer:
         assert isinstance(values, Tensor)
         return dict(zip(names, values.tolist()))
 
+    def _any_process(self, *said: bool) -> list[bool]:
+        """Return what any process says; their clocks differ, and all must do the same."""
+        if self.fabric.world_size == 1:
+            return list(said)
+        counts = self.fabric.all_reduce(torch.tensor(said, dtype=torch.float32,
+                                                     device=self.fabric.device))
+        assert isinstance(counts, Tensor)
+        return [count > 0 for count in counts.tolist()]
+
     def _clip_gradients(self) -> None:
         try:
             self.fabric.clip_gradients(self.learner, self.optimizer,
@@ -127,7 +119,8 @@ class Trainer:
         if self.fabric.is_global_zero:
             with replacing(self.out / name) as part, part.open('wb') as file, _disk_errors():
                 torch.save({
-                    'step': self.step, 'best': self.best, 'config': plain(self.config),
+                    'step': self.step, 'best': self.best, 'solo': self.solo,
+                    'config': plain(self.config),
                     'learner': self.learner.module.state_dict(),
                     'average': self.average.network.state_dict(),
                     'optimizer': self.optimizer.state_dict()}, file)
@@ -145,21 +138,25 @@ class Trainer:
             self.learner.module.load_state_dict(state['learner'])
             self.average.network.load_state_dict(state['average'])
             self.optimizer.load_state_dict(state['optimizer'])
-            self.step, self.best = state['step'], state['best']
+            self.step, self.best, self.solo = state['step'], state['best'], state['solo']
         except (RuntimeError, KeyError, ValueError) as error:
             raise ValueError(f'{path} does not fit this run: it is of another model, of other '
-                             'classes or of another optimiser') from error
+                             'classes, of another optimiser, or one of them has an auxiliary '
+                             'loss') from error
 
-    def _validate(self, validation: Validation, watcher: Watcher) -> None:
+    def _validate(self, validator: Validator, progress: Progress) -> None:
+        """Judge the averaged weights, with all paths as copies while only the first learns."""
         if self.fabric.is_global_zero:
-            solo = self.config.stages[self.config.locate(self.step - 1)[0]].solo
-            metrics = validation.measure(self.average.network, solo)
+            network = self.average.network
+            if self.solo:
+                network = copy.deepcopy(network)
+                start_paths(network)
+            metrics = validator.measure(network)
             better = metrics['miou'] > self.best
             self.best = max(self.best, metrics['miou'])
-            pictures = validation.pictures(self.average.network, solo)
-            watcher.validated(self.step, metrics, self.best, pictures)
+            progress.validated(self.step, metrics, self.best, validator.pictures(network))
             if better:
-                validation.keep(self.average.network, self.step, metrics)
+                validator.keep(network, self.step, metrics)
         self.fabric.barrier()
 
     def _seed(self, part: int) -> int:
@@ -178,9 +175,10 @@ def _disk_errors() -> Iterator[None]:
 
 
 def make_optimizer(learner: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    """Build the optimiser; only matrices and filters decay, not norms and biases."""
-    decayed = [p for p in learner.parameters() if p.requires_grad and p.ndim > 1]
-    others = [p for p in learner.parameters() if p.requires_grad and p.ndim <= 1]
+    """Build the optimiser; only filters decay, not norms and biases."""
+    decayed = [m.weight for m in learner.modules() if isinstance(m, nn.Conv2d)]
+    filters = {id(weight) for weight in decayed}
+    others = [p for p in learner.parameters() if id(p) not in filters]
     groups = [{'params': decayed, 'weight_decay': config.weight_decay},
               {'params': others, 'weight_decay': 0.0}]
     if config.optimizer == 'sgd':

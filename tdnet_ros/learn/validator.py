@@ -11,7 +11,7 @@ from tdnet_ros.learn.calibrate import calibrate, has_bias
 from tdnet_ros.learn.datasets import Dataset
 from tdnet_ros.learn.export import export
 from tdnet_ros.learn.validate import StreamingValidation
-from tdnet_ros.nets.card import ModelCard, find_model
+from tdnet_ros.nets.card import ModelCard, find_model, save_card
 from tdnet_ros.nets.checkpoint import load_network
 from tdnet_ros.nets.zoo import Network
 from tdnet_ros.stream.frame import Image
@@ -30,15 +30,15 @@ class Validator:
     def _streams(self, dataset: Dataset) -> StreamingValidation:
         return StreamingValidation(dataset, self._device, self._card.input_size)
 
-    def measure(self, network: Network, solo: bool) -> dict[str, float]:
+    def measure(self, network: Network) -> dict[str, float]:
         """Return the mean and every class's IoU."""
-        confusion = self._streaming.confusion(network, solo)
+        confusion = self._streaming.confusion(network)
         ious = dict(zip(self._dataset.classes.names, map(float, confusion.iou())))
         return {'miou': confusion.miou(), **ious}
 
-    def pictures(self, network: Network, solo: bool) -> list[Image]:
+    def pictures(self, network: Network) -> list[Image]:
         """Return overlays of a few frames."""
-        return list(self._streaming.overlays(network, solo))
+        return list(self._streaming.overlays(network))
 
     def keep(self, network: Network, step: int, metrics: dict[str, float]) -> None:
         """Write OUT/best.yaml and its weights."""
@@ -49,8 +49,8 @@ class Validator:
             self._card, training={**self._card.training, **training},
             metrics={f'{self._dataset.name} val streaming mIoU': round(miou, 4)}), self._best)
 
-    def calibrate(self, training: Dataset, solo: bool) -> tuple[float, float] | None:
-        """Calibrate the best weights on the training split, if they are not.
+    def calibrate(self, training: Dataset) -> tuple[float, float] | None:
+        """Calibrate the best weights on the training split, if that was not tried before.
 
         Returns the mean IoU before and after; where it is no better the old weights stay.
         """
@@ -58,9 +58,11 @@ class Validator:
         network = load_network(card).to(self._device)
         if 'calibration' in card.training or not has_bias(network):
             return None
-        before = self.measure(network, solo)['miou']
-        shifts = calibrate(network, training, self._streams(training), solo)
-        after = self.measure(network, solo)['miou']
+        before = self.measure(network)['miou']
+        shifts = calibrate(network, training, self._streams(training), False)
+        after = self.measure(network)['miou']
         if after > before:
             self._export(network, {'step': card.training['step'], 'calibration': shifts}, after)
+        else:
+            save_card(replace(card, training={**card.training, 'calibration': None}), self._best)
         return before, after

@@ -11,6 +11,7 @@ from tdnet_ros.learn.samples import Clip
 from tdnet_ros.nets.zoo import VARIANTS, build
 
 CONFIG = TrainConfig((Stage('one', 1, (64, 96), 2, (1e-3, 0)),))
+IMAGE = torch.randn((1, 3, 64, 96), generator=torch.Generator().manual_seed(3))
 TERMS = {'full', 'sub', 'agreement', 'total'}
 
 
@@ -22,9 +23,9 @@ def clip(frames, still=False):
     return Clip(images, labels, torch.tensor([still, still]))
 
 
-def learner(name='td4-tiny', **settings):
+def learner(architecture=VARIANTS['td4-tiny'], **settings):
     torch.manual_seed(0)
-    network = build(VARIANTS[name], 3)
+    network = build(architecture, 3)
     for parameter in network.parameters():
         parameter.data += 0.01 * torch.randn_like(parameter)
     return Learner(network, replace(CONFIG, **settings), 3).eval()
@@ -67,24 +68,28 @@ def test_total_is_the_weighted_sum():
 
 @pytest.mark.parametrize('name', ['td4-tiny', 'td2-bise18-half'])
 def test_a_still_clip_costs_the_trunk_once_but_means_the_same(name):
-    model = learner(name)
+    model = learner(VARIANTS[name])
     sample = clip(len(model.network.paths), still=True)
     moving = sample._replace(still=torch.tensor([True, False]))
     torch.testing.assert_close(model(sample, 0)['full'], model(moving, 0)['full'])
 
 
 def test_all_paths_start_as_the_first_and_propagate_nothing():
-    model = learner('td2-tiny')
+    model = learner(replace(VARIANTS['td2-bise18-half'], width=0.125, paths=4, shared_stages=2,
+                            shared_head=False), loss=LossWeights(auxiliary=0.1))
     optimizer = torch.optim.AdamW(model.parameters())
-    sample = clip(1)
-    model(sample, 0)['total'].backward()
+    model(clip(1), 0)['total'].backward()
     optimizer.step()
-    start_paths(model.network, optimizer)
-    first, second = (list(model.network.path(p).parameters()) for p in (0, 1))
-    for one, other in zip(first, second):
-        assert torch.equal(one, other)
-        if one in optimizer.state:
-            assert torch.equal(optimizer.state[one]['exp_avg'], optimizer.state[other]['exp_avg'])
-    image = torch.randn(1, 3, 64, 96)
-    alone, features = model.network(image, 0, [])
-    torch.testing.assert_close(model.network(image, 0, [features])[0], alone)
+    start_paths(model.network, model.auxiliary, optimizer)
+    for first, *others in (model.network.paths, model.network.heads, model.auxiliary.heads):
+        for other in others:
+            for one, copy in zip(first.parameters(), other.parameters(), strict=True):
+                if one in optimizer.state:
+                    assert torch.equal(optimizer.state[one]['exp_avg'],
+                                       optimizer.state[copy]['exp_avg'])
+    memory = []
+    for path in range(4):
+        logits, features = model.network(IMAGE, path, memory)
+        memory.append(features)
+        torch.testing.assert_close(logits, model.network(IMAGE, 0, [])[0])
+        assert model.auxiliary(path).shape[1] == 3

@@ -1,4 +1,5 @@
 """The training command: it learns, it resumes exactly, and processes add up."""
+import json
 import os
 from pathlib import Path
 import re
@@ -103,6 +104,55 @@ def test_processes_see_what_one_process_accumulates(data, tmp_path):
     single, double = losses(tmp_path / 'one'), losses(tmp_path / 'two')
     assert list(single) == [1, 2, 3, 4, 5]
     assert double == pytest.approx(single, rel=1e-3)
+
+
+def test_processes_save_and_stop_at_the_same_step(data, tmp_path):
+    """Their clocks differ; one that does so alone would wait for the other for ever."""
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 1000, 'solo': True}],
+                          checkpoint_minutes=0.003, calibrate=False)
+    run = subprocess.Popen(
+        [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '2',
+         '-m', 'tdnet_ros.learn.train', *command(data, config, tmp_path / 'run',
+                                                    '--max-minutes', '0.02')],
+        stderr=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        _, err = run.communicate(timeout=120)
+    finally:
+        if run.poll() is None:
+            os.killpg(run.pid, signal.SIGKILL)
+    assert 'exitcode  : 75' in err
+    assert torch.load(tmp_path / 'run/last.pt', weights_only=True)['step'] > 0
+
+
+SMALL = ['--model', 'td2-bise18-half']
+
+
+def test_what_is_kept_while_the_first_path_learns_is_a_model(data, tmp_path):
+    """All its paths do what the first does, so its figure is that of its stream."""
+    stages = [{'name': 'alone', 'steps': 6, 'solo': True}, {'name': 'all', 'steps': 1}]
+    config = write_config(tmp_path / 'c.yaml', stages)
+    out = tmp_path / 'run'
+    assert train(command(data, config, out, *SMALL, '--until', 'alone')) == 0
+    figures = tmp_path / 'figures.json'
+    assert evaluate(['--dataset', 'folder', '--root', str(data), '--mode', 'repeated', '--model',
+                     str(out / 'best.yaml'), '--json', str(figures)]) == 0
+    measured = json.loads(figures.read_text())
+    card = find_model(out / 'best.yaml')
+    assert measured['miou'] == pytest.approx(card.metrics['squares val streaming mIoU'], abs=2e-3)
+    assert measured['flip_rate'] == 0
+
+
+def test_the_other_paths_start_after_a_stage_that_was_cut_short(data, tmp_path):
+    stages = [{'name': 'alone', 'steps': 8, 'solo': True}, {'name': 'all', 'steps': 4}]
+    config = write_config(tmp_path / 'c.yaml', stages, calibrate=False, warmup_steps=0)
+    resume = command(data, config, tmp_path / 'run', *SMALL, '--resume')
+    assert train([*resume, '--until', 'alone']) == 0
+    assert train([*resume, '--set', 'stages.0.steps=6', '--set',
+                  'stages.1.learning_rate=[0, 0]']) == 0
+    state = torch.load(tmp_path / 'run/last.pt', weights_only=True)['learner']
+    weights = {key: value for key, value in state.items() if key.endswith('query.0.weight')}
+    assert len(weights) == 2
+    assert torch.equal(*weights.values())
 
 
 def test_time_can_be_cut_into_chunks(data, tmp_path):
@@ -240,6 +290,26 @@ def test_a_run_starts_from_another_of_other_classes(data, tmp_path, capsys):
     assert mine.source.startswith('started from base (trained from scratch on ')
     low, high = mine.training['config']['augmentation']['scale']
     assert low == high == pytest.approx((97 * 193 / (65 * 97)) ** 0.5)
+
+
+def test_crops_far_from_the_pictures_are_named(data, tmp_path, capsys):
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 1}], calibrate=False)
+    for crop, named in (('[65, 97]', False), ('[257, 385]', True)):
+        assert train(command(data, config, tmp_path / crop, '--set',
+                             f'stages.0.crop={crop}')) == 0
+        assert ('but the pictures are some 65 x 97' in capsys.readouterr().out) == named
+
+
+def test_out_of_memory_is_one_clear_line(data, tmp_path, capsys, monkeypatch):
+    def fail(*_):
+        raise torch.cuda.OutOfMemoryError('CUDA out of memory. Tried to allocate 2 GiB')
+
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 1}])
+    monkeypatch.setattr(Trainer, 'take_step', fail)
+    assert train(command(data, config, tmp_path / 'run')) == 1
+    error = capsys.readouterr().err
+    assert 'out of memory: CUDA out of memory. Tried to allocate 2 GiB; a smaller batch' in error
+    assert len(error.splitlines()) == 1
 
 
 def test_terms_of_the_first_model_stay(data, tmp_path):
