@@ -57,22 +57,28 @@ class Dataset:
         assert path is not None
         return self.read_label(path)
 
-    def check(self) -> None:
-        """Read every labelled frame once; raise a ValueError that names the first bad file."""
+    def check(self) -> NDArray[np.int64]:
+        """
+        Read every labelled frame once and count the pixels of every class.
+
+        A ValueError names the first bad file.
+        """
         frames = [frame for clip in self.clips for frame in clip if frame.label]
         console = Console(stderr=True)
         with ThreadPoolExecutor() as pool:
-            for _ in track(pool.map(self._check_frame, frames), 'checking', len(frames),
-                           transient=True, console=console, disable=not console.is_terminal):
-                pass
+            return sum(track(
+                pool.map(self._check_frame, frames), 'checking', len(frames), transient=True,
+                console=console, disable=not console.is_terminal
+            ), np.zeros(len(self.classes), np.int64))
 
-    def _check_frame(self, frame: VideoFrame) -> None:
+    def _check_frame(self, frame: VideoFrame) -> NDArray[np.int64]:
         assert frame.label is not None
         image, label = read_image(frame.image), self.read_label(frame.label)
         if image.shape[:2] != label.shape:
             raise ValueError(
                 f'{frame.label} is {size_text(label)} but its image {frame.image} is '
                 f'{size_text(image)}: they must be of one size')
+        return np.bincount(label.ravel(), minlength=256)[:len(self.classes)]
 
 
 def absent_classes(classes: ClassSet, pixels: NDArray[np.int64]) -> list[str]:

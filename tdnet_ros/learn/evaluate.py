@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 import json
 from pathlib import Path
 import sys
@@ -13,7 +13,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from tdnet_ros.learn.catalogue import DATASETS, open_dataset
-from tdnet_ros.learn.datasets import Dataset
+from tdnet_ros.learn.datasets import Dataset, absent_classes
 from tdnet_ros.learn.evaluation import Report, evaluate
 from tdnet_ros.learn.labellers import (
     CARRIED,
@@ -30,6 +30,7 @@ from tdnet_ros.stream.segmenter import VideoSegmenter
 
 MODES = ('streaming', 'repeated', 'per-frame', 'key-frame', 'temporal-context')
 COMPARED = ('streaming', 'key-frame', 'temporal-context')
+KEY_INTERVAL = 5
 EXAMPLES = """modes:
   streaming         the memory holds the real frames before
   repeated          every frame is fed N times, and the last output counts
@@ -41,6 +42,7 @@ EXAMPLES = """modes:
 
 examples:
   tdnet_evaluate --dataset camvid --root data/camvid --split val --mode streaming
+  tdnet_evaluate --dataset camvid --root data/camvid --input-size 289 385
   tdnet_evaluate --dataset camvid --root data/camvid --model td4-psp18.yaml --mode compare \\
       --key-model psp101.yaml --json figures.json
 """
@@ -57,11 +59,13 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--mode', default='streaming', choices=[*MODES, 'compare'])
     parser.add_argument('--model', default=DEFAULT_MODEL,
                         help=f'name or card of the model (default: {DEFAULT_MODEL})')
+    parser.add_argument('--input-size', type=int, nargs=2, metavar=('H', 'W'),
+                        help="of the model's input in pixels (default: the model's own)")
     parser.add_argument('--key-model', help='model of the key frames (default: the same model)')
-    parser.add_argument('--key-interval', type=int, default=5, metavar='K',
-                        help='frames from key frame to key frame (default: %(default)s)')
-    parser.add_argument('--carry', default='labels', choices=CARRIED,
-                        help='what flows from key frame to key frame (default: %(default)s)')
+    parser.add_argument('--key-interval', type=int, metavar='K',
+                        help=f'frames from key frame to key frame (default: {KEY_INTERVAL})')
+    parser.add_argument('--carry', choices=CARRIED, help='what flows from key frame to key frame '
+                                                         f'(default: {CARRIED[0]})')
     parser.add_argument('--device', default='auto', help='cpu, cuda, cuda:1 (default: auto)')
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the figures')
     parser.add_argument('--confusion', type=Path, metavar='FILE',
@@ -81,24 +85,19 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run(options: argparse.Namespace) -> None:
     """Evaluate, print a table, write files."""
-    dataset = open_dataset(options.dataset, options.root, options.split)
-    for path in (options.json, options.confusion):
-        check_writable(path)
-    if options.confusion:
-        check_format(options.confusion)
-    dataset.check()
-    segmenter = VideoSegmenter.load(options.model, options.device)
-    check_classes(segmenter, dataset, options.model)
     modes = COMPARED if options.mode == 'compare' else (options.mode,)
+    check_options(options, modes)
+    dataset = open_dataset(options.dataset, options.root, options.split)
+    if not dataset.labelled():
+        raise ValueError(f"the split '{options.split}' in {options.root} has no labelled frame")
     console = Console(stderr=True)
-    if not segmenter.trained:
-        console.print(f"'{options.model}' has no weights: accuracy is chance, only times count")
+    labellers = make_labellers(modes, options, dataset, console)
+    absent_classes(dataset.classes, dataset.check())  # refuses labels that are all void
     reports = []
     frames = sum(map(len, dataset.clips))
     with Progress(console=console, disable=not console.is_terminal) as progress:
-        for mode in modes:
+        for mode, (labeller, repeats) in labellers.items():
             task = progress.add_task(mode, total=frames)
-            labeller, repeats = make_labeller(mode, segmenter, options)
             reports.append(evaluate(mode, labeller, repeats, dataset, advance(progress, task)))
     print_table(reports)
     summaries = [report.summary() for report in reports]
@@ -111,32 +110,55 @@ def run(options: argparse.Namespace) -> None:
             save_confusion(reports[0].confusion, dataset.classes.names, options.confusion)
 
 
+def check_options(options: argparse.Namespace, modes: Sequence[str]) -> None:
+    """Refuse options that don't apply, and files that can't be written."""
+    for name in ('key_model', 'key_interval', 'carry'):
+        if getattr(options, name) is not None and 'key-frame' not in modes:
+            raise ValueError(f'--{name.replace("_", "-")} is of the modes key-frame and compare, '
+                             f'not of {options.mode}')
+    for path in (options.json, options.confusion):
+        check_writable(path)
+    if options.confusion:
+        check_format(options.confusion)
+
+
 def advance(progress: Progress, task: Any) -> Callable[[], None]:
     """Return what moves a task's bar by one frame."""
     return lambda: progress.advance(task)
 
 
-def make_labeller(mode: str, segmenter: VideoSegmenter,
-                  options: argparse.Namespace) -> tuple[Labeller, int]:
-    """Build what labels the frames in a mode, and how often it sees each."""
-    if mode == 'key-frame':
-        if options.key_model:
-            segmenter = VideoSegmenter.load(options.key_model, options.device)
-        return KeyFrame(segmenter, options.key_interval, options.carry), 1
-    if mode == 'temporal-context':
-        return TemporalContext(segmenter), 1
-    if mode == 'per-frame':
-        return PerFrame(segmenter), 1
-    return Streaming(segmenter), segmenter.paths if mode == 'repeated' else 1
+def make_labellers(modes: Sequence[str], options: argparse.Namespace, dataset: Dataset,
+                   console: Console) -> dict[str, tuple[Labeller, int]]:
+    """Build what labels the frames in each mode, and how often it sees each."""
+    model = load(options.model, options, dataset, console, options.input_size)
+    labellers: dict[str, tuple[Labeller, int]] = {}
+    for mode in modes:
+        if mode == 'key-frame':
+            key = (load(options.key_model, options, dataset, console) if options.key_model
+                   else model)
+            interval = KEY_INTERVAL if options.key_interval is None else options.key_interval
+            labellers[mode] = KeyFrame(key, interval, options.carry or CARRIED[0]), 1
+        elif mode == 'temporal-context':
+            labellers[mode] = TemporalContext(model), 1
+        elif mode == 'per-frame':
+            labellers[mode] = PerFrame(model), 1
+        else:
+            labellers[mode] = Streaming(model), model.paths if mode == 'repeated' else 1
+    return labellers
 
 
-def check_classes(segmenter: VideoSegmenter, dataset: Dataset, model: str) -> None:
-    """Refuse a model of other classes than the data's."""
+def load(model: str, options: argparse.Namespace, dataset: Dataset, console: Console,
+         size: Sequence[int] | None = None) -> VideoSegmenter:
+    """Load a model; ValueError if its classes are others than the data's."""
+    segmenter = VideoSegmenter.load(model, options.device, (size[0], size[1]) if size else None)
     names = segmenter.card.classes.names
     if names != dataset.classes.names:
         raise ValueError(
             f"model '{model}' has {len(names)} classes ({', '.join(names[:3])}, ...), the data "
             f'{len(dataset.classes)} ({", ".join(dataset.classes.names[:3])}, ...)')
+    if not segmenter.trained:
+        console.print(f"'{model}' has no weights: accuracy is chance, only times count")
+    return segmenter
 
 
 def print_table(reports: list[Report]) -> None:

@@ -42,7 +42,8 @@ def test_folder_takes_classes_from_yaml_and_frames_without_labels(tmp_path):
     root = write_folder(tmp_path / 'data', videos=2, frames=3)
     (root / 'val/labels/v0_001.png').unlink()
     dataset = open_dataset('folder', root, 'val')
-    dataset.check()
+    pixels = dataset.check()
+    assert pixels.tolist() == dataset.pixel_counts().tolist()
     assert dataset.classes.names == ('sky', 'ground', 'square')
     assert dataset.classes.palette[2] == (255, 255, 0)
     assert [len(clip) for clip in dataset.clips] == [3, 3]

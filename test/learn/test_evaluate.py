@@ -72,6 +72,44 @@ def test_one_command_compares_three_families(data, model, tmp_path, capsys):
     assert 'key-frame' in table
 
 
+def test_a_key_model_without_weights_is_mentioned(tmp_path, capsys):
+    root = write_folder(tmp_path / 'camvid', videos=1, frames=2, splits=('val',))
+    assert main(['--dataset', 'camvid', '--root', str(root), '--mode', 'key-frame', '--model',
+                 'street-small', '--key-model', 'bise18-half', '--device', 'cpu']) == 0
+    error = capsys.readouterr().err
+    assert "'bise18-half' has no weights" in error
+    assert 'street-small' not in error
+
+
+def test_the_models_input_takes_another_size(data, model, tmp_path, monkeypatch):
+    sizes = []
+    step = VideoSegmenter.step
+    monkeypatch.setattr(VideoSegmenter, 'step', lambda self, *arguments: (
+        sizes.append(self.input_size) or step(self, *arguments)))
+    run(data, model, tmp_path, '--input-size', '33', '65')
+    assert set(sizes) == {(33, 65)}
+
+
+def test_labels_that_are_all_void_are_refused(tmp_path, model, capsys):
+    root = write_folder(tmp_path / 'squares', videos=1, frames=2, splits=('val',))
+    for label in (root / 'val/labels').iterdir():
+        cv2.imwrite(str(label), np.full((65, 97), 255, np.uint8))
+    assert main(['--dataset', 'folder', '--root', str(root), '--model', str(model)]) == 1
+    assert 'all pixels of the labels are void' in capsys.readouterr().err
+
+
+def test_a_split_without_labels_is_refused(tmp_path, capsys):
+    """As that of Cityscapes where only the painted labels were unpacked."""
+    name = '{}/val/ulm/ulm_000000_000019_{}.png'
+    for path in (name.format('leftImg8bit', 'leftImg8bit'), name.format('gtFine', 'gtFine_color')):
+        (tmp_path / path).parent.mkdir(parents=True)
+        cv2.imwrite(str(tmp_path / path), picture(0)[0])
+    assert main(['--dataset', 'cityscapes', '--root', str(tmp_path), '--device', 'cpu',
+                 '--model', 'td2-tiny']) == 1
+    assert capsys.readouterr().err == (
+        f"tdnet_evaluate: the split 'val' in {tmp_path} has no labelled frame\n")
+
+
 def test_streaming_restarts_with_a_video_and_remembers_within(model):
     segmenter = VideoSegmenter.load(model, 'cpu')
     streaming, alone = Streaming(segmenter), PerFrame(segmenter)
@@ -159,8 +197,16 @@ def test_outputs_are_checked_before_the_work(data, model, tmp_path, capsys, monk
     (['--confusion', 'matrix.txt', '--model', 'nothing'], 'matrix.txt: expected the name of a pi'),
     (['--model', 'td2-bise18-half'], 'has 11 classes'),
     (['--mode', 'key-frame', '--key-interval', '0'], 'key-frame interval 0'),
+    (['--mode', 'compare', '--key-interval', '0'], 'key-frame interval 0'),
+    (['--mode', 'compare', '--key-model', 'nothing'], "model 'nothing'"),
+    (['--mode', 'compare', '--key-model', 'td2-bise18-half'], 'has 11 classes'),
+    (['--key-model', 'nothing'], '--key-model is of the modes key-frame and compare, not of stre'),
+    (['--mode', 'repeated', '--key-interval', '5'], '--key-interval is of the modes key-frame'),
+    (['--mode', 'per-frame', '--carry', 'labels'], '--carry is of the modes key-frame'),
+    (['--input-size', '0', '97'], 'input size 0x97, expected at least 32x32 pixels'),
 ])
-def test_bad_requests_are_one_clear_line(data, model, capsys, arguments, message):
+def test_bad_requests_are_one_clear_line(data, model, capsys, monkeypatch, arguments, message):
+    monkeypatch.setattr('tdnet_ros.learn.evaluate.evaluate', None)  # no frame is labelled before
     assert main(['--dataset', 'folder', '--root', str(data), '--model', str(model), '--device',
                  'cpu', *arguments]) == 1
     error = capsys.readouterr().err
