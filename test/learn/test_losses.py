@@ -38,8 +38,9 @@ def test_a_share_of_the_pixels_is_kept_when_few_are_hard():
     logits.scatter_(1, labels.clamp(max=2).long().unsqueeze(1), 6.0)
     losses = np.sort(pixel_losses(logits, labels))[::-1]
     kept = losses[:int(np.ceil(len(losses) / 4))]
-    loss = ohem_cross_entropy(logits, labels, kept_share=1 / 4)
-    assert float(loss) == pytest.approx(kept.mean(), rel=1e-4)
+    for threshold in (0.7, 0):
+        loss = ohem_cross_entropy(logits, labels, threshold=threshold, kept_share=1 / 4)
+        assert float(loss) == pytest.approx(kept.mean(), rel=1e-4)
 
 
 def test_class_weights_scale_the_pixels_and_their_sum():
