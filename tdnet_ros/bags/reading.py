@@ -4,12 +4,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
+import resource
 import struct
 from typing import NamedTuple
 
 from rosbags.rosbag2 import Reader
 
 from tdnet_ros.bags.errors import BagError
+from tdnet_ros.bags.files.sqlite_path import SqlitePath, write_ahead_log
 from tdnet_ros.bags.sources import DEFAULT_RATE_HZ, Sample, info_topic, made_by_node
 
 RAW_IMAGE = 'sensor_msgs/msg/Image'
@@ -92,10 +94,22 @@ def open_bag(path: Path) -> Reader:
     if path.is_dir() and not (path / 'metadata.yaml').exists():
         raise BagError(f'{path} has no metadata.yaml: the recording was cut off, or this is no '
                        f'rosbag2 directory ({WHOLE})')
+    log = next(filter(None, map(write_ahead_log, path.iterdir() if path.is_dir() else [path])),
+               None)
+    if log:
+        raise BagError(f'{log} holds messages that are not in the bag yet: the recording was cut '
+                       f'off ({WHOLE})')
+    _allow_open_files()
     with _readable(path):
-        reader = Reader(path)
+        reader = Reader(SqlitePath(path))
         reader.open()
     return reader
+
+
+def _allow_open_files() -> None:
+    """Let the process have as many files open as it may: rosbags opens all of a bag at once."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def read_messages(reader: Reader, topics: Collection[str]) -> Iterator[Message]:
@@ -103,7 +117,7 @@ def read_messages(reader: Reader, topics: Collection[str]) -> Iterator[Message]:
     chosen = [connection for connection in reader.connections if connection.topic in topics]
     messages = iter(reader.messages(chosen)) if chosen else iter(())
     while True:
-        with _readable(reader.path):
+        with _readable(str(reader.path)):
             message = next(messages, None)
         if message is None:
             return

@@ -13,6 +13,8 @@ import yaml
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.files.packed import unpack
 from tdnet_ros.bags.files.scanned import NEVER
+from tdnet_ros.bags.files.sqlite import merged
+from tdnet_ros.bags.files.sqlite_path import write_ahead_log
 from tdnet_ros.bags.files.storage import SUFFIXES, StorageFile, Topic
 from tdnet_ros.bags.reading import Message
 from tdnet_ros.bags.sources import natural_key
@@ -34,13 +36,10 @@ class Bag:
         self._stack = ExitStack()
         try:
             paths, packed_messages = self._files()
-            self.files = [StorageFile(self._unpacked(file), self._report, packed_messages, file)
-                          for file in paths]
+            self.files = [self._opened(file, packed_messages) for file in paths]
         except OSError as error:
             self._stack.close()
             raise BagError(f'{path} cannot be read: {error.strerror or error}') from error
-        for file in self.files:
-            self._stack.callback(file.close)
         self.bytes = sum(file.stat().st_size for file in paths)
         self.topics = self._all_topics()
         self.start_ns = min((file.start_ns for file in self.files), default=NEVER)
@@ -105,16 +104,29 @@ class Bag:
             self._report(f'{path}: offset 0: {" ".join(str(error).split())}')
         return {}
 
-    def _unpacked(self, path: Path) -> Path:
-        """A storage file as it is, or as much as can be decompressed of it."""
-        if path.suffix != PACKED:
-            return path
-        folder = self._stack.enter_context(TemporaryDirectory(prefix='tdnet_bag_'))
-        plain = Path(folder, path.stem)
-        damage = unpack(path, plain)
-        if damage:
-            self._report(f'{path}: {damage}')
-        return plain
+    def _opened(self, path: Path, packed_messages: bool) -> StorageFile:
+        plain, name = self._unpacked(path)
+        file = StorageFile(plain, self._report, packed_messages, name)
+        self._stack.callback(file.close)
+        return file
+
+    def _unpacked(self, path: Path) -> tuple[Path, str]:
+        """A storage file as it is, or all of it that can be put into one; and its name."""
+        if path.suffix == PACKED:
+            plain = Path(self._folder(), path.stem)
+            damage = unpack(path, plain)
+            if damage:
+                self._report(f'{path}: {damage}')
+            return plain, f'{path}: unpacked'
+        log = write_ahead_log(path)
+        if log:
+            plain = merged(path, log, self._folder(),
+                           lambda damage: self._report(f'{log}: {damage}'))
+            return plain, f'{path} with {log.name}'
+        return path, str(path)
+
+    def _folder(self) -> Path:
+        return Path(self._stack.enter_context(TemporaryDirectory(prefix='tdnet_bag_')))
 
     def _all_topics(self) -> dict[str, Topic]:
         topics: dict[str, Topic] = {}

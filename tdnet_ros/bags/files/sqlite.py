@@ -1,7 +1,8 @@
 """The rows of a rosbag2 sqlite3 file, past those that are damaged."""
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from contextlib import closing
 import os
 from pathlib import Path
 import re
@@ -12,9 +13,39 @@ from tempfile import TemporaryDirectory
 
 from tdnet_ros.bags.files.scanned import Report, Scanned
 
+MAGIC = b'SQLite format 3\0'
 MOST_DAMAGED = 1000
 '''Rows one after the other that are tried before the rest is given up.'''
 ROWS = 'SELECT id, topic_id, timestamp, data FROM messages WHERE id > ? ORDER BY id'
+
+IN_TIME = """SELECT name, timestamp, data FROM messages JOIN topics ON topic_id = topics.id
+WHERE name IN ({}) AND timestamp >= ? AND timestamp < ? ORDER BY timestamp"""
+
+
+def read_sqlite(path: Path, topics: Collection[str], start_ns: int,
+                stop_ns: int) -> Iterator[tuple[str, int, bytes]]:
+    """Topic, log time and data of messages in the order of time; fails at the first damage."""
+    query = IN_TIME.format(', '.join('?' * len(topics)))
+    with closing(_opened(path)) as database:
+        yield from database.execute(query, (*topics, start_ns, stop_ns))
+
+
+def merged(path: Path, log: Path, folder: Path, report: Report) -> Path:
+    """A copy of a database in a folder, with all that its write-ahead log has.
+
+    Damage of the log is told to `report`; what was never wholly written to it is none.
+    """
+    copy = Path(shutil.copy(path, folder))
+    shutil.copy(log, folder)
+    try:
+        with closing(sqlite3.connect(copy)) as database:
+            _, pages, _ = database.execute('PRAGMA wal_checkpoint(FULL)').fetchone()
+    except sqlite3.Error as error:
+        report(f'offset 0: {error}')
+        return path
+    if pages <= 0:
+        report('offset 0: none of its messages can be read')
+    return copy
 
 
 def scan_sqlite(path: Path, report: Report) -> Iterator[Scanned]:
@@ -23,14 +54,16 @@ def scan_sqlite(path: Path, report: Report) -> Iterator[Scanned]:
         with TemporaryDirectory(prefix='tdnet_bag_') as folder:
             whole = _padded(path, Path(folder), report)
             cut = whole != path
-            database = sqlite3.connect(f'file:{whole}?mode=ro&immutable=1', uri=True,
-                                       check_same_thread=False)
-            try:
+            with closing(_opened(whole)) as database:
                 yield from _rows(database, report, cut)
-            finally:
-                database.close()
     except sqlite3.Error as error:
         report(f'offset 0: {error}')
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    """A database that nobody writes, without any file beside it; for any thread."""
+    return sqlite3.connect(f'{path.resolve().as_uri()}?mode=ro&immutable=1', uri=True,
+                           check_same_thread=False)
 
 
 def _rows(database: sqlite3.Connection, report: Report, cut: bool) -> Iterator[Scanned]:
@@ -72,7 +105,7 @@ def _padded(path: Path, folder: Path, report: Report) -> Path:
     """The file or, where its end is missing, a copy of its full length: else nothing opens it."""
     with path.open('rb') as file:
         head = file.read(32)
-    if len(head) < 32:
+    if len(head) < 32 or not head.startswith(MAGIC):
         return path
     page, = struct.unpack('>H', head[16:18])
     pages, = struct.unpack('>I', head[28:32])

@@ -17,10 +17,12 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from tdnet_ros.bags.files.compression import zstd
 from tdnet_ros.bags.files.salvage import scan
 from tdnet_ros.bags.files.scanned import NEVER
+from tdnet_ros.bags.files.sqlite import read_sqlite
+from tdnet_ros.bags.files.sqlite_path import SqlitePath
 from tdnet_ros.bags.reading import Message
 
-MCAP, ROS1 = '.mcap', '.bag'
-SUFFIXES = (MCAP, '.db3', ROS1)
+MCAP, SQLITE, ROS1 = '.mcap', '.db3', '.bag'
+SUFFIXES = (MCAP, SQLITE, ROS1)
 
 
 @dataclass
@@ -42,32 +44,39 @@ class _Found(NamedTuple):
 
 
 class StorageFile:
-    """Its topics and its messages, as CDR; what is damaged is told to `report`."""
+    """Its topics and its messages, as CDR; what is damaged is told to `report`.
+
+    A file of rosbag2 is open only while it is read: a bag may have thousands.
+    """
 
     def __init__(self, path: Path, report: Callable[[str], None],
-                 packed_messages: bool = False, name: Path | None = None) -> None:
-        """Open a file; `name` is what it was unpacked from, if it was."""
+                 packed_messages: bool = False, name: str = '') -> None:
+        """Look into a file; `name` is what damage to it is told of, if not its path."""
         self.path = path
         self.topics: dict[str, Topic] = {}
         self.start_ns, self.end_ns = NEVER, 0
-        self._report = lambda damage: report(
-            f'{path}: {damage}' if name in (None, path) else f'{name}: unpacked: {damage}')
+        self._report = lambda damage: report(f'{name or path}: {damage}')
         self._packed = packed_messages
-        self._reader: Any = None
+        self._indexed = False
+        self._ros1: Any = None
         try:
-            reader: Any = (Ros1Reader if path.suffix == ROS1 else Reader)(path)
+            reader: Any = Ros1Reader(path) if path.suffix == ROS1 else Reader(SqlitePath(path))
             reader.open()
         except Exception:  # parsers of foreign bytes raise nearly anything
             self._survey()
+            return
+        self._indexed = True
+        self._read_index(reader)
+        if path.suffix == ROS1:
+            self._ros1 = reader
         else:
-            self._reader = reader
-            self._read_index()
+            reader.close()
 
     def close(self) -> None:
         """Give the file back."""
-        if self._reader is not None:
-            self._reader.close()
-            self._reader = None
+        if self._ros1 is not None:
+            self._ros1.close()
+            self._ros1 = None
 
     def messages(self, topics: Collection[str], start_ns: int, stop_ns: int) -> Iterator[Message]:
         """Messages of topics logged from `start_ns` to before `stop_ns`, in the order of time."""
@@ -80,14 +89,14 @@ class StorageFile:
             except Exception as error:
                 self._report(f'message of {topic} logged at {logged_ns}: {error}')
 
-    def _read_index(self) -> None:
-        for item in self._reader.connections:
+    def _read_index(self, reader: Any) -> None:
+        for item in reader.connections:
             topic = self.topics.setdefault(item.topic, Topic(item.msgtype, 0))
             topic.count += item.msgcount
             topic.definition = topic.definition or item.msgdef.data
             topic.offers = topic.offers or tuple(getattr(item.ext, 'offered_qos_profiles', ()))
-        if self._reader.message_count:
-            self.start_ns, self.end_ns = self._reader.start_time, self._reader.end_time
+        if reader.message_count:
+            self.start_ns, self.end_ns = reader.start_time, reader.end_time
 
     def _survey(self) -> None:
         """Find topics and times without an index."""
@@ -99,14 +108,14 @@ class StorageFile:
             self.end_ns = max(self.end_ns, found.logged_ns + 1)
 
     def _read(self, topics: Collection[str], start_ns: int, stop_ns: int) -> Iterator[_Found]:
-        """Read with rosbags and, where that fails, what a scan finds beyond.
+        """Read by the index and, where that fails, what a scan finds beyond.
 
         MCAP is always scanned: rosbags does not notice all damage.
         """
         passed: Counter[str] = Counter()  # messages at the last log time, by topic
         last_ns = start_ns
-        if self._reader is not None and self.path.suffix != MCAP:
-            indexed = self._indexed(topics, start_ns, stop_ns)
+        if self._indexed and self.path.suffix != MCAP:
+            indexed = self._by_index(topics, start_ns, stop_ns)
             while True:
                 try:
                     found = next(indexed, None)
@@ -126,12 +135,14 @@ class StorageFile:
                     continue
                 yield _Found(item.topic, item.logged_ns, item.data)
 
-    def _indexed(self, topics: Collection[str], start_ns: int, stop_ns: int) -> Iterator[_Found]:
-        chosen = [item for item in self._reader.connections if item.topic in topics
+    def _by_index(self, topics: Collection[str], start_ns: int, stop_ns: int) -> Iterator[_Found]:
+        if self.path.suffix == SQLITE:
+            yield from map(_Found._make, read_sqlite(self.path, topics, start_ns, stop_ns))
+            return
+        chosen = [item for item in self._ros1.connections if item.topic in topics
                   and item.msgtype == self.topics[item.topic].msgtype]
         if chosen:
-            for item, logged_ns, data in self._reader.messages(
-                    chosen, start=start_ns, stop=stop_ns):
+            for item, logged_ns, data in self._ros1.messages(chosen, start=start_ns, stop=stop_ns):
                 yield _Found(item.topic, logged_ns, data)
 
     def _converter(self) -> Callable[[bytes, str], bytes]:

@@ -1,0 +1,131 @@
+"""Bags under odd names, with a write-ahead log beside them, and of very many files."""
+from __future__ import annotations
+
+from contextlib import closing
+import os
+from pathlib import Path
+import resource
+import shutil
+import sqlite3
+
+import pytest
+
+from bags.label_material import IMAGE, drive, types, write_bag
+from tdnet_ros.bags.errors import BagError
+from tdnet_ros.bags.files.bag import Bag
+from tdnet_ros.bags.reading import BagSource
+
+FRAMES = 12
+TOPIC = '/front/image_raw'
+WANTED = [item.logged_ns for item in drive(FRAMES)]
+
+
+def read(bag: Path) -> tuple[list[int], list[str]]:
+    """Log times of the frames, and what is damaged."""
+    with closing(Bag(bag)) as opened:
+        return [message.logged_ns for message in opened.messages([TOPIC])], opened.problems
+
+
+@pytest.mark.parametrize('name', ['drive#1', 'drive?1', 'run%20a', '50%', 'ümlaut', 'a b'])
+@pytest.mark.parametrize('whole', [True, False])
+def test_a_database_may_have_any_name(tmp_path: Path, name: str, whole: bool) -> None:
+    bag = write_bag(tmp_path / 'drive', drive(FRAMES), 'db3').rename(tmp_path / name)
+    if whole:
+        assert [sample.logged_ns for sample in BagSource(bag)] == WANTED
+        assert read(bag) == (WANTED, [])
+    else:
+        os.truncate(bag / 'drive.db3', (bag / 'drive.db3').stat().st_size // 2)
+        logged, problems = read(bag)
+        assert 0 < len(logged) < FRAMES and logged == WANTED[:len(logged)]
+        assert len(problems) == 1 and f'{bag}/drive.db3: offset ' in problems[0]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [name]
+    assert sorted(path.name for path in bag.iterdir()) == ['drive.db3', 'metadata.yaml']
+
+
+def cut_off(folder: Path, before: int) -> Path:
+    """A recording with a write-ahead log, as it lies there while it is recorded."""
+    source = write_bag(folder / 'source' / 'drive', drive(before), 'db3')
+    with closing(sqlite3.connect(source / 'drive.db3')) as database:
+        database.execute('PRAGMA journal_mode = WAL')
+        for item in drive(FRAMES)[before:]:
+            with database:
+                database.execute(
+                    'INSERT INTO messages(topic_id, timestamp, data) VALUES (1, ?, ?)',
+                    (item.logged_ns, bytes(types().serialize_cdr(item.message, IMAGE))))
+        bag = Path(shutil.copytree(source, folder / 'drive'))
+    (bag / 'drive.db3-shm').unlink()
+    assert (bag / 'drive.db3-wal').stat().st_size
+    return bag
+
+
+def test_what_is_in_a_write_ahead_log_is_read(tmp_path: Path) -> None:
+    bag = cut_off(tmp_path, before=5)
+    before = {path: path.read_bytes() for path in bag.iterdir()}
+    assert read(bag) == (WANTED, [])
+    with pytest.raises(BagError, match=r'drive\.db3-wal holds messages .* cut off .*label'):
+        BagSource(bag)
+    (bag / 'metadata.yaml').unlink()
+    del before[bag / 'metadata.yaml']
+    logged, problems = read(bag)
+    assert logged == WANTED
+    assert len(problems) == 1 and 'metadata.yaml' in problems[0]
+    assert {path: path.read_bytes() for path in bag.iterdir()} == before
+
+
+def test_a_log_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    bag = cut_off(tmp_path, before=5)
+    (bag / 'drive.db3-wal').write_bytes(b'no log ' * 10_000)
+    assert read(bag) == (WANTED[:5], [
+        f'{bag}/drive.db3-wal: offset 0: none of its messages can be read'])
+    (bag / 'drive.db3').write_bytes(b'no database ' * 10_000)
+    logged, problems = read(bag)
+    assert logged == []
+    assert 'drive.db3-wal: offset 0: file is not a database' in problems[0]
+
+
+@pytest.mark.parametrize('kind', ['mcap', 'db3'])
+def test_a_bag_may_have_more_files_than_can_be_open(tmp_path: Path, kind: str) -> None:
+    bag = tmp_path / 'day'
+    bag.mkdir()
+    for index, item in enumerate(drive(30)):
+        part = write_bag(tmp_path / 'part', [item], kind)
+        shutil.move(part / f'part.{kind}', bag / f'day_{index}.{kind}')
+        shutil.rmtree(part)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir('/proc/self/fd')) + 15, hard))
+    try:
+        logged, problems = read(bag)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert logged == [item.logged_ns for item in drive(30)]
+    assert len(problems) == 1 and 'metadata.yaml' in problems[0]
+
+
+def test_files_are_given_back_where_one_cannot_be_read(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bag = tmp_path / 'old'
+    bag.mkdir()
+    for index in range(3):
+        write_bag(bag / f'old_{index}', drive(2), 'ros1')
+    before = len(os.listdir('/proc/self/fd'))
+
+    def fail(self: Bag, path: Path) -> tuple[Path, str]:
+        if path.stem == 'old_2':
+            raise OSError(24, 'Too many open files')
+        return path, str(path)
+
+    monkeypatch.setattr(Bag, '_unpacked', fail)
+    with pytest.raises(BagError, match='Too many open files'):
+        Bag(bag)
+    assert len(os.listdir('/proc/self/fd')) == before
+
+
+def test_play_may_open_as_many_files_as_the_system_allows(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / 'drive', drive(2))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard // 2, hard))
+    try:
+        assert len(list(BagSource(bag))) == 2
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == hard
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
