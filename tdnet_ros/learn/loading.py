@@ -10,6 +10,7 @@ from tdnet_ros.learn.config import TrainConfig
 from tdnet_ros.learn.datasets import Dataset
 from tdnet_ros.learn.devices import cores
 from tdnet_ros.learn.samples import Clip, ClipRecipe, ClipSamples
+from tdnet_ros.nets.architecture import Architecture
 
 
 def clips(config: TrainConfig, dataset: Dataset, paths: int, step: int,
@@ -46,11 +47,26 @@ def _keep_to_one_core(worker: int) -> None:
     cv2.setNumThreads(0)
 
 
-def check_batches(config: TrainConfig, world: int) -> None:
-    """Refuse a batch that can't be cut into equal parts."""
+def fewest_clips(architecture: Architecture, shared_norms: bool) -> int:
+    """
+    Return how many clips a process must see at a time.
+
+    The pyramid pools a map to one value per channel, and one value has no statistics for batch
+    norm. shared_norms: processes share them (see devices.place).
+    """
+    return 2 if architecture.context == 'psp' and not shared_norms else 1
+
+
+def check_batches(config: TrainConfig, world: int, fewest: int = 1) -> None:
+    """Refuse a batch that can't be cut into equal parts, or into parts of too few clips."""
     for stage in config.stages:
         parts = stage.accumulate * world
         if stage.batch % parts:
             raise ValueError(
                 f"stage '{stage.name}': a batch of {stage.batch} can't be cut into {parts} equal "
                 f'parts ({world} processes, {stage.accumulate} each)')
+        if stage.batch // parts < fewest:
+            raise ValueError(
+                f"stage '{stage.name}': a batch of {stage.batch} in {parts} parts ({world} "
+                f'processes, accumulate {stage.accumulate}) is less than the {fewest} clips at a '
+                'time that this network needs: a larger batch, or a smaller accumulate')

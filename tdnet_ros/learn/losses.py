@@ -17,11 +17,10 @@ def ohem_cross_entropy(logits: Tensor, labels: Tensor, weights: Tensor | None = 
     """
     Return the mean cross-entropy of the hard pixels.
 
-    Hard are those whose true class has a probability below the threshold; where fewer than
-    kept_share of the labelled pixels are, that many with the largest loss (always, where the
-    threshold is 0). logits [B, C, h, w] are
-    scaled up (bilinear, corners aligned) to labels [B, H, W], UNLABELED ignored. The weights [C]
-    of the classes scale a pixel's loss after the choice.
+    Hard are those whose true class has a probability below the threshold (0: none); where fewer
+    than kept_share of the labelled pixels are, that many with the largest loss. logits
+    [B, C, h, w] are scaled up (bilinear, corners aligned) to labels [B, H, W], UNLABELED ignored.
+    The weights [C] of the classes scale a pixel's loss after the choice.
     """
     logits = logits.float()  # gradients of many pixels add up, which bfloat16 is too coarse for
     if logits.shape[-2:] != labels.shape[-2:]:
