@@ -13,12 +13,11 @@ from sensor_msgs.msg import CompressedImage, Image, PointCloud2
 from std_msgs.msg import Float32, Header
 
 from tdnet_ros.nets.card import ModelCard
-from tdnet_ros.ros.errors import printable
 from tdnet_ros.ros.label_map import LabelMap
 from tdnet_ros.ros.messages import LabelInfo, array_to_image, label_info, to_jpeg, to_png
 from tdnet_ros.ros.meter import LATENCY, STAGES
 from tdnet_ros.ros.parameters import NodeParameters
-from tdnet_ros.ros.qos import overridable
+from tdnet_ros.ros.qos import naming, overridable
 from tdnet_ros.stream.labels import Painter, overlay
 
 # Reliable, because displays that ask for reliable would not see a best-effort publisher.
@@ -127,11 +126,8 @@ class CameraOutputs:
             self._label_info.publish(label_info(self._label_map.names, header))
 
     def _publisher(self, kind: Any, topic: str, qos: QoSProfile = OUTPUT_QOS) -> Publisher:
-        try:
+        with naming(self._node.resolve_topic_name(topic)):
             publisher = self._node.create_publisher(kind, topic, **overridable(qos))
-        except RuntimeError as error:
-            raise ValueError(
-                f'{self._node.resolve_topic_name(topic)}: {printable(str(error))}') from error
         self._publishers.append(publisher)
         self.topics[publisher.topic_name] = publisher.qos_profile
         return publisher

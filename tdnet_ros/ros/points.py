@@ -23,7 +23,7 @@ from tdnet_ros.ros.cloud import (
 )
 from tdnet_ros.ros.errors import one_line
 from tdnet_ros.ros.messages import points_to_cloud
-from tdnet_ros.ros.qos import overridable
+from tdnet_ros.ros.qos import naming, overridable
 from tdnet_ros.ros.stamps import stamp_ns
 
 DEPTH_QOS = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -63,8 +63,9 @@ class DepthSource:
         def on_info(msg: CameraInfo) -> None:
             self._info = msg
 
-        return [node.create_subscription(
-            CameraInfo, self._info_topic, on_info, **overridable(DEPTH_QOS))]
+        with naming(self._info_topic):
+            return [node.create_subscription(
+                CameraInfo, self._info_topic, on_info, **overridable(DEPTH_QOS))]
 
     def paint(self, msg: Any, seen: Labelled) -> PointCloud2:
         """See PointSource."""
@@ -143,8 +144,10 @@ class PointPainter:
                 self._keep(msg)
                 wake()
 
-        self._subscriptions = [*self._source.open(self._node), self._node.create_subscription(
-            self._source.kind, self._source.topic, on_message, **overridable(DEPTH_QOS))]
+        self._subscriptions = self._source.open(self._node)  # to be closed if the next one fails
+        with naming(self._source.topic):
+            self._subscriptions.append(self._node.create_subscription(
+                self._source.kind, self._source.topic, on_message, **overridable(DEPTH_QOS)))
 
     def close(self) -> None:
         """Unsubscribe and forget what waits."""

@@ -1,6 +1,8 @@
 """Quality of service: profiles that parameters may override, and whether two sides match."""
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 import copy
 from typing import Any, NamedTuple
 
@@ -12,6 +14,8 @@ from rclpy.qos import (
     ReliabilityPolicy,
 )
 from rclpy.qos_overriding_options import QoSOverridingOptions
+
+from tdnet_ros.ros.errors import printable
 
 POLICIES = (QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH, QoSPolicyKind.RELIABILITY,
             QoSPolicyKind.DURABILITY)
@@ -38,6 +42,15 @@ def overridable(profile: QoSProfile) -> dict[str, Any]:
     """
     return {'qos_profile': copy.copy(profile),
             'qos_overriding_options': QoSOverridingOptions(POLICIES)}
+
+
+@contextmanager
+def naming(topic: str) -> Iterator[None]:
+    """Say which topic it is that cannot be had, with an override of its QoS, say: ValueError."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise ValueError(f'{topic}: {printable(str(error))}') from error
 
 
 def mismatches(offered: QoSProfile, asked: QoSProfile) -> list[Mismatch]:

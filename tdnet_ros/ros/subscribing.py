@@ -7,7 +7,7 @@ from typing import Any
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
-from tdnet_ros.ros.qos import overridable
+from tdnet_ros.ros.qos import naming, overridable
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
@@ -28,7 +28,8 @@ def subscribe(node: Node, kind: Any, topic: str, on_message: Callable[[Any], Non
         return node.create_subscription(
             kind, topic, on_message, **overridable(qos), **options)
 
-    try:
-        return create(event_callbacks=SubscriptionEventCallbacks(message_lost=count))
-    except UnsupportedEventTypeError:
-        return create()
+    with naming(topic):
+        try:
+            return create(event_callbacks=SubscriptionEventCallbacks(message_lost=count))
+        except UnsupportedEventTypeError:
+            return create()

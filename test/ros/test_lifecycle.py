@@ -276,9 +276,21 @@ def test_a_failing_activation_leaves_it_inactive_with_the_reason(
                     '-p', 'qos_overrides./image.subscription.reliability:=unheard_of')
     process.wait_for_log('cannot activate: ')
     assert peer.state('/no_qos') == 'inactive'
-    wait_for(lambda: 'unheard_of' in message_of(diagnostics, 'no_qos: device'), 'reason')
+    reason = 'cannot activate: /image: Unexpected QoS override for policy `reliability`'
+    wait_for(lambda: reason in message_of(diagnostics, 'no_qos: device'), 'reason')
     assert process.end() == 0
     assert 'Traceback' not in process.log
+
+
+def test_a_failing_activation_takes_its_subscriptions_back(
+        start: Callable[..., NodeProcess], peer: Peer) -> None:
+    process = start(*TINY, '-p', 'points:=true', '-r', '__ns:=/half_deaf',
+                    '-p', 'qos_overrides./half_deaf/depth.subscription.reliability:=unheard_of')
+    process.wait_for_log('cannot activate: /half_deaf/depth: Unexpected QoS override')
+    wait_for(lambda: peer.node.count_publishers('/half_deaf/tdnet/points'), 'the node')
+    time.sleep(0.5)  # what it would still have would be known by now
+    assert not peer.node.count_subscribers('/half_deaf/camera_info')
+    assert process.end() == 0
 
 
 @pytest.mark.parametrize(('arguments', 'message'), [
