@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 import fcntl
+from glob import escape
 import os
 from pathlib import Path
 import shutil
@@ -54,10 +55,10 @@ class Output:
         shutil.rmtree(self.part / WRITING, ignore_errors=True)
         if not self._continues(options):
             self._clear()
-        found = sorted((ChunkResult.read(path) for path in self.part.glob(f'{self.name}_*.json')),
+        found = sorted(map(ChunkResult.read, self._results(self.part)),
                        key=lambda result: result.number)
         for lone in found[len(continued(found)):]:  # a cluster that was cut off leaves holes
-            for path in self.part.glob(f'{self.chunk_name(lone.number)}.*'):
+            for path in self.part.glob(f'{escape(self.chunk_name(lone.number))}.*'):
                 path.unlink()
         return continued(found)
 
@@ -81,7 +82,7 @@ class Output:
         """Give the directory its final name."""
         shutil.rmtree(self.part / WRITING, ignore_errors=True)
         self.part.rename(self.final)
-        for path in self.final.glob(f'{self.name}_*.json'):
+        for path in self._results(self.final):
             path.unlink()
 
     def close(self) -> None:
@@ -93,6 +94,10 @@ class Output:
             shutil.rmtree(self.part, ignore_errors=True)
         os.close(self._lock)
         self._lock = -1
+
+    def _results(self, folder: Path) -> list[Path]:
+        """The files with the results of chunks."""
+        return list(folder.glob(f'{escape(self.name)}_*.json'))
 
     def _continues(self, options: dict[str, Any]) -> bool:
         """Whether what is there was made with the same options from the same input."""
