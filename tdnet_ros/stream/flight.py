@@ -17,6 +17,8 @@ from tdnet_ros.stream.memory import FrameMemory
 from tdnet_ros.stream.preprocess import Preprocessor
 from tdnet_ros.stream.transfer import Download, Stopwatch
 
+FAILED = 'the frame before failed'
+
 
 class Turn(NamedTuple):
     """A frame whose memory is ready for it."""
@@ -55,6 +57,25 @@ class Flight:
             memory_fill=turn.fill if turn.fill == turn.memory.paths - 1 else 0,
             reset_reason=turn.reset_reason, stage_ms=stage_ms, batch=len(labels),
             logits=logits[index]) for index, turn in enumerate(self.turns)]
+
+    def outcomes(self) -> list[Segmentation | Exception]:
+        """Wait for the frames; if they fail on the way their memories are reset."""
+        try:
+            return list(self.land())
+        except Exception as error:
+            for turn in self.turns:
+                turn.memory.reset(FAILED)
+            return [error] * len(self.turns)
+
+
+class Failure(NamedTuple):
+    """In the place of a flight: why a frame was not launched."""
+
+    error: Exception
+
+    def outcomes(self) -> list[Segmentation | Exception]:
+        """The error, as what became of the frame."""
+        return [self.error]
 
 
 @torch.inference_mode()

@@ -6,7 +6,6 @@ from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 import time
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,13 +14,12 @@ from tdnet_ros.nets.card import ModelCard, find_model
 from tdnet_ros.stream.batch import largest_worthwhile, measured, runs
 from tdnet_ros.stream.engines import load_engine
 from tdnet_ros.stream.engines.graphs import GraphEngine
-from tdnet_ros.stream.flight import Flight, Turn, launch
+from tdnet_ros.stream.flight import FAILED, Failure, Flight, Turn, launch
 from tdnet_ros.stream.frame import Frame, Segmentation
 from tdnet_ros.stream.memory import FrameMemory
 from tdnet_ros.stream.preprocess import Preprocessor
 from tdnet_ros.stream.transfer import Lanes
 
-FAILED = 'the frame before failed'
 TRIES = 3
 RESIZABLE = ('torch', 'reference')
 '''Engines that take any input size.'''
@@ -124,7 +122,7 @@ class VideoSegmenter:
                    for indices in runs([(turn.path, turn.fill) for turn in turns], self.batch))
         under_way = list(flights) if self.is_asynchronous else flights
         return (labelled for indices, parts in under_way for labelled in zip(
-            indices, chain.from_iterable(map(_land, parts)), strict=True))
+            indices, chain.from_iterable(part.outcomes() for part in parts), strict=True))
 
     def resize(self, input_size: tuple[int, int]) -> None:
         """Give the network another input size, (height, width), from the next frame on.
@@ -193,16 +191,16 @@ class VideoSegmenter:
         memory.fit(self.input_size, self._engine.resample)
         return Turn(frame, memory, reason, *memory.turn)
 
-    def _attempt(self, turns: list[Turn], confidence: bool) -> list[Flight | _Failure]:
+    def _attempt(self, turns: list[Turn], confidence: bool) -> list[Flight | Failure]:
         """Launch frames together or, if that fails, one by one."""
         try:
             return [self._launch(turns, confidence)]
         except Exception as error:
             if len(turns) == 1:
                 turns[0].memory.reset(FAILED)
-                return [_Failure(error)]
+                return [Failure(error)]
         parts = [part for turn in turns for part in self._attempt([turn], confidence)]
-        if not any(isinstance(part, _Failure) for part in parts):
+        if not any(isinstance(part, Failure) for part in parts):
             # No frame was to blame but their number: do not try so many again.
             self.batch_ms.pop(len(turns), None)
         return parts
@@ -212,24 +210,6 @@ class VideoSegmenter:
 
     def _new_preprocessor(self) -> Preprocessor:
         return Preprocessor(self.input_size, self.card.mean, self.card.std, self._lanes)
-
-
-class _Failure(NamedTuple):
-    """In the place of a flight: why a frame was not launched."""
-
-    error: Exception
-
-
-def _land(flight: Flight | _Failure) -> list[Segmentation | Exception]:
-    """Wait for the frames of a flight; if they fail on the way their memories are reset."""
-    if isinstance(flight, _Failure):
-        return [flight.error]
-    try:
-        return list(flight.land())
-    except Exception as error:
-        for turn in flight.turns:
-            turn.memory.reset(FAILED)
-        return [error] * len(flight.turns)
 
 
 def find_device(device: str) -> torch.device:
