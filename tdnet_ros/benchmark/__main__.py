@@ -18,8 +18,9 @@ from typing import Any
 
 import torch
 
+from tdnet_ros.bags.options import positive
 from tdnet_ros.benchmark.ceiling import describe_machine
-from tdnet_ros.benchmark.cli import positive, show_progress
+from tdnet_ros.benchmark.cli import show_progress
 from tdnet_ros.benchmark.document import document
 from tdnet_ros.benchmark.suite import at_most, parts, real_frames, run_parts
 from tdnet_ros.nets import DEFAULT_MODEL
@@ -134,7 +135,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add('--quick', action='store_true', help='tiny networks, a few frames: does it run at all?')
     add('--devices', nargs='+', default=['cpu', 'cuda'], choices=('cpu', 'cuda'))
-    add('--frames', type=positive, metavar='N',
+    add('--frames', type=positive(int), metavar='N',
         help='at most so many frames of each engine (memory is watched for as long as ever)')
     add('--out', type=Path, default=Path('docs'), metavar='DIR',
         help='default: docs; of script/bench: docs of its checkout')

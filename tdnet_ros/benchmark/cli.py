@@ -11,6 +11,7 @@ from pathlib import Path
 import sys
 from typing import Any
 
+from tdnet_ros.bags.options import positive
 from tdnet_ros.benchmark.frames import read_images
 from tdnet_ros.benchmark.measure import measure
 from tdnet_ros.benchmark.worker import Setup
@@ -18,7 +19,7 @@ from tdnet_ros.nets.writing import check_writable, naming
 from tdnet_ros.stream.engines import ENGINES, PRECISIONS
 
 EXAMPLES = '''examples:
-  tdnet_benchmark                                     the default model, both engines
+  tdnet_benchmark                          td2-bise18-half, engines reference and torch
   tdnet_benchmark --model td4-psp18 --input-size 769 1537 --frames 20
   tdnet_benchmark --device cuda --precision float32 float16 --frames 200
   tdnet_benchmark --images camvid/val/images --precision float32 bfloat16 --json out.json
@@ -96,31 +97,26 @@ def show_progress(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
-def positive(text: str) -> int:
-    """Read a whole number above zero, for argparse."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f'{value}, expected at least 1')
-    return value
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         'tdnet_benchmark', description=__doc__, epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add('--model', default='td2-bise18-half', help='card, weights, shipped model or variant')
+    add('--model', default='td2-bise18-half',
+        help='card, weights, shipped model or variant (default: %(default)s, without weights)')
     add('--weights', help="a safetensors file in place of the model's own")
     add('--device', default='auto', help='auto, cpu, cuda or cuda:N')
-    add('--engines', nargs='+', default=['reference', 'torch'], choices=ENGINES)
-    add('--precision', nargs='+', default=['float32'], choices=PRECISIONS)
-    add('--input-size', nargs=2, type=positive, metavar=('H', 'W'),
+    add('--engines', nargs='+', default=['reference', 'torch'], choices=ENGINES,
+        help='default: reference torch')
+    add('--precision', nargs='+', default=['float32'], choices=PRECISIONS,
+        help='default: float32')
+    add('--input-size', nargs=2, type=positive(int), metavar=('H', 'W'),
         help="of the network; default: the model's own")
-    add('--frame-size', nargs=2, type=positive, metavar=('H', 'W'),
+    add('--frame-size', nargs=2, type=positive(int), metavar=('H', 'W'),
         help="of the camera; default: the network's")
-    add('--cameras', type=positive, default=1, help='cameras that share the network')
+    add('--cameras', type=positive(int), default=1, help='cameras that share the network')
     add('--images', type=Path, help='folder of frames; default: a made-up moving street')
-    add('--frames', type=positive, default=20, help='frames to time, after the warm-up')
+    add('--frames', type=positive(int), default=20, help='frames to time, after the warm-up')
     add('--threads', type=int, default=0, help='threads of the CPU; 0: as many as cores')
     add('--json', type=Path, metavar='FILE', help='write the figures there')
     return parser

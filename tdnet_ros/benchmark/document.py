@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from tdnet_ros.benchmark.goals import Results, goals
-from tdnet_ros.benchmark.message_stages import SHOWN
+from tdnet_ros.demo.stages import STAGES
 
 DEVICES = {'cpu': 'CPU', 'cuda': 'GPU'}
 Row = Sequence[object]
@@ -106,10 +106,10 @@ def _message_path(path: dict[str, Any]) -> Iterator[str]:
              '{1}x{0}'.format(*one['frame_size']), f'{one["rate_hz"]:g}',
              f'{one["labelled"]} of {one["sent"]}', one['fps'],
              *(_ms(one['latency_ms'][name]) for name in ('p50', 'p99', 'max')),
-             ' / '.join(_ms(one['stage_ms'][stage]['p50']) for stage in SHOWN))
+             ' / '.join(_ms(one['stage_ms'][stage]['p50']) for stage in STAGES))
             for one in path['courses']]
     yield from _table(('network', 'images', 'sent Hz', 'labelled', 'frames/s', 'p50 ms', 'p99 ms',
-                       'max ms', ' / '.join(SHOWN)), rows)
+                       'max ms', ' / '.join(STAGES)), rows)
     yield from ('', '![Where the time of an image goes](benchmark-node.png)', '',
                 'With no network everything else is real: transport, decoding, publishing, and '
                 'under `network` resizing, normalising and the best class of every pixel. The '

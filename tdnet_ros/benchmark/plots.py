@@ -12,12 +12,9 @@ from matplotlib.ticker import MaxNLocator
 
 from tdnet_ros.benchmark.document import DEVICES, plot_name
 from tdnet_ros.benchmark.goals import Results
-from tdnet_ros.benchmark.message_stages import SHOWN
+from tdnet_ros.demo.stages import COLORS, STAGES
 
 BLUE, ORANGE, GREY = '#0072b2', '#e69f00', '#999999'
-# Okabe and Ito's palette, told apart by colour-blind readers too.
-STAGE_COLORS = dict(zip(SHOWN, (
-    '#999999', '#e69f00', '#56b4e9', '#009e73', '#0072b2', '#cc79a7', '#d55e00'), strict=True))
 
 
 def write_plots(results: Results, folder: Path) -> list[Path]:
@@ -78,14 +75,14 @@ def _node(path: dict[str, Any], file: Path) -> Path:
     names = ['{1}x{0}\n'.format(*one['frame_size']) + (
         'no network' if one['free'] else one['model']) for one in path['courses']]
     left = [0.0] * len(names)
-    for stage in SHOWN:
+    for stage in STAGES:
         widths = [one['stage_ms'][stage]['p50'] for one in path['courses']]
-        plot.barh(names, widths, left=left, color=STAGE_COLORS[stage], label=stage, height=0.6)
+        plot.barh(names, widths, left=left, color=COLORS[stage], label=stage, height=0.6)
         left = [a + b for a, b in zip(left, widths, strict=True)]
     plot.invert_yaxis()
     plot.set(xlabel='ms from capture (medians)')
     plot.tick_params(axis='y', labelsize=8)
-    figure.legend(loc='outside lower center', ncols=len(SHOWN), frameon=False, fontsize=8)
+    figure.legend(loc='outside lower center', ncols=len(STAGES), frameon=False, fontsize=8)
     return _save(figure, file)
 
 

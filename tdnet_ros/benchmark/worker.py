@@ -5,7 +5,6 @@ takes can be told from that of another.
 """
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 import multiprocessing
@@ -135,7 +134,7 @@ def _start_without_interrupts(process: SpawnProcess) -> None:
 def _serve(connection: Connection, setup: Setup) -> None:
     """Load, warm up and answer frame numbers until the other end closes."""
     try:
-        stepper = _Stepper(setup)
+        stepper = Stepper(setup)
         connection.send(stepper.ready)
         while True:
             asked = connection.recv()
@@ -147,7 +146,7 @@ def _serve(connection: Connection, setup: Setup) -> None:
         connection.send(RuntimeError(str(error) or type(error).__name__))
 
 
-class _Stepper:
+class Stepper:
     """The worker's end."""
 
     def __init__(self, setup: Setup) -> None:
@@ -201,14 +200,14 @@ class _Stepper:
         """See Worker."""
         frames = [make_frame(number, 0, self._size, self._images) for number in range(4)]
         memory = self._segmenter.new_memory()
-        flying: Iterator[object] = iter(())
+        flying: Iterator[tuple[int, Segmentation | Exception]] = iter(())
         start = time.perf_counter()
         for number in range(count):
             frame = replace(frames[number % len(frames)], stamp_ns=number * STEP_NS)
             launched = self._segmenter.step_batch([frame], [memory])
-            deque(flying, maxlen=0)
+            _check_landed(flying)
             flying = launched
-        deque(flying, maxlen=0)
+        _check_landed(flying)
         return count / (time.perf_counter() - start)
 
 
@@ -216,6 +215,12 @@ def _labelled(outcome: Segmentation | Exception) -> Segmentation:
     if isinstance(outcome, Exception):
         raise outcome
     return outcome
+
+
+def _check_landed(flying: Iterator[tuple[int, Segmentation | Exception]]) -> None:
+    """Wait for frames under way; raise what one of them raised."""
+    for _, outcome in flying:
+        _labelled(outcome)
 
 
 def _free_on_device(device: torch.device) -> int:

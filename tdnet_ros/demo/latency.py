@@ -14,14 +14,12 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from tdnet_ros.demo.results import STAGES, Results
+from tdnet_ros.demo.results import Results
+from tdnet_ros.demo.stages import COLORS, STAGES
 from tdnet_ros.ros.meter import LATENCY
 
 PERCENTILES = {'p50': 50, 'p95': 95, 'p99': 99, 'max': 100}
 HEADROOM = 1.18  # of the plot above the slowest frame, for the names of percentiles
-# Okabe and Ito's palette, told apart by colour-blind readers too.
-COLORS = {'transport': '#999999', 'wait': '#e69f00', 'decode': '#56b4e9', 'upload': '#009e73',
-          'network': '#0072b2', 'download': '#cc79a7', 'publish': '#d55e00'}
 
 
 def summarize(results: Results, sent: int) -> dict[str, Any]:

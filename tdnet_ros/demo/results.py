@@ -17,12 +17,11 @@ from std_msgs.msg import Float32
 from tdnet_ros.bags.reading import header_stamp_ns, open_bag, read_messages
 from tdnet_ros.demo.counters import NodeReport
 from tdnet_ros.demo.plan import DIAGNOSTICS, LABELS, OVERLAY_JPEG, debug_topic
+from tdnet_ros.demo.stages import STAGES
 from tdnet_ros.ros.compressed import compressed_to_rgb
 from tdnet_ros.ros.decoding import image_to_rgb
 from tdnet_ros.ros.meter import LATENCY
 
-# Together they make up the time from capture to published labels.
-STAGES = ('transport', 'wait', 'decode', 'upload', 'network', 'download', 'publish')
 Picture = NDArray[np.uint8]
 
 

@@ -12,8 +12,9 @@ import pytest
 from tdnet_ros.benchmark.ceiling import count_gmac
 from tdnet_ros.benchmark.cli import main
 from tdnet_ros.benchmark.frames import make_frame, read_images
-from tdnet_ros.benchmark.worker import Setup, Worker
+from tdnet_ros.benchmark.worker import Setup, Stepper, Worker
 from tdnet_ros.nets.zoo import variant
+from tdnet_ros.stream import VideoSegmenter
 
 
 def test_measures_engines_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -68,6 +69,14 @@ def test_frames_in_a_row() -> None:
         step, (labels,) = worker.step(0)
     assert step.wall_ms > 0
     assert labels.shape == ready.input_size
+
+
+def test_frames_that_fail_are_not_counted_as_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    stepper = Stepper(Setup('torch', 'float32', 'td2-tiny', None, 'cpu', (65, 97), None, 1, 0, ()))
+    monkeypatch.setattr(VideoSegmenter, 'step_batch',
+                        lambda *_: iter([(0, RuntimeError('out of memory'))]))
+    with pytest.raises(RuntimeError, match='out of memory'):
+        stepper.throughput(3)
 
 
 def test_counts_what_the_authors_networks_cost() -> None:

@@ -5,7 +5,8 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 import numpy as np
 
 from tdnet_ros.demo.counters import NodeReport
-from tdnet_ros.demo.results import STAGES, Results
+from tdnet_ros.demo.results import Results
+from tdnet_ros.demo.stages import STAGES
 from tdnet_ros.ros.meter import LATENCY
 
 

@@ -15,7 +15,8 @@ from demo.material import diagnostics
 from tdnet_ros.demo.plan import CAMERA, DIAGNOSTICS, LABELS, OVERLAY_JPEG, Plan, debug_topic
 from tdnet_ros.demo.processes import DemoError
 from tdnet_ros.demo.report import write_report
-from tdnet_ros.demo.results import STAGES, read_results
+from tdnet_ros.demo.results import read_results
+from tdnet_ros.demo.stages import STAGES
 from tdnet_ros.ros.messages import array_to_image
 from tdnet_ros.ros.meter import LATENCY
 
