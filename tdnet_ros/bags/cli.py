@@ -158,7 +158,9 @@ def _play(options: argparse.Namespace) -> int:
         options.summary.write_text(json.dumps(summary.as_dict()), encoding='utf-8')
     print(f'sent {summary.sent} images in {summary.seconds:.1f} s ({summary.rate_hz:.2f} Hz), '
           f'at most {summary.max_late_ms:.1f} ms behind schedule')
-    return 0
+    for problem in source.problems:
+        print(f'tdnet_bag: {problem}', file=sys.stderr)
+    return 1 if source.problems else 0
 
 
 def _wait_for_enter(stop: threading.Event) -> None:

@@ -18,7 +18,7 @@ from tdnet_ros.bags.files.bag import PACKED, Bag
 from tdnet_ros.bags.files.scanned import NEVER
 from tdnet_ros.bags.label_record import FILE, LabelRecord, TopicRecord
 from tdnet_ros.bags.pair_counts import Labels
-from tdnet_ros.bags.reading import COMPRESSED_IMAGE, IMAGE_TYPES, RAW_IMAGE, Message
+from tdnet_ros.bags.reading import COMPRESSED_IMAGE, IMAGE_TYPES, RAW_IMAGE, Message, stamped
 from tdnet_ros.ros.compressed import compressed_to_rgb
 from tdnet_ros.ros.decoding import image_to_rgb
 
@@ -78,9 +78,13 @@ class LabelledBag:
                  stop_ns: int = NEVER) -> Iterator[Message]:
         """Messages of some topics, logged from `start_ns` to before `stop_ns`, in bag order.
 
-        One such iterator can be read at a time.
+        One such iterator can be read at a time. Image messages without a header are left out.
         """
-        return self._bag.messages(topics, start_ns, stop_ns)
+        for message in self._bag.messages(topics, start_ns, stop_ns):
+            if self.topics[message.topic] in IMAGE_TYPES:
+                yield from stamped([message], self.problems, f'{self.path}: ')
+            else:
+                yield message
 
     def decode(self, message: Message) -> Any:
         """The message as an object with its fields; BagError says what is wrong with it."""

@@ -20,7 +20,8 @@ from std_msgs.msg import Header
 
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.session import check_topic, message_class, ros_node
-from tdnet_ros.bags.sources import Sample, Source, info_topic
+from tdnet_ros.bags.sources import Sample, Source, info_topic, note_unread
+from tdnet_ros.ros.errors import one_line
 from tdnet_ros.ros.messages import array_to_image
 
 DEFAULT_TOPIC = '/camera/image_raw'
@@ -121,6 +122,8 @@ class Player:
         start_s = None
         for sample in self._samples():
             message = self._message(sample)
+            if message is None:
+                continue
             now_s = time.monotonic()
             start_s = now_s if start_s is None else start_s
             due_s = start_s + sample.due_s if sample.due_s is not None else now_s
@@ -157,12 +160,17 @@ class Player:
             offset_s += last_s + self._source.period_s
 
     def _message(self, sample: Sample) -> Any:
+        """The message to send; None where it cannot be read, which the source then says."""
         if isinstance(sample.payload, np.ndarray):
             header = Header(frame_id=self._options.frame_id or DEFAULT_FRAME_ID)
             return array_to_image(sample.payload, 'bgr8', header)
         kind = (CameraInfo if sample.topic in self._infos
                 else message_class(self._types[sample.topic]))
-        message = deserialize_message(sample.payload, kind)
+        try:
+            message = deserialize_message(sample.payload, kind)
+        except Exception as error:  # middlewares fail in ways of their own
+            note_unread(self._source.problems, sample.topic, sample.logged_ns, one_line(error))
+            return None
         if self._options.frame_id is not None:
             message.header.frame_id = self._options.frame_id
         return message

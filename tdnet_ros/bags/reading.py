@@ -1,8 +1,10 @@
 """The image topics of a rosbag2 directory or file, read with `rosbags`."""
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from functools import cached_property
 from pathlib import Path
 import resource
 import struct
@@ -12,12 +14,22 @@ from rosbags.rosbag2 import Reader
 
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.files.sqlite_path import SqlitePath, write_ahead_log
-from tdnet_ros.bags.sources import DEFAULT_RATE_HZ, Sample, info_topic, made_by_node
+from tdnet_ros.bags.sources import (
+    DEFAULT_RATE_HZ,
+    Sample,
+    info_topic,
+    made_by_node,
+    note_unread,
+)
 
 RAW_IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
 IMAGE_TYPES = frozenset({RAW_IMAGE, COMPRESSED_IMAGE})
 CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
+HEADER_BYTES = 12
+'''A message with a stamp is no shorter.'''
+NEAR_NS = 10**9
+'''So close to the last message of a topic all of its messages are read.'''
 WHOLE = '`tdnet_bag info` and `tdnet_bag label` read what is there of it'
 
 
@@ -39,31 +51,61 @@ class BagSource:
     def __init__(self, path: Path, rate_hz: float | None = None,
                  topics: tuple[str, ...] = ()) -> None:
         self._path = path
+        self.problems: list[str] = []
         with closing(open_bag(path)) as reader:
             self.topics: Mapping[str, str] = _image_topics(reader, path, topics)
             self.left_out = () if topics else tuple(sorted(
                 connection.topic for connection in reader.connections
                 if connection.msgtype in IMAGE_TYPES and connection.topic not in self.topics))
             self.infos: Mapping[str, str] = _infos(reader, self.topics)
-            counts = {connection.topic: connection.msgcount for connection in reader.connections
-                      if connection.topic in self.topics}
-            span_s = max(reader.duration - 1, 0) * 1e-9
-        self.count: int | None = sum(counts.values())
+            self._counts: Counter[str] = Counter()
+            for connection in reader.connections:
+                if connection.topic in self.topics:
+                    self._counts[connection.topic] += connection.msgcount
+        self.count: int | None = sum(self._counts.values())
         if not self.count:
             raise BagError(f'{path} holds no message on {", ".join(self.topics)}')
-        recorded_s = span_s / max(max(counts.values()) - 1, 1)
-        self.period_s = 1.0 / rate_hz if rate_hz else recorded_s or 1.0 / DEFAULT_RATE_HZ
-        self._stretch = self.period_s / (recorded_s or self.period_s)
+        self._stretch = 1.0 / (rate_hz * self._recorded_s) if rate_hz else 1.0
+
+    @cached_property
+    def period_s(self) -> float:
+        """See Source."""
+        return self._recorded_s * self._stretch
+
+    @cached_property
+    def _recorded_s(self) -> float:
+        """Time from one image of the busiest topic to the next when it was recorded."""
+        (topic, count), = self._counts.most_common(1)
+        with closing(open_bag(self._path)) as reader:
+            seconds = _span_ns(reader, topic) * 1e-9
+        return seconds / max(count - 1, 1) or 1.0 / DEFAULT_RATE_HZ
 
     def __iter__(self) -> Iterator[Sample]:
         with closing(open_bag(self._path)) as reader:
             start_ns = None
-            for topic, logged_ns, cdr in read_messages(
-                    reader, {*self.topics, *self.infos.values()}):
+            for topic, logged_ns, cdr in stamped(
+                    read_messages(reader, {*self.topics, *self.infos.values()}), self.problems):
                 start_ns = logged_ns if start_ns is None else start_ns
                 yield Sample(due_s=(logged_ns - start_ns) * 1e-9 * self._stretch,
                              stamp_ns=header_stamp_ns(cdr), payload=cdr, topic=topic,
                              logged_ns=logged_ns)
+
+
+def _span_ns(reader: Reader, topic: str) -> int:
+    """From the first to the last message of a topic, of which only a few others are read."""
+    files = getattr(reader.storage, 'storages', [reader.storage])
+    if any(file.metadata.message_count and getattr(file, 'chunks', True) == [] for file in files):
+        return reader.duration - 1  # MCAP without chunks: each look would read the whole file
+    first = next(read_messages(reader, {topic}), None)
+    if first is None:
+        return 0
+    last_ns, end_ns = first.logged_ns, reader.end_time
+    while end_ns - last_ns > NEAR_NS:
+        middle_ns = (last_ns + end_ns) // 2
+        later = next(read_messages(reader, {topic}, middle_ns, end_ns), None)
+        last_ns, end_ns = (later.logged_ns, end_ns) if later else (last_ns, middle_ns)
+    times_ns = (message.logged_ns for message in read_messages(reader, {topic}, last_ns, end_ns))
+    return max(times_ns, default=last_ns) - first.logged_ns
 
 
 def _image_topics(reader: Reader, path: Path, wanted: tuple[str, ...]) -> dict[str, str]:
@@ -112,10 +154,11 @@ def _allow_open_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def read_messages(reader: Reader, topics: Collection[str]) -> Iterator[Message]:
-    """Messages of some topics as topic, time of recording in ns and CDR bytes, in bag order."""
+def read_messages(reader: Reader, topics: Collection[str], start_ns: int | None = None,
+                  stop_ns: int | None = None) -> Iterator[Message]:
+    """Messages of some topics, in bag order, logged from `start_ns` to before `stop_ns`."""
     chosen = [connection for connection in reader.connections if connection.topic in topics]
-    messages = iter(reader.messages(chosen)) if chosen else iter(())
+    messages = iter(reader.messages(chosen, start_ns, stop_ns)) if chosen else iter(())
     while True:
         with _readable(str(reader.path)):
             message = next(messages, None)
@@ -131,6 +174,17 @@ def _readable(path: object) -> Iterator[None]:
         yield
     except Exception as error:  # parsers of foreign bytes raise nearly anything
         raise BagError(f'{path} cannot be read: {error} ({WHOLE})') from error
+
+
+def stamped(messages: Iterable[Message], problems: list[str],
+            place: str = '') -> Iterator[Message]:
+    """Messages with a header; those that are too short for one are noted among the problems."""
+    for message in messages:
+        if len(message.cdr) >= HEADER_BYTES:
+            yield message
+        else:
+            note_unread(problems, message.topic, message.logged_ns,
+                        f'{len(message.cdr)} bytes are too few for a header', place)
 
 
 def header_stamp_ns(cdr: bytes) -> int:

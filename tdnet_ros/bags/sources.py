@@ -16,6 +16,7 @@ from tdnet_ros.bags.errors import BagError
 
 IMAGE_SUFFIXES = frozenset({'.bmp', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff',
                             '.webp'})
+BAG_SUFFIXES, PACKED = ('.mcap', '.db3'), '.zstd'
 DEFAULT_RATE_HZ = 10.0  # where images carry no times
 MAX_RATE_HZ = 1000.0
 NODE_OUTPUTS = frozenset({'labels', 'confidence', 'overlay'})
@@ -35,6 +36,9 @@ class Sample:
 
 class Source(Protocol):
     """Images in the order they were taken; can be iterated again unless it is live."""
+
+    problems: list[str]
+    '''What could not be read so far, each in one line; it is left out.'''
 
     @property
     def topics(self) -> Mapping[str, str]:
@@ -71,6 +75,7 @@ class _PixelSource:
     left_out: tuple[str, ...] = ()
 
     def __init__(self, count: int | None, rate_hz: float) -> None:
+        self.problems: list[str] = []
         self.count = count
         self.period_s = 1.0 / rate_hz
 
@@ -170,6 +175,14 @@ def made_by_node(image: str) -> bool:
     return bool(NODE_OUTPUTS & {*image.split('/')})
 
 
+def note_unread(problems: list[str], topic: str, logged_ns: int | None, why: str,
+                place: str = '') -> None:
+    """Add the line about a message that cannot be read, unless it is there."""
+    line = f'{place}message of {topic} logged at {logged_ns}: {why}'
+    if line not in problems:
+        problems.append(line)
+
+
 def natural_key(path: Path) -> list[tuple[int, int | str]]:
     """Sort key that reads runs of digits as numbers."""
     parts = re.split(r'(\d+)', path.name.lower())
@@ -185,6 +198,8 @@ def open_source(spec: str, rate_hz: float | None = None, topics: tuple[str, ...]
     if not path.exists():
         raise BagError(f'{spec} does not exist: expected a video file, a folder of images, a '
                        'rosbag or the number of a camera')
+    if path.is_file():
+        _check_playable(path)
     if is_bag(path):
         from tdnet_ros.bags.reading import BagSource
         return BagSource(path, rate_hz, topics)
@@ -193,9 +208,25 @@ def open_source(spec: str, rate_hz: float | None = None, topics: tuple[str, ...]
     return FolderSource(path, rate_hz) if path.is_dir() else VideoSource(path, rate_hz)
 
 
+def _check_playable(file: Path) -> None:
+    """Say what to do about a bag that can be labelled, but not played."""
+    plain = file.name.removesuffix(PACKED)
+    if plain != file.name and plain.endswith(('.bag', *BAG_SUFFIXES)):
+        what = f'a packed bag, and play needs a plain one: `zstd -d {file}`'
+    elif file.suffix == '.bag':
+        what = ('a ROS 1 bag, and play needs one of ROS 2: '
+                f'`rosbags-convert --src {file} --dst {file.with_suffix("")}`')
+    else:
+        return
+    raise BagError(f'{file} is {what} (`tdnet_bag info` and `tdnet_bag label` read it as it is)')
+
+
 def is_bag(path: Path) -> bool:
     """Tell a rosbag2 directory or storage file from videos and folders of images."""
     if path.is_dir():
-        return (path / 'metadata.yaml').exists() or any(
-            file.suffix in {'.mcap', '.db3'} for file in path.iterdir())
-    return path.suffix in {'.mcap', '.db3'}
+        return (path / 'metadata.yaml').exists() or any(map(_is_storage, path.iterdir()))
+    return _is_storage(path)
+
+
+def _is_storage(path: Path) -> bool:
+    return path.name.removesuffix(PACKED).endswith(BAG_SUFFIXES)

@@ -1,7 +1,8 @@
 """Images, messages, bags and a node to test against."""
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 import time
+from types import MappingProxyType
 
 import cv2
 import numpy as np
@@ -49,6 +50,19 @@ def write_bag(path: Path, topics: dict[str, list[tuple[int, object]]],
                                                rihs01=known.digest)
             rows += [(ms, connection, serialize_message(message)) for ms, message in messages]
         for ms, connection, cdr in sorted(rows, key=lambda row: row[0]):
+            writer.write(connection, 10 ** 9 + ms * 10 ** 6, cdr)
+    return path
+
+
+def with_stump(path: Path, topic: str, times_ms: list[int],
+               others: Mapping[int, bytes] = MappingProxyType({})) -> Path:
+    """A bag of images at these times, and a message of 4 bytes at 100 ms; others by time in ms."""
+    known = definition('sensor_msgs/msg/Image')
+    rows = [*others.items(), *((ms, serialize_message(image_message(0))) for ms in times_ms)]
+    with Writer(path, version=8, storage_plugin=StoragePlugin.MCAP) as writer:
+        connection = writer.add_connection(topic, 'sensor_msgs/msg/Image', msgdef=known.text,
+                                           rihs01=known.digest)
+        for ms, cdr in sorted([*rows, (100, bytes([0, 1, 0, 0]))]):
             writer.write(connection, 10 ** 9 + ms * 10 ** 6, cdr)
     return path
 

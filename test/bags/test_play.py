@@ -10,10 +10,18 @@ import time
 import numpy as np
 import pytest
 from rclpy.qos import QoSProfile, qos_profile_sensor_data
+from rclpy.serialization import serialize_message
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from bags.material import FRAMES, Peer, compressed_message, image_message, write_bag
+from bags.material import (
+    FRAMES,
+    Peer,
+    compressed_message,
+    image_message,
+    with_stump,
+    write_bag,
+)
 from tdnet_ros.bags.play import PlayOptions, play
 from tdnet_ros.bags.sources import open_source
 
@@ -240,3 +248,19 @@ def test_two_topics_cannot_go_to_one(bag: Path, start: Start) -> None:
     _, err = player.communicate(timeout=15)
     assert player.returncode == 1
     assert 'choose with --from: /front/image_raw, /rear/image_raw/compressed' in err
+
+
+def test_a_message_that_is_damaged_is_left_out_and_told(tmp_path: Path, peer: Peer,
+                                                        start: Start) -> None:
+    late = serialize_message(image_message(1))
+    drive = with_stump(tmp_path / 'drive', '/front', [0, 200], {300: late[:-50]})
+    images = Arrivals(peer, Image, '/front', KEEPING)
+    player = start('play', drive)
+    peer.spin_until(lambda: images.count() == 2)
+    out, err = player.communicate(timeout=15)
+    assert player.returncode == 1
+    assert 'sent 2 images' in out
+    short, cut = [line for line in err.splitlines() if line.startswith('tdnet_bag: ')]
+    assert short == ('tdnet_bag: message of /front logged at 1100000000: 4 bytes are too few for '
+                     'a header')
+    assert cut.startswith('tdnet_bag: message of /front logged at 1300000000: RMWError: ')

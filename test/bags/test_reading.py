@@ -2,10 +2,11 @@
 from pathlib import Path
 
 import pytest
-from rosbags.rosbag2 import StoragePlugin
+from rosbags.rosbag2 import Reader, StoragePlugin
+from rosbags.rosbag2.storage_mcap import McapReader
 from std_msgs.msg import Header
 
-from bags.material import image_message, write_bag
+from bags.material import image_message, with_stump, write_bag
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.sources import open_source
 
@@ -38,6 +39,56 @@ def test_rate_stretches_time_and_keeps_offsets(bag: Path) -> None:
     samples = list(open_source(str(bag), rate_hz=20.0))
     assert [sample.due_s for sample in samples] == pytest.approx(
         [0, .015, .05, .1, .115, .15, .2, .215, .25])
+
+
+@pytest.mark.parametrize('storage', [StoragePlugin.MCAP, StoragePlugin.SQLITE3])
+@pytest.mark.parametrize('first_s', [0, 40, 90])
+def test_rate_is_the_cameras_however_long_the_bag_is(tmp_path: Path, first_s: int,
+                                                     storage: StoragePlugin) -> None:
+    """100 s of a bag, of which the camera has 5 s at 10 Hz."""
+    bag = write_bag(tmp_path / 'bag', {
+        '/imu': [(100 * k, Header(frame_id='x' * 2 ** 14)) for k in range(1000)],
+        '/image': [(1000 * first_s + 100 * k + 50, image_message(0)) for k in range(50)]}, storage)
+    assert open_source(str(bag)).period_s == pytest.approx(0.1)
+    source = open_source(str(bag), rate_hz=20.0)
+    assert source.period_s == pytest.approx(0.05)
+    assert [sample.due_s for sample in source] == pytest.approx([k / 20 for k in range(50)])
+
+
+def test_looking_for_the_rate_reads_little_of_a_bag(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bag = write_bag(tmp_path / 'bag', {
+        '/image': [(100 * k, image_message(0)) for k in range(2000)],
+        '/note': [(400_000, Header())]})
+    read = []
+    messages = Reader.messages
+    monkeypatch.setattr(Reader, 'messages', lambda *arguments: (
+        read.append(message) or message for message in messages(*arguments)))
+    assert open_source(str(bag)).period_s == pytest.approx(0.1)
+    assert len(read) < 50
+
+
+def test_a_file_without_chunks_is_not_searched(bag: Path,
+                                               monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each look would read all of it: its camera is taken to span the whole bag."""
+    read_index = McapReader.read_index
+
+    def without_chunks(self: McapReader) -> None:
+        read_index(self)
+        self.chunks.clear()
+
+    monkeypatch.setattr(McapReader, 'read_index', without_chunks)
+    monkeypatch.delattr(McapReader, 'messages')
+    assert open_source(str(bag)).period_s == pytest.approx(0.1)
+
+
+def test_messages_without_a_header_are_left_out_and_told(tmp_path: Path) -> None:
+    bag = with_stump(tmp_path / 'bag', '/image', [0, 200])
+    source = open_source(str(bag))
+    for _ in range(2):
+        assert [sample.logged_ns for sample in source] == [10 ** 9, 1_200_000_000]
+    assert source.problems == [
+        'message of /image logged at 1100000000: 4 bytes are too few for a header']
 
 
 def test_one_topic_is_chosen(bag: Path) -> None:

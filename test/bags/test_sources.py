@@ -85,6 +85,23 @@ def test_topics_need_a_bag(folder: Path) -> None:
         open_source(str(folder), topics=('/camera/image_raw',))
 
 
+@pytest.mark.parametrize(('name', 'what'), [
+    ('drive.bag', r'is a ROS 1 bag, .*`rosbags-convert --src .*drive\.bag --dst .*drive`'),
+    ('drive.mcap.zstd', r'is a packed bag, .*`zstd -d .*drive\.mcap\.zstd`'),
+    ('drive.db3.zstd', 'is a packed bag'), ('drive.bag.zstd', 'is a packed bag')])
+def test_bags_that_cannot_be_played_are_told_from_videos(tmp_path: Path, name: str,
+                                                         what: str) -> None:
+    (tmp_path / name).write_bytes(b'content')
+    with pytest.raises(BagError, match=rf'{name} {what}.*`tdnet_bag label` read it'):
+        open_source(str(tmp_path / name), topics=('/image',))
+
+
+def test_packed_recording_that_was_cut_off_is_a_bag(tmp_path: Path) -> None:
+    (tmp_path / 'drive_0.mcap.zstd').write_bytes(b'content')
+    with pytest.raises(BagError, match=r'has no metadata\.yaml: the recording was cut off'):
+        open_source(str(tmp_path))
+
+
 class Capture:
     """Stands in for cv2.VideoCapture: a camera that delivers three images and is unplugged."""
 

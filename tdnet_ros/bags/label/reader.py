@@ -13,7 +13,13 @@ from tdnet_ros.bags.label.ahead import Ahead
 from tdnet_ros.bags.label.camera import CameraState
 from tdnet_ros.bags.label.plan import Camera
 from tdnet_ros.bags.label.wire import decoded
-from tdnet_ros.bags.reading import COMPRESSED_IMAGE, RAW_IMAGE, Message, header_stamp_ns
+from tdnet_ros.bags.reading import (
+    COMPRESSED_IMAGE,
+    HEADER_BYTES,
+    RAW_IMAGE,
+    Message,
+    header_stamp_ns,
+)
 from tdnet_ros.ros.cloud import SLOP_NS
 from tdnet_ros.ros.decoding import to_frame
 from tdnet_ros.ros.errors import one_line
@@ -24,8 +30,6 @@ AHEAD_BYTES = 128 * 2 ** 20
 '''Decoded images that may wait for the network.'''
 DEPTH_NS = 500_000_000
 '''How much earlier or later than an image its depth may be logged.'''
-HEADER_BYTES = 12
-'''A message with a stamp is no shorter.'''
 
 
 class Decoded(NamedTuple):

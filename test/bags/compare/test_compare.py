@@ -10,7 +10,15 @@ import pytest
 from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Float32
 
-from bags.labelled_material import header, labels, png, raw, stamp_ns, write_labels
+from bags.labelled_material import (
+    header,
+    labels,
+    png,
+    raw,
+    stamp_ns,
+    write_damaged_labels,
+    write_labels,
+)
 from bags.material import write_bag
 from tdnet_ros.bags.compare import compare
 from tdnet_ros.bags.compare.pictures import DIFFERENT
@@ -192,3 +200,12 @@ def test_bad_input_is_one_line(tmp_path: Path, start: Start) -> None:
     assert process.returncode == 1
     assert len(err.splitlines()) == 1
     assert err.startswith(f'tdnet_bag: {tmp_path}/missing ')
+
+
+def test_message_without_a_header_is_left_out_and_told(tmp_path: Path) -> None:
+    frames = {0: FIRST, 50: SECOND, 200: FIRST}
+    pair = (write_labels(tmp_path / 'a', frames), write_damaged_labels(tmp_path / 'b', frames))
+    comparison = compare(*pair)
+    assert (comparison.cameras[0].frames, comparison.cameras[0].counts.equal_share()) == (3, 1.0)
+    assert comparison.problems == [f'{pair[1]}: message of /tdnet/labels logged at 1100000000: '
+                                   '4 bytes are too few for a header']

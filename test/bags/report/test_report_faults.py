@@ -8,7 +8,7 @@ import pytest
 from rosbags.rosbag2 import StoragePlugin, Writer
 from std_msgs.msg import Float32
 
-from bags.labelled_material import header, png, raw, write_labels
+from bags.labelled_material import header, png, raw, write_damaged_labels, write_labels
 from bags.material import write_bag
 from bags.report.report_material import FRAMES, camera_of, pictures, report
 from tdnet_ros.bags.definitions import definition
@@ -89,3 +89,12 @@ def test_damaged_label_is_an_error_that_names_it(tmp_path: Path) -> None:
                                                                     (100, late)]})
     with pytest.raises(BagError, match=f'{bag}: /tdnet/labels/compressed at 0.100 s: '):
         report(bag)
+
+
+def test_message_without_a_header_is_left_out_and_told(tmp_path: Path) -> None:
+    bag = write_damaged_labels(tmp_path / 'bag', {0: FRAMES[0], 50: FRAMES[0], 200: FRAMES[0]})
+    content = report(bag)
+    assert content['bags'][0]['cameras'][0]['frames'] == 3
+    assert content['problems'] == [f'{bag}: message of /tdnet/labels logged at 1100000000: '
+                                   '4 bytes are too few for a header']
+    assert pictures((tmp_path / 'report.html').read_text()) == 3
