@@ -29,13 +29,13 @@ GAIN = 1e-5
 """Least gain of the mean IoU that counts as one."""
 
 
-def calibrate(network: Network, dataset: Dataset, streaming: StreamingValidation,
-              solo: bool = False) -> list[float]:
+def calibrate(network: Network, dataset: Dataset,
+              streaming: StreamingValidation) -> list[float]:
     """Shift the classifiers' biases to what is best on a data set; return the shifts.
 
-    streaming: labels the frames of that data set; solo: with the first path alone.
+    streaming: labels the frames of that data set.
     """
-    samples = list(sample_pixels(network, dataset, streaming, solo))
+    samples = list(sample_pixels(network, dataset, streaming))
     logits, labels = (torch.cat(parts) for parts in zip(*samples, strict=True))
     shift = best_shift(logits, labels)
     with torch.no_grad():
@@ -71,11 +71,11 @@ def _mean_iou(logits: Tensor, labels: Tensor) -> float:
     return confusion.miou()
 
 
-def sample_pixels(network: Network, dataset: Dataset, streaming: StreamingValidation, solo: bool,
+def sample_pixels(network: Network, dataset: Dataset, streaming: StreamingValidation,
                   most: int = MOST_PIXELS) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield logits [P, C] and labels [P] of some pixels of each labelled frame, `most` in all."""
     share = max(1, most // len(dataset.labelled()))
-    for frame, logits in streaming.predict(network, solo):
+    for frame, logits in streaming.predict(network):
         assert frame.label is not None
         label = torch.from_numpy(dataset.read_label(frame.label))[::STRIDE, ::STRIDE].flatten()
         known = (label != UNLABELED).nonzero().flatten()

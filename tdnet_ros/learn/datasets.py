@@ -44,12 +44,10 @@ class Dataset:
             (c, p) for c, clip in enumerate(self.clips) for p, f in enumerate(clip) if f.label
         ]
 
-    def pixel_counts(self) -> NDArray[np.int64]:
-        """Count the labelled pixels of every class."""
-        counts = np.zeros(256, np.int64)
-        for clip, position in self.labelled():
-            counts += np.bincount(self.label(clip, position).ravel(), minlength=256)
-        return counts[:len(self.classes)]
+    def size(self) -> tuple[int, int]:
+        """Return the height and width of the first label."""
+        height, width = self.label(*self.labelled()[0]).shape
+        return height, width
 
     def label(self, clip: int, position: int) -> NDArray[np.uint8]:
         """Read the class ids [H, W] of a labelled frame."""

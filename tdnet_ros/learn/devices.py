@@ -33,6 +33,11 @@ def make_fabric(accelerator: str, precision: Any) -> Fabric:
     return fabric
 
 
+def shares_norms(fabric: Fabric) -> bool:
+    """Whether processes share the statistics of their batch norms."""
+    return fabric.world_size > 1 and fabric.device.type == 'cuda'
+
+
 def place(network: Network, fabric: Fabric) -> Network:
     """
     Prepare a network for where it learns.
@@ -40,7 +45,7 @@ def place(network: Network, fabric: Fabric) -> Network:
     Several GPUs share the statistics of their batch norms; on CPUs torch has no such layer, and
     each process keeps to its part of the batch.
     """
-    if fabric.world_size > 1 and fabric.device.type == 'cuda':
+    if shares_norms(fabric):
         network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
     return channels_last(network)
 

@@ -25,12 +25,6 @@ LICENCES: Mapping[str, str] = {
 }
 
 
-def label_size(dataset: Dataset) -> tuple[int, int]:
-    """Return the height and width of the first label."""
-    height, width = dataset.label(*dataset.labelled()[0]).shape
-    return height, width
-
-
 def new_card(name: str, architecture: Architecture, dataset: Dataset, start: ModelCard | None,
              licence: str, input_size: tuple[int, int] | None, **training: Any) -> ModelCard:
     """Describe the model that a run makes; one that starts from another keeps that one's terms."""
@@ -39,7 +33,7 @@ def new_card(name: str, architecture: Architecture, dataset: Dataset, start: Mod
         source = f'started from {start.name} ({start.source or "source unknown"}), trained'
         licences.insert(0, start.licence)
     return ModelCard(
-        name, architecture, dataset.classes, aligned_size(input_size or label_size(dataset)),
+        name, architecture, dataset.classes, aligned_size(input_size or dataset.size()),
         source=f'{source} on {dataset.name} train',
         licence=' '.join(dict.fromkeys(filter(None, licences))), training=training)
 

@@ -1,13 +1,16 @@
-"""Which samples a process loads for which step."""
+"""Which samples a process loads for which step, and whether they suit the run."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+import math
 
 import cv2
+import numpy as np
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
 from tdnet_ros.learn.config import TrainConfig
-from tdnet_ros.learn.datasets import Dataset
+from tdnet_ros.learn.datasets import Dataset, absent_classes
 from tdnet_ros.learn.devices import cores
 from tdnet_ros.learn.samples import Clip, ClipRecipe, ClipSamples
 from tdnet_ros.nets.architecture import Architecture
@@ -70,3 +73,24 @@ def check_batches(config: TrainConfig, world: int, fewest: int = 1) -> None:
                 f"stage '{stage.name}': a batch of {stage.batch} in {parts} parts ({world} "
                 f'processes, accumulate {stage.accumulate}) is less than the {fewest} clips at a '
                 'time that this network needs: a larger batch, or a smaller accumulate')
+
+
+def advice(config: TrainConfig, training: Dataset, pixels: NDArray[np.int64]) -> list[str]:
+    """Return what a person would want to know before a long run.
+
+    pixels: of each class in the training split.
+    """
+    lines = []
+    absent = absent_classes(training.classes, pixels)
+    if absent:
+        lines.append(f'no training picture has {", ".join(absent)} (255 in a label is no class)')
+    typical = math.prod(config.augmentation.scale) ** 0.5
+    height, width = (typical * side for side in training.size())
+    for stage in config.stages:
+        shares = height / stage.crop[0], width / stage.crop[1]
+        if min(shares) < 0.5 or max(shares) > 2.5:
+            lines.append(
+                f"stage '{stage.name}': crops of {stage.crop[0]} x {stage.crop[1]} pixels, but "
+                f'the pictures are some {height:.0f} x {width:.0f} in it; change the crop '
+                '(--set stages.0.crop=[353,481]) or --input-size')
+    return lines

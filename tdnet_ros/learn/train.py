@@ -2,13 +2,14 @@
 from __future__ import annotations
 
 import argparse
-import math
 from pathlib import Path
 import shlex
 import sys
 import time
 
 from lightning_fabric import Fabric
+import numpy as np
+from numpy.typing import NDArray
 import yaml
 
 from tdnet_ros.learn.catalogue import DATASETS, open_dataset
@@ -21,12 +22,12 @@ from tdnet_ros.learn.config import (
     scaled,
     seen_at,
 )
-from tdnet_ros.learn.datasets import Dataset
-from tdnet_ros.learn.devices import channels_last, make_fabric, place
+from tdnet_ros.learn.datasets import Dataset, absent_classes
+from tdnet_ros.learn.devices import channels_last, make_fabric, place, shares_norms
 from tdnet_ros.learn.distill import load_teacher
-from tdnet_ros.learn.export import LICENCES, label_size, new_card
+from tdnet_ros.learn.export import LICENCES, new_card
 from tdnet_ros.learn.learner import Learner
-from tdnet_ros.learn.loading import check_batches, clips
+from tdnet_ros.learn.loading import advice, check_batches, clips, fewest_clips
 from tdnet_ros.learn.losses import balance_weights
 from tdnet_ros.learn.progress import Progress
 from tdnet_ros.learn.start import start_from
@@ -34,6 +35,7 @@ from tdnet_ros.learn.trainer import LAST, Trainer
 from tdnet_ros.learn.validator import Validator
 from tdnet_ros.nets.architecture import Architecture, aligned_size
 from tdnet_ros.nets.card import find_model
+from tdnet_ros.nets.classes import ClassSet
 from tdnet_ros.nets.zoo import build, variant
 from tdnet_ros.stream.engines.allocator import is_out_of_memory
 from tdnet_ros.stream.segmenter import find_device
@@ -126,40 +128,45 @@ def train(options: argparse.Namespace) -> bool:
             *options.input_size))
     config = read_config(options)
     end = config.end_of(options.until) if options.until else config.steps
-    architecture(options)
+    wanted = architecture(options)
     find_device(options.accelerator)
     last = options.out / LAST
     if last.exists() and not options.resume:
         raise ValueError(f'{last} is there: add --resume to go on, or choose another --out')
-    training = open_checked(options, 'train')
-    validation = open_checked(options, 'val')
+    training, pixels = open_checked(options, 'train')
+    validation, _ = open_checked(options, 'val')
     fabric = make_fabric(options.accelerator, config.precision)
-    check_batches(config, fabric.world_size)
+    check_batches(config, fabric.world_size, fewest_clips(wanted, shares_norms(fabric)))
     if options.input_size:
-        config = seen_at(config, label_size(validation), aligned_size(options.input_size))
-    card = new_card(options.out.resolve().name, architecture(options), validation,
+        config = seen_at(config, validation.size(), aligned_size(options.input_size))
+    card = new_card(options.out.resolve().name, wanted, validation,
                     find_model(options.init) if options.init else None,
                     LICENCES.get(options.dataset, ''), options.input_size,
                     command=options.command, config=plain(config))
-    trainer = Trainer(fabric, make_learner(options, config, training, fabric), config,
-                      options.out)
     if fabric.is_global_zero:
         options.out.mkdir(parents=True, exist_ok=True)
         (options.out / 'config.yaml').write_text(yaml.safe_dump(plain(config), sort_keys=False))
-    validator = Validator(validation, card, options.out, fabric)
+        for line in advice(config, training, pixels):
+            print(line)
+    learner = make_learner(options, config, training.classes, pixels, fabric)
+    trainer = Trainer(fabric, learner, config, options.out)
     if last.exists():
         trainer.resume(last)
-    if trainer.step >= end:
-        if fabric.is_global_zero:
-            print(f'{options.out} is finished: {trainer.step} of {end} steps are done')
-            finish(config, trainer.step, training, validator)
-        return True
-    if fabric.is_global_zero:
-        advise(config, label_size(training))
-    data = clips(config, training, card.architecture.paths, trainer.step, fabric.global_rank,
-                 fabric.world_size, pin=fabric.device.type == 'cuda')
-    with Progress(options.out, config, trainer.step, fabric.is_global_zero) as progress:
-        done = trainer.run(data, validator, progress, end, deadline)
+    return run(trainer, training, Validator(validation, card, options.out, fabric), end, deadline)
+
+
+def run(trainer: Trainer, training: Dataset, validator: Validator, end: int,
+        deadline: float) -> bool:
+    """Take the steps that are left up to `end` or the deadline; return whether all are done."""
+    fabric, config, start = trainer.fabric, trainer.config, trainer.step
+    done = start >= end
+    if done and fabric.is_global_zero:
+        print(f'{trainer.out} is finished: {start} of {end} steps are done')
+    if not done:
+        data = clips(config, training, trainer.network.architecture.paths, start,
+                     fabric.global_rank, fabric.world_size, pin=fabric.device.type == 'cuda')
+        with Progress(trainer.out, config, start, fabric.is_global_zero) as progress:
+            done = trainer.run(data, validator, progress, end, deadline)
     if fabric.is_global_zero:
         finish(config, trainer.step, training, validator)
     return done
@@ -172,19 +179,6 @@ def architecture(options: argparse.Namespace) -> Architecture:
     if not options.init:
         raise ValueError('expected --model or --init')
     return find_model(options.init).architecture
-
-
-def advise(config: TrainConfig, size: tuple[int, int]) -> None:
-    """Say what a person would want to know before a long run on pictures of (height, width)."""
-    typical = math.prod(config.augmentation.scale) ** 0.5
-    seen = [typical * side for side in size]
-    for stage in config.stages:
-        shares = [side / crop for side, crop in zip(seen, stage.crop, strict=True)]
-        if min(shares) < 0.5 or max(shares) > 2.5:
-            print(f"stage '{stage.name}': crops of {stage.crop[0]} x {stage.crop[1]} pixels, but "
-                  f'the pictures are some {seen[0]:.0f} x {seen[1]:.0f} in it; change the crop '
-                  '(--set stages.0.crop=[353,481]) or --input-size')
-            return
 
 
 def finish(config: TrainConfig, step: int, training: Dataset, validator: Validator) -> None:
@@ -219,31 +213,35 @@ def read_config(options: argparse.Namespace) -> TrainConfig:
     return scaled(override(load_config(options.config), settings), options.length)
 
 
-def open_checked(options: argparse.Namespace, split: str) -> Dataset:
-    """Open a split and read all of it once, so that a bad file stops the run before it starts."""
+def open_checked(options: argparse.Namespace, split: str) -> tuple[Dataset, NDArray[np.int64]]:
+    """Open a split and read all of it once, so that a bad file stops the run before it starts.
+
+    Returns it with the pixels of each of its classes.
+    """
     dataset = open_dataset(options.dataset, options.root, split)
     if not dataset.labelled():
         raise ValueError(f"the split '{split}' in {options.root} has no labelled frame")
-    dataset.check()
-    return dataset
+    pixels = dataset.check()
+    absent_classes(dataset.classes, pixels)  # all void is an error
+    return dataset, pixels
 
 
-def make_learner(options: argparse.Namespace, config: TrainConfig, training: Dataset,
-                 fabric: Fabric) -> Learner:
+def make_learner(options: argparse.Namespace, config: TrainConfig, classes: ClassSet,
+                 pixels: NDArray[np.int64], fabric: Fabric) -> Learner:
     """Build the network, from a model's weights where one is named, with its losses."""
-    network = build(architecture(options), len(training.classes))
+    network = build(architecture(options), len(classes))
     if options.init:
-        new = start_from(network, find_model(options.init), training.classes)
+        new = start_from(network, find_model(options.init), classes)
         if new and fabric.is_global_zero:
             starts = 'it starts' if len(new) == 1 else 'they start'
             print(f'{options.init} does not know {", ".join(new)}: {starts} from nothing')
-    weights = balance_weights(training.pixel_counts(), config.class_balance)
+    weights = balance_weights(pixels, config.class_balance)
     teacher = None
     if options.teacher:
-        teacher = load_teacher(options.teacher, network.architecture, training.classes,
+        teacher = load_teacher(options.teacher, network.architecture, classes,
                                config.teacher_scales)
         channels_last(teacher.to(fabric.device))
-    return Learner(place(network, fabric), config, len(training.classes), weights, teacher)
+    return Learner(place(network, fabric), config, len(classes), weights, teacher)
 
 
 if __name__ == '__main__':

@@ -27,7 +27,7 @@ class StreamingValidation:
     Labels clips as if a camera had delivered them from their first frame on.
 
     Only labelled frames and those that their memories hold run. A lone still is fed once per
-    path, so that the memory fills. Solo: with the first path alone, nothing propagated.
+    path, so that the memory fills.
     """
 
     def __init__(self, dataset: Dataset, device: torch.device, input_size: tuple[int, int],
@@ -37,32 +37,31 @@ class StreamingValidation:
         self._painter = Painter(dataset.classes.palette)
         self._shown = np.linspace(0, len(dataset.labelled()) - 1, pictures).round().astype(int)
 
-    def confusion(self, network: Network, solo: bool = False) -> Confusion:
+    def confusion(self, network: Network) -> Confusion:
         """Compare all labelled frames with the truth."""
         confusion = Confusion(len(self._dataset.classes))
-        for frame, logits in self.predict(network, solo):
+        for frame, logits in self.predict(network):
             assert frame.label is not None
             confusion.add(_labels(logits), self._dataset.read_label(frame.label))
         return confusion
 
-    def predict(self, network: Network, solo: bool = False
-                ) -> Iterator[tuple[VideoFrame, Tensor]]:
+    def predict(self, network: Network) -> Iterator[tuple[VideoFrame, Tensor]]:
         """Yield every labelled frame with its logits [1, C, H, W] at the frame's size."""
         for clip in self._dataset.clips:
-            yield from self._predict(network, clip, solo)
+            yield from self._predict(network, clip)
 
-    def overlays(self, network: Network, solo: bool = False) -> Iterator[Image]:
+    def overlays(self, network: Network) -> Iterator[Image]:
         """Paint the labels of a few frames, each fed as a still."""
         labelled = self._dataset.labelled()
         for clip, position in (labelled[i] for i in self._shown):
             frame = self._dataset.clips[clip][position]
-            (_, logits), = self._predict(network, (frame,), solo)
+            (_, logits), = self._predict(network, (frame,))
             yield self._painter.blend(read_image(frame.image), _labels(logits), OPACITY)
 
     @torch.inference_mode()
-    def _predict(self, network: Network, clip: tuple[VideoFrame, ...],
-                 solo: bool) -> Iterator[tuple[VideoFrame, Tensor]]:
-        paths = 1 if solo else network.architecture.paths
+    def _predict(self, network: Network,
+                 clip: tuple[VideoFrame, ...]) -> Iterator[tuple[VideoFrame, Tensor]]:
+        paths = network.architecture.paths
         frames = clip if len(clip) > 1 else clip * paths
         memory: list[PathFeatures] = []
         for number, frame in enumerate(frames):

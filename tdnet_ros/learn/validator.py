@@ -59,7 +59,7 @@ class Validator:
         if 'calibration' in card.training or not has_bias(network):
             return None
         before = self.measure(network)['miou']
-        shifts = calibrate(network, training, self._streams(training), False)
+        shifts = calibrate(network, training, self._streams(training))
         after = self.measure(network)['miou']
         if after > before:
             self._export(network, {'step': card.training['step'], 'calibration': shifts}, after)

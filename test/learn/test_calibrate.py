@@ -41,9 +41,9 @@ def test_every_frame_gives_its_share_of_the_pixels(tmp_path):
     dataset = open_dataset('folder', root, 'train')
     streaming = StreamingValidation(dataset, torch.device('cpu'), (65, 97))
     network = build(variant('td2-tiny'), len(dataset.classes))
-    whole = list(sample_pixels(network, dataset, streaming, solo=False))
+    whole = list(sample_pixels(network, dataset, streaming))
     assert [len(labels) for _, labels in whole] == [13 * 20] * 4
-    some = list(sample_pixels(network, dataset, streaming, solo=False, most=40))
+    some = list(sample_pixels(network, dataset, streaming, most=40))
     for (logits, labels), (all_logits, all_labels) in zip(some, whole, strict=True):
         assert logits.shape == (10, 3)
         places = torch.linspace(0, 13 * 20 - 1, 10).long()

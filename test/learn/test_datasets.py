@@ -43,12 +43,11 @@ def test_folder_takes_classes_from_yaml_and_frames_without_labels(tmp_path):
     (root / 'val/labels/v0_001.png').unlink()
     dataset = open_dataset('folder', root, 'val')
     pixels = dataset.check()
-    assert pixels.tolist() == dataset.pixel_counts().tolist()
     assert dataset.classes.names == ('sky', 'ground', 'square')
     assert dataset.classes.palette[2] == (255, 255, 0)
     assert [len(clip) for clip in dataset.clips] == [3, 3]
     assert dataset.labelled() == [(0, 0), (0, 2), (1, 0), (1, 1), (1, 2)]
-    assert dataset.pixel_counts().sum() == 5 * 65 * 97
+    assert pixels.sum() == 5 * 65 * 97
 
 
 def own(root, names, classes='ground: [0, 128, 0]\nsquare: [255, 255, 0]\n', kind='images'):

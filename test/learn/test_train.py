@@ -10,6 +10,8 @@ import subprocess
 import sys
 import time
 
+import cv2
+import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 import torch
@@ -256,6 +258,7 @@ def test_a_bad_configuration_is_one_clear_line(data, tmp_path, capsys, change, m
     (['--set', 'seed=['], 'the value is no YAML'),
     (['--config', 'nothing'], 'config nothing: no such file, nor one of ablation, '),
     (['--input-size', '0', '5'], '--input-size 0 5: expected a height and a width'),
+    (['--set', 'stages.0.accumulate=4'], 'than the 2 clips at a time that this network needs'),
     (['--until', 'never'], "stage 'never', expected one of one"),
     (['--model', 'td5'], "model 'td5'"),
     (['--init', 'td4-tiny'], 'model td4-tiny has no weights to start from'),
@@ -298,6 +301,19 @@ def test_crops_far_from_the_pictures_are_named(data, tmp_path, capsys):
         assert train(command(data, config, tmp_path / crop, '--set',
                              f'stages.0.crop={crop}')) == 0
         assert ('but the pictures are some 65 x 97' in capsys.readouterr().out) == named
+
+
+def test_masks_of_0_and_255_are_no_two_classes(data, tmp_path, capsys):
+    masks = shutil.copytree(data, tmp_path / 'masks')
+    (masks / 'classes.yaml').write_text('ground: [0, 128, 0]\nsquare: [255, 255, 0]\n')
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 1}], calibrate=False)
+    for known, outcome, said in ((0, 0, 'no training picture has square (255 in a label'),
+                                 (255, 1, 'all pixels of the labels are void')):
+        for path in masks.glob('*/labels/*.png'):
+            label = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+            cv2.imwrite(str(path), np.where(label % 255 < 2, known, 255).astype(np.uint8))
+        assert train(command(masks, config, tmp_path / f'run{known}')) == outcome
+        assert said in ''.join(capsys.readouterr())
 
 
 def test_out_of_memory_is_one_clear_line(data, tmp_path, capsys, monkeypatch):

@@ -10,32 +10,30 @@ from tdnet_ros.nets.zoo import build, variant
 LABELLED = (2, 7, 13)
 
 
-@pytest.mark.parametrize(('model', 'solo', 'expected'), [
-    ('td4-tiny', False, [0, 1, 2, 4, 5, 6, 7, 10, 11, 12, 13]),
-    ('td2-tiny', False, [1, 2, 6, 7, 12, 13]),
-    ('td4-tiny', True, LABELLED),
-    ('bise18-half', False, LABELLED),
+@pytest.mark.parametrize(('model', 'expected'), [
+    ('td4-tiny', [0, 1, 2, 4, 5, 6, 7, 10, 11, 12, 13]),
+    ('td2-tiny', [1, 2, 6, 7, 12, 13]),
+    ('bise18-half', LABELLED),
 ])
-def test_only_frames_that_a_labelled_one_remembers_run(tmp_path, model, solo, expected):
+def test_only_frames_that_a_labelled_one_remembers_run(tmp_path, model, expected):
     root = write_folder(tmp_path / 'data', videos=1, frames=16, splits=('val',))
     dataset = open_dataset('folder', root, 'val')
     network = build(variant(model), 3)
-    every = dict(_logits(dataset, network, solo))
+    every = dict(_logits(dataset, network))
     for number in set(range(16)) - set(LABELLED):
         (root / f'val/labels/v0_{number:03}.png').unlink()
     ran = []
     network.register_forward_pre_hook(lambda _, arguments: ran.append(arguments[1]))
-    few = dict(_logits(open_dataset('folder', root, 'val'), network, solo))
-    paths = 1 if solo else network.architecture.paths
-    assert ran == [number % paths for number in expected]
+    few = dict(_logits(open_dataset('folder', root, 'val'), network))
+    assert ran == [number % network.architecture.paths for number in expected]
     assert list(few) == list(LABELLED)
     for number, logits in few.items():
         assert torch.equal(logits, every[number])
 
 
-def _logits(dataset, network, solo):
+def _logits(dataset, network):
     streaming = StreamingValidation(dataset, torch.device('cpu'), (65, 97))
-    return [(frame.number, logits) for frame, logits in streaming.predict(network, solo)]
+    return [(frame.number, logits) for frame, logits in streaming.predict(network)]
 
 
 def test_a_still_fills_the_memory_by_itself(tmp_path):
@@ -43,5 +41,5 @@ def test_a_still_fills_the_memory_by_itself(tmp_path):
     network = build(variant('td4-tiny'), 3)
     ran = []
     network.register_forward_pre_hook(lambda _, arguments: ran.append(arguments[1]))
-    assert len(_logits(open_dataset('stills', root, 'val'), network, solo=False)) == 1
+    assert len(_logits(open_dataset('stills', root, 'val'), network)) == 1
     assert ran == [0, 1, 2, 3]
