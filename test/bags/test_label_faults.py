@@ -9,7 +9,6 @@ import sqlite3
 import struct
 import subprocess
 import sys
-import time
 
 import pytest
 import yaml
@@ -106,14 +105,24 @@ def test_killed_work_is_a_readable_bag_and_goes_on(
         tmp_path: Path, model: Path, run: Run) -> None:
     bag = write_bag(tmp_path / 'drive', drive(160))
     part = tmp_path / 'out' / 'drive.part'
-    process = subprocess.Popen(command(model, tmp_path, bag, '--chunk', 20),
-                               stdout=subprocess.DEVNULL)
-    end_s = time.monotonic() + 40
-    while not (part / 'drive_2.json').exists():
-        assert time.monotonic() < end_s and process.poll() is None
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    program = f'''
+import os, signal, sys
+from tdnet_ros.bags import cli
+from tdnet_ros.bags.label import chunk
+label, frames = chunk.Labeller.label, []
+def killed(self, job, on_frame, stop):
+    def on_each():
+        on_frame()
+        frames.append(job.number)
+        if len(frames) == 70:
+            os.kill(os.getpid(), signal.SIGKILL)
+    return label(self, job, on_each, stop)
+chunk.Labeller.label = killed
+sys.exit(cli.main({command(model, tmp_path, bag, '--chunk', 20)[3:]!r}))
+'''
+    killed = subprocess.run([sys.executable, '-c', program], stdout=subprocess.DEVNULL,
+                            timeout=60, check=False)
+    assert killed.returncode == -signal.SIGKILL
     wanted = expected(bag, model)['/front/image_raw']
     record = LabelRecord.read(part)
     done = read_labels(part, LABELS)
