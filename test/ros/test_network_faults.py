@@ -43,7 +43,7 @@ def test_an_exception_in_the_network_costs_one_image(
         wait_for(lambda sent=number + 1: len(camera.labels) + camera.count('failed') == sent,
                  'end of the image')
     assert camera.count('failed') == 3
-    assert process.log.count('RuntimeError: a kernel failed') == 1
+    assert process.log.count('RuntimeError: a kernel failed') in (1, 2)  # once in ten seconds
     assert process.end() == 0
     assert 'a kernel failed' in camera.status()['message']
     camera.wait_for_value('last reset', 'the frame before failed')
