@@ -14,7 +14,7 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from tdnet_ros.bags.bag_classes import BagClasses
 from tdnet_ros.bags.errors import BagError
-from tdnet_ros.bags.files.bag import PACKED, Bag
+from tdnet_ros.bags.files.bag import Bag, needs_copy
 from tdnet_ros.bags.files.scanned import NEVER
 from tdnet_ros.bags.label_record import FILE, LabelRecord, TopicRecord
 from tdnet_ros.bags.pair_counts import Labels
@@ -66,8 +66,8 @@ class LabelledBag:
         self._bag.close()
 
     def labelled_from(self) -> LabelledBag | None:
-        """The bag that these are the labels of, where it can still be opened without unpacking."""
-        if not self.record or any(Path(self.record.input).glob(f'*{PACKED}')):
+        """The bag that these are the labels of, where it can still be opened without a copy."""
+        if not self.record or needs_copy(Path(self.record.input)):
             return None
         try:
             return LabelledBag(Path(self.record.input))

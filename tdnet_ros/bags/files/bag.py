@@ -138,6 +138,12 @@ class Bag:
         return topics
 
 
+def needs_copy(path: Path) -> bool:
+    """Whether a bag has a file that is put together in a temporary folder before it is read."""
+    files = path.iterdir() if path.is_dir() else [path]
+    return any(file.suffix == PACKED or write_ahead_log(file) for file in files)
+
+
 def _push(heads: list[tuple[int, int, Message, Iterator[Message]]], number: int,
           source: Iterator[Message]) -> None:
     message = next(source, None)

@@ -12,7 +12,7 @@ import pytest
 
 from bags.label_material import IMAGE, drive, types, write_bag
 from tdnet_ros.bags.errors import BagError
-from tdnet_ros.bags.files.bag import Bag
+from tdnet_ros.bags.files.bag import Bag, needs_copy
 from tdnet_ros.bags.reading import BagSource
 
 FRAMES = 12
@@ -62,6 +62,7 @@ def test_what_is_in_a_write_ahead_log_is_read(tmp_path: Path) -> None:
     bag = cut_off(tmp_path, before=5)
     before = {path: path.read_bytes() for path in bag.iterdir()}
     assert read(bag) == (WANTED, [])
+    assert needs_copy(bag) and needs_copy(bag / 'drive.db3')
     with pytest.raises(BagError, match=r'drive\.db3-wal holds messages .* cut off .*label'):
         BagSource(bag)
     (bag / 'metadata.yaml').unlink()
