@@ -75,7 +75,7 @@ class Peer:
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(node)
 
-    def spin_until(self, done: Callable[[], bool], timeout_s: float = 15.0) -> None:
+    def spin_until(self, done: Callable[[], bool], timeout_s: float = 40.0) -> None:
         end_s = time.monotonic() + timeout_s
         while not done():
             assert time.monotonic() < end_s, 'timed out'
