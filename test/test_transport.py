@@ -8,27 +8,28 @@ import pytest
 
 rclpy = pytest.importorskip('rclpy', reason='rclpy is not installed')
 
-from rclpy.qos import qos_profile_sensor_data
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 
 FRAMES = 20
 CAMERA = f'''
 import array, time, rclpy
-from rclpy.qos import qos_profile_sensor_data
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 
 rclpy.init()
 node = rclpy.create_node('camera')
-publisher = node.create_publisher(Image, 'large_image', qos_profile_sensor_data)
+publisher = node.create_publisher(Image, 'large_image', QoSProfile(
+    depth={FRAMES}, reliability=ReliabilityPolicy.BEST_EFFORT))
 image = Image(height=1080, width=1920, step=5760, encoding='bgr8')
 image.data = array.array('B', bytes(1080 * 5760))
 deadline = time.monotonic() + 30
 while not publisher.get_subscription_count() and time.monotonic() < deadline:
     time.sleep(0.05)
-time.sleep(0.5)
+time.sleep(2)
 for _ in range({FRAMES}):
     publisher.publish(image)
-    time.sleep(1 / 15)
+    time.sleep(1 / 4)
 time.sleep(2)
 rclpy.shutdown()
 '''
@@ -44,7 +45,8 @@ def test_full_hd_images_arrive_best_effort() -> None:
         node = rclpy.create_node('listener', context=context)
         executor = rclpy.executors.SingleThreadedExecutor(context=context)
         executor.add_node(node)
-        node.create_subscription(Image, 'large_image', received.append, qos_profile_sensor_data)
+        node.create_subscription(Image, 'large_image', received.append, QoSProfile(
+            depth=FRAMES, reliability=ReliabilityPolicy.BEST_EFFORT))
         camera = subprocess.Popen([sys.executable, '-c', CAMERA])
         deadline = time.monotonic() + 60
         while camera.poll() is None and time.monotonic() < deadline and len(received) < FRAMES:
