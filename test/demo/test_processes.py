@@ -16,14 +16,14 @@ DEAF = [sys.executable, '-c', 'import signal, time; '
 
 
 def wait_until_ready(child: Child) -> None:
-    end_s = time.monotonic() + 10
+    end_s = time.monotonic() + 40
     while 'ready' not in child.log.read_text():
         assert time.monotonic() < end_s
         time.sleep(0.02)
 
 
 def wait_until_dead(child: Child) -> None:
-    child.process.wait(10)
+    child.process.wait(40)
 
 
 def interrupted_run(logs: Path, children: list[Child]) -> None:
@@ -53,7 +53,7 @@ time.sleep(60)
     parent = subprocess.Popen([sys.executable, '-c', program], stdout=subprocess.PIPE, text=True)
     child = Path('/proc', parent.stdout.readline().strip(), 'stat')
     log = tmp_path / 'node.log'
-    end_s = time.monotonic() + 10
+    end_s = time.monotonic() + 40
     while 'ready' not in log.read_text():
         assert time.monotonic() < end_s
         time.sleep(0.02)
