@@ -166,14 +166,14 @@ def _write_split(path: Path, messages: Sequence[Logged]) -> Path:
     return path
 
 
-def save_model(folder: Path, paths: int = 4) -> Path:
+def save_model(folder: Path, paths: int = 4, input_size: tuple[int, int] = (65, 97)) -> Path:
     """A small network with weights of its own, so that every process labels alike."""
     torch.manual_seed(1)
     card = untrained_card(f'td{paths}-tiny')
     weights = folder / f'td{paths}.safetensors'
     network = load_network(card)
     save_weights(network, weights)
-    save_card(replace(card, weights=weights, input_size=(65, 97)), weights.with_suffix('.yaml'))
+    save_card(replace(card, weights=weights, input_size=input_size), weights.with_suffix('.yaml'))
     return weights.with_suffix('.yaml')
 
 

@@ -25,11 +25,12 @@ from tdnet_ros.bags.label_record import LabelRecord
 
 pytest.importorskip('ray', reason="ray is not installed: pip install 'tdnet_ros[ray]'")
 LABELS = '/tdnet/labels/compressed'
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
-    return save_model(tmp_path)
+    return save_model(tmp_path, input_size=(257, 385))  # a bag takes seconds
 
 
 @pytest.fixture
@@ -84,7 +85,7 @@ def descendants(parent: int) -> list[int]:
 
 
 def wait_for_chunk(part: Path) -> None:
-    end_s = time.monotonic() + 90
+    end_s = time.monotonic() + 200
     while not any(part.glob('*_1.json')):
         assert time.monotonic() < end_s, 'no chunk is done'
         time.sleep(0.02)
@@ -102,7 +103,7 @@ def test_chunks_of_one_bag_survive_a_lost_worker(tmp_path: Path, model: Path, st
     process = start(bag)
     wait_for_chunk(tmp_path / 'out' / 'drive.part')
     kill_a_worker(process.pid)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=200)
     assert (process.returncode, err) == (0, '')
     assert '400 frames' in out
     final = tmp_path / 'out' / 'drive'
@@ -119,7 +120,7 @@ def test_whole_bags_survive_a_lost_worker(tmp_path: Path, model: Path, start) ->
     process = start(*bags, tmp_path / 'none')
     wait_for_chunk(tmp_path / 'out' / 'first.part')
     kill_a_worker(process.pid)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=200)
     assert process.returncode == 1
     lines = err.splitlines()
     assert len(lines) == 2 and any('/none is no rosbag' in line for line in lines)
