@@ -18,7 +18,8 @@ from tdnet_ros.bags.files.bag import Bag, needs_copy
 from tdnet_ros.bags.files.scanned import NEVER
 from tdnet_ros.bags.label_record import FILE, LabelRecord, TopicRecord
 from tdnet_ros.bags.pair_counts import Labels
-from tdnet_ros.bags.reading import COMPRESSED_IMAGE, IMAGE_TYPES, RAW_IMAGE, Message, stamped
+from tdnet_ros.bags.reading import COMPRESSED_IMAGE, IMAGE_TYPES, RAW_IMAGE, Message, has_header
+from tdnet_ros.bags.sources import Unread
 from tdnet_ros.ros.compressed import compressed_to_rgb
 from tdnet_ros.ros.decoding import image_to_rgb
 
@@ -54,6 +55,7 @@ class LabelledBag:
         self._bag = Bag(path)
         self._store = get_typestore(Stores.LATEST)
         self.problems = self._bag.problems
+        self._unread = Unread(self.problems, f'{self.path}: ')
         self.topics: Mapping[str, str] = {name: topic.msgtype
                                           for name, topic in self._bag.topics.items()}
         self.start_ns = min(self._bag.start_ns, self._bag.end_ns)
@@ -67,11 +69,12 @@ class LabelledBag:
 
     def labelled_from(self) -> LabelledBag | None:
         """The bag that these are the labels of, where it can still be opened without a copy."""
-        if not self.record or needs_copy(Path(self.record.input)):
+        if not self.record:
             return None
+        source = Path(self.record.input)
         try:
-            return LabelledBag(Path(self.record.input))
-        except BagError:
+            return None if needs_copy(source) else LabelledBag(source)
+        except (BagError, OSError):
             return None
 
     def messages(self, topics: Collection[str], start_ns: int = 0,
@@ -81,9 +84,8 @@ class LabelledBag:
         One such iterator can be read at a time. Image messages without a header are left out.
         """
         for message in self._bag.messages(topics, start_ns, stop_ns):
-            if self.topics[message.topic] in IMAGE_TYPES:
-                yield from stamped([message], self.problems, f'{self.path}: ')
-            else:
+            if (self.topics[message.topic] not in IMAGE_TYPES
+                    or has_header(message, self._unread)):
                 yield message
 
     def decode(self, message: Message) -> Any:

@@ -20,7 +20,7 @@ from std_msgs.msg import Header
 
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.session import check_topic, message_class, ros_node
-from tdnet_ros.bags.sources import Sample, Source, info_topic, note_unread
+from tdnet_ros.bags.sources import Sample, Source, Unread, info_topic
 from tdnet_ros.ros.errors import one_line
 from tdnet_ros.ros.messages import array_to_image
 
@@ -80,6 +80,7 @@ class Player:
     def __init__(self, node: Node, source: Source, options: PlayOptions) -> None:
         self._source = source
         self._options = options
+        self._unread = Unread(source.problems)
         self._types = dict(source.topics) or {'': RAW_IMAGE}
         if options.topic and len(self._types) > 1:
             raise BagError(f'--topic {options.topic} needs one image topic and the bag has '
@@ -117,10 +118,15 @@ class Player:
 
     def run(self, stop: threading.Event,
             on_frame: Callable[[Summary], None] = lambda summary: None) -> Summary:
-        """Publish every sample when it is due, until the end or until `stop` is set."""
+        """Publish every sample when it is due, until the end or until `stop` is set.
+
+        BagError where the source has been read to its end and no image was among it.
+        """
         summary = Summary()
         start_s = None
-        for sample in self._samples():
+        for sample in self._samples(summary):
+            if stop.is_set():
+                break
             message = self._message(sample)
             if message is None:
                 continue
@@ -145,7 +151,7 @@ class Player:
         time.sleep(LINGER_S if summary.sent else 0.0)
         return summary
 
-    def _samples(self) -> Iterator[Sample]:
+    def _samples(self, summary: Summary) -> Iterator[Sample]:
         """The source's samples, once or for ever, due on one timeline."""
         offset_s = 0.0
         while True:
@@ -155,6 +161,8 @@ class Player:
                     last_s = sample.due_s
                     sample = replace(sample, due_s=offset_s + last_s)
                 yield sample
+            if not summary.sent:  # another pass would send none either
+                raise BagError('\n'.join(['no image of it can be read', *self._source.problems]))
             if not self._options.loop:
                 return
             offset_s += last_s + self._source.period_s
@@ -169,7 +177,7 @@ class Player:
         try:
             message = deserialize_message(sample.payload, kind)
         except Exception as error:  # middlewares fail in ways of their own
-            note_unread(self._source.problems, sample.topic, sample.logged_ns, one_line(error))
+            self._unread.note(sample.topic, sample.logged_ns, one_line(error))
             return None
         if self._options.frame_id is not None:
             message.header.frame_id = self._options.frame_id

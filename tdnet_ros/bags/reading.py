@@ -2,25 +2,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
-from functools import cached_property
 from pathlib import Path
 import resource
+import shlex
 import struct
 from typing import NamedTuple
 
 from rosbags.rosbag2 import Reader
 
 from tdnet_ros.bags.errors import BagError
-from tdnet_ros.bags.files.sqlite_path import SqlitePath, write_ahead_log
-from tdnet_ros.bags.sources import (
-    DEFAULT_RATE_HZ,
-    Sample,
-    info_topic,
-    made_by_node,
-    note_unread,
-)
+from tdnet_ros.bags.files.paths import UriPath, write_ahead_log
+from tdnet_ros.bags.sources import DEFAULT_RATE_HZ, Sample, Unread, info_topic, made_by_node
 
 RAW_IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
@@ -51,7 +45,9 @@ class BagSource:
     def __init__(self, path: Path, rate_hz: float | None = None,
                  topics: tuple[str, ...] = ()) -> None:
         self._path = path
-        self.problems: list[str] = []
+        self.problems = _log_problems(path)
+        self._unread = Unread(self.problems)
+        self._recorded_s = 0.0
         with closing(open_bag(path)) as reader:
             self.topics: Mapping[str, str] = _image_topics(reader, path, topics)
             self.left_out = () if topics else tuple(sorted(
@@ -62,33 +58,40 @@ class BagSource:
             for connection in reader.connections:
                 if connection.topic in self.topics:
                     self._counts[connection.topic] += connection.msgcount
-        self.count: int | None = sum(self._counts.values())
-        if not self.count:
-            raise BagError(f'{path} holds no message on {", ".join(self.topics)}')
+            self.count: int | None = sum(self._counts.values())
+            if not self.count:
+                raise BagError(f'{path} holds no message on {", ".join(self.topics)}')
+            if rate_hz:
+                self._measure(reader)
         self._stretch = 1.0 / (rate_hz * self._recorded_s) if rate_hz else 1.0
 
-    @cached_property
+    @property
     def period_s(self) -> float:
         """See Source."""
+        if not self._recorded_s:
+            with closing(open_bag(self._path)) as reader:
+                self._measure(reader)
         return self._recorded_s * self._stretch
 
-    @cached_property
-    def _recorded_s(self) -> float:
-        """Time from one image of the busiest topic to the next when it was recorded."""
+    def _measure(self, reader: Reader) -> None:
+        """Find the time from one image of the busiest topic to the next, as recorded."""
         (topic, count), = self._counts.most_common(1)
-        with closing(open_bag(self._path)) as reader:
-            seconds = _span_ns(reader, topic) * 1e-9
-        return seconds / max(count - 1, 1) or 1.0 / DEFAULT_RATE_HZ
+        seconds = _span_ns(reader, topic) * 1e-9
+        self._recorded_s = seconds / max(count - 1, 1) or 1.0 / DEFAULT_RATE_HZ
 
     def __iter__(self) -> Iterator[Sample]:
         with closing(open_bag(self._path)) as reader:
             start_ns = None
-            for topic, logged_ns, cdr in stamped(
-                    read_messages(reader, {*self.topics, *self.infos.values()}), self.problems):
+            for message in read_messages(reader, {*self.topics, *self.infos.values()}):
+                if not has_header(message, self._unread):
+                    continue
+                topic, logged_ns, cdr = message
                 start_ns = logged_ns if start_ns is None else start_ns
                 yield Sample(due_s=(logged_ns - start_ns) * 1e-9 * self._stretch,
                              stamp_ns=header_stamp_ns(cdr), payload=cdr, topic=topic,
                              logged_ns=logged_ns)
+            if not self._recorded_s:  # who loops asks for it next
+                self._measure(reader)
 
 
 def _span_ns(reader: Reader, topic: str) -> int:
@@ -136,20 +139,32 @@ def open_bag(path: Path) -> Reader:
     if path.is_dir() and not (path / 'metadata.yaml').exists():
         raise BagError(f'{path} has no metadata.yaml: the recording was cut off, or this is no '
                        f'rosbag2 directory ({WHOLE})')
-    log = next(filter(None, map(write_ahead_log, path.iterdir() if path.is_dir() else [path])),
-               None)
-    if log:
-        raise BagError(f'{log} holds messages that are not in the bag yet: the recording was cut '
-                       f'off ({WHOLE})')
-    _allow_open_files()
+    if path.is_dir():
+        _allow_open_files()
     with _readable(path):
-        reader = Reader(SqlitePath(path))
+        reader = Reader(UriPath(path))
         reader.open()
     return reader
 
 
+def _log_problems(path: Path) -> list[str]:
+    """A line for each write-ahead log: what is in it is not played."""
+    problems = []
+    for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+        if log := write_ahead_log(file):
+            merge = f"sqlite3 {shlex.quote(str(file))} 'PRAGMA wal_checkpoint(TRUNCATE)'"
+            problems.append(f'{log} may hold messages that are not in the bag and not played: '
+                            f'`{merge}` moves them into it, `tdnet_bag label` reads them as '
+                            'they are')
+    return problems
+
+
 def _allow_open_files() -> None:
-    """Let the process have as many files open as it may: rosbags opens all of a bag at once."""
+    """Let the process have as many files open as it may.
+
+    rosbags opens all files of a directory at once, unlike `files.bag.Bag`, which has one open
+    while it is read.
+    """
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
@@ -176,15 +191,13 @@ def _readable(path: object) -> Iterator[None]:
         raise BagError(f'{path} cannot be read: {error} ({WHOLE})') from error
 
 
-def stamped(messages: Iterable[Message], problems: list[str],
-            place: str = '') -> Iterator[Message]:
-    """Messages with a header; those that are too short for one are noted among the problems."""
-    for message in messages:
-        if len(message.cdr) >= HEADER_BYTES:
-            yield message
-        else:
-            note_unread(problems, message.topic, message.logged_ns,
-                        f'{len(message.cdr)} bytes are too few for a header', place)
+def has_header(message: Message, unread: Unread) -> bool:
+    """Whether a message is long enough for a header; one that is not is noted."""
+    if len(message.cdr) >= HEADER_BYTES:
+        return True
+    unread.note(message.topic, message.logged_ns,
+                f'{len(message.cdr)} bytes are too few for a header')
+    return False
 
 
 def header_stamp_ns(cdr: bytes) -> int:

@@ -13,10 +13,9 @@ import cv2
 import numpy as np
 
 from tdnet_ros.bags.errors import BagError
+from tdnet_ros.bags.files.paths import MCAP, PACKED, ROS1, SQLITE, is_storage
+from tdnet_ros.nets.images import IMAGE_SUFFIXES
 
-IMAGE_SUFFIXES = frozenset({'.bmp', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff',
-                            '.webp'})
-BAG_SUFFIXES, PACKED = ('.mcap', '.db3'), '.zstd'
 DEFAULT_RATE_HZ = 10.0  # where images carry no times
 MAX_RATE_HZ = 1000.0
 NODE_OUTPUTS = frozenset({'labels', 'confidence', 'overlay'})
@@ -126,7 +125,7 @@ class FolderSource(_PixelSource):
         self.files = sorted((path for path in folder.iterdir()
                              if path.suffix.lower() in IMAGE_SUFFIXES), key=natural_key)
         if not self.files:
-            raise BagError(f'{folder} holds no image ({", ".join(sorted(IMAGE_SUFFIXES))}) and is '
+            raise BagError(f'{folder} holds no image ({", ".join(IMAGE_SUFFIXES)}) and is '
                            'no rosbag (no metadata.yaml)')
         super().__init__(len(self.files), rate_hz or DEFAULT_RATE_HZ)
 
@@ -175,12 +174,29 @@ def made_by_node(image: str) -> bool:
     return bool(NODE_OUTPUTS & {*image.split('/')})
 
 
-def note_unread(problems: list[str], topic: str, logged_ns: int | None, why: str,
-                place: str = '') -> None:
-    """Add the line about a message that cannot be read, unless it is there."""
-    line = f'{place}message of {topic} logged at {logged_ns}: {why}'
-    if line not in problems:
-        problems.append(line)
+class Unread:
+    """Messages that cannot be read: of each topic one line, how many and why the first."""
+
+    def __init__(self, problems: list[str], place: str = '') -> None:
+        self._problems = problems
+        self._place = place
+        self._lines: dict[str, tuple[int, str]] = {}
+        self._logged_ns: dict[str, set[int | None]] = {}
+
+    def note(self, topic: str, logged_ns: int | None, why: str) -> None:
+        """Count a message of a topic, unless it is counted already."""
+        logged = self._logged_ns.setdefault(topic, set())
+        if logged_ns in logged:
+            return
+        logged.add(logged_ns)
+        if len(logged) == 1:
+            first = f'logged at {logged_ns}: {why}'
+            self._lines[topic] = len(self._problems), first
+            self._problems.append(f'{self._place}message of {topic} {first}')
+            return
+        line, first = self._lines[topic]
+        self._problems[line] = (f'{self._place}{len(logged)} messages of {topic} cannot be read, '
+                                f'first that {first}')
 
 
 def natural_key(path: Path) -> list[tuple[int, int | str]]:
@@ -210,10 +226,9 @@ def open_source(spec: str, rate_hz: float | None = None, topics: tuple[str, ...]
 
 def _check_playable(file: Path) -> None:
     """Say what to do about a bag that can be labelled, but not played."""
-    plain = file.name.removesuffix(PACKED)
-    if plain != file.name and plain.endswith(('.bag', *BAG_SUFFIXES)):
+    if file.suffix == PACKED and is_storage(file):
         what = f'a packed bag, and play needs a plain one: `zstd -d {file}`'
-    elif file.suffix == '.bag':
+    elif file.suffix == ROS1:
         what = ('a ROS 1 bag, and play needs one of ROS 2: '
                 f'`rosbags-convert --src {file} --dst {file.with_suffix("")}`')
     else:
@@ -224,9 +239,9 @@ def _check_playable(file: Path) -> None:
 def is_bag(path: Path) -> bool:
     """Tell a rosbag2 directory or storage file from videos and folders of images."""
     if path.is_dir():
-        return (path / 'metadata.yaml').exists() or any(map(_is_storage, path.iterdir()))
-    return _is_storage(path)
+        return (path / 'metadata.yaml').exists() or any(map(_is_ros2, path.iterdir()))
+    return _is_ros2(path)
 
 
-def _is_storage(path: Path) -> bool:
-    return path.name.removesuffix(PACKED).endswith(BAG_SUFFIXES)
+def _is_ros2(path: Path) -> bool:
+    return is_storage(path, (MCAP, SQLITE))

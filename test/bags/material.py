@@ -67,6 +67,19 @@ def with_stump(path: Path, topic: str, times_ms: list[int],
     return path
 
 
+def write_raw(path: Path, topics: Mapping[str, list[bytes]]) -> Path:
+    """A bag of serialized messages, 10 ms apart: camera_info, else images."""
+    with Writer(path, version=8, storage_plugin=StoragePlugin.MCAP) as writer:
+        for topic, messages in topics.items():
+            kind = 'CameraInfo' if topic.endswith('camera_info') else 'Image'
+            known = definition(f'sensor_msgs/msg/{kind}')
+            connection = writer.add_connection(topic, f'sensor_msgs/msg/{kind}',
+                                               msgdef=known.text, rihs01=known.digest)
+            for index, cdr in enumerate(messages):
+                writer.write(connection, 10 ** 9 + index * 10 ** 7, cdr)
+    return path
+
+
 class Peer:
     """The test's own node, the other end of the program under test."""
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 import signal
 import subprocess
+import threading
 import time
 
 import numpy as np
@@ -20,6 +21,7 @@ from bags.material import (
     image_message,
     with_stump,
     write_bag,
+    write_raw,
 )
 from tdnet_ros.bags.play import PlayOptions, play
 from tdnet_ros.bags.sources import open_source
@@ -103,6 +105,9 @@ class FakeTime:
 
     def wait(self, seconds: float) -> bool:
         self.now_s += seconds
+        return False
+
+    def is_set(self) -> bool:
         return False
 
 
@@ -297,3 +302,31 @@ def test_a_message_that_is_damaged_is_left_out_and_told(tmp_path: Path, peer: Pe
     assert short == ('tdnet_bag: message of /front logged at 1100000000: 4 bytes are too few for '
                      'a header')
     assert cut.startswith('tdnet_bag: message of /front logged at 1300000000: RMWError: ')
+
+
+def unreadable(path: Path, with_info: bool) -> Path:
+    """A bag of images that are cut off, one as short as can be, and of one calibration or none."""
+    infos = {'/cam/camera_info': [serialize_message(CameraInfo(header=image_message(0).header))]}
+    cut = serialize_message(image_message(0))[:-50]
+    return write_raw(path, {'/cam/image': [cut, cut], **(infos if with_info else {})})
+
+
+@pytest.mark.parametrize('with_info', [False, True])
+def test_a_bag_without_one_readable_image_does_not_loop_for_ever(
+        tmp_path: Path, start: Start, with_info: bool) -> None:
+    drive = unreadable(tmp_path / 'drive', with_info)
+    player = start('play', drive, '--loop', '--wait-for-subscriber', 0)
+    out, err = player.communicate(timeout=20)
+    assert (player.returncode, out) == (1, '')
+    first, unread = [line for line in err.splitlines() if line.startswith('tdnet_bag: ')]
+    assert first == 'tdnet_bag: no image of it can be read'
+    assert unread.startswith('tdnet_bag: 2 messages of /cam/image cannot be read, first that '
+                             'logged at 1000000000: RMWError: ')
+
+
+def test_an_interrupt_is_heard_between_messages_that_cannot_be_read(tmp_path: Path) -> None:
+    source = open_source(str(unreadable(tmp_path / 'drive', with_info=False)))
+    stop = threading.Event()
+    stop.set()
+    assert play(source, PlayOptions(wait_s=0), stop).sent == 0
+    assert source.problems == []

@@ -2,12 +2,14 @@
 from pathlib import Path
 
 import pytest
-from rosbags.rosbag2 import Reader, StoragePlugin
+from rosbags.rosbag2 import StoragePlugin, storage_mcap
 from rosbags.rosbag2.storage_mcap import McapReader
 from std_msgs.msg import Header
 
-from bags.material import image_message, with_stump, write_bag
+from bags.material import image_message, with_stump, write_bag, write_raw
+from tdnet_ros.bags import reading
 from tdnet_ros.bags.errors import BagError
+from tdnet_ros.bags.reading import open_bag
 from tdnet_ros.bags.sources import open_source
 
 
@@ -57,15 +59,32 @@ def test_rate_is_the_cameras_however_long_the_bag_is(tmp_path: Path, first_s: in
 
 def test_looking_for_the_rate_reads_little_of_a_bag(
         tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of its 33 chunks it reads some twice, because it looks for a message, not for a chunk."""
     bag = write_bag(tmp_path / 'bag', {
         '/image': [(100 * k, image_message(0)) for k in range(2000)],
-        '/note': [(400_000, Header())]})
+        '/note': [(100 * k, Header(frame_id='x' * 2 ** 14)) for k in range(2000)]})
     read = []
-    messages = Reader.messages
-    monkeypatch.setattr(Reader, 'messages', lambda *arguments: (
-        read.append(message) or message for message in messages(*arguments)))
-    assert open_source(str(bag)).period_s == pytest.approx(0.1)
-    assert len(read) < 50
+    decompress = storage_mcap.decompress
+    monkeypatch.setattr(storage_mcap, 'decompress', lambda *arguments: (
+        read.append(arguments) or decompress(*arguments)))
+    source = open_source(str(bag))
+    assert source.period_s == pytest.approx(0.1)
+    assert len(read) < 12
+    read.clear()
+    assert len(list(source)) == 2000
+    assert len(read) > 30
+
+
+@pytest.mark.parametrize('rate_hz', [None, 20.0])
+def test_a_bag_is_opened_once_to_look_into_it_and_once_for_each_pass(
+        bag: Path, monkeypatch: pytest.MonkeyPatch, rate_hz: float | None) -> None:
+    opened = []
+    monkeypatch.setattr(reading, 'open_bag', lambda path: opened.append(path) or open_bag(path))
+    source = open_source(str(bag), rate_hz)
+    for count in (2, 3):
+        list(source)
+        assert source.period_s == pytest.approx(1 / (rate_hz or 10))
+        assert len(opened) == count
 
 
 def test_a_file_without_chunks_is_not_searched(bag: Path,
@@ -89,6 +108,18 @@ def test_messages_without_a_header_are_left_out_and_told(tmp_path: Path) -> None
         assert [sample.logged_ns for sample in source] == [10 ** 9, 1_200_000_000]
     assert source.problems == [
         'message of /image logged at 1100000000: 4 bytes are too few for a header']
+
+
+def test_all_messages_without_a_header_are_one_line_of_each_topic(tmp_path: Path) -> None:
+    stumps = [bytes([0, 1, 0, 0])] * 200
+    source = open_source(str(write_raw(
+        tmp_path / 'bag', {'/left/image': stumps, '/right/image': stumps[:1]})))
+    for _ in range(2):
+        assert list(source) == []
+    assert source.problems == [
+        '200 messages of /left/image cannot be read, first that logged at 1000000000: 4 bytes '
+        'are too few for a header',
+        'message of /right/image logged at 1000000000: 4 bytes are too few for a header']
 
 
 def test_one_topic_is_chosen(bag: Path) -> None:

@@ -12,15 +12,14 @@ import yaml
 
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.files.packed import unpack
+from tdnet_ros.bags.files.paths import PACKED, SUFFIXES, is_storage, write_ahead_log
 from tdnet_ros.bags.files.scanned import NEVER
 from tdnet_ros.bags.files.sqlite import merged
-from tdnet_ros.bags.files.sqlite_path import write_ahead_log
-from tdnet_ros.bags.files.storage import SUFFIXES, StorageFile, Topic
+from tdnet_ros.bags.files.storage import StorageFile, Topic
 from tdnet_ros.bags.reading import Message
 from tdnet_ros.bags.sources import natural_key
 
 METADATA = 'metadata.yaml'
-PACKED = '.zstd'
 
 
 class Bag:
@@ -75,7 +74,7 @@ class Bag:
         if not self.path.exists():
             raise BagError(f'{self.path} does not exist: expected a rosbag')
         if not self.path.is_dir():
-            if not _is_storage(self.path):
+            if not is_storage(self.path):
                 raise BagError(f'{self.path} is no rosbag: expected a rosbag2 directory or a '
                                f'{", ".join(SUFFIXES)} file')
             return [self.path], False
@@ -87,7 +86,7 @@ class Bag:
                 self._report(f'{file}: offset 0: the file is missing, although {METADATA} '
                              'names it')
         files = [file for file in named if file.exists()] or sorted(
-            filter(_is_storage, self.path.iterdir()), key=natural_key)
+            filter(is_storage, self.path.iterdir()), key=natural_key)
         if not files:
             raise BagError(f'{self.path} is no rosbag: it has neither {METADATA} nor a storage '
                            f'file ({", ".join(SUFFIXES)})')
@@ -105,12 +104,12 @@ class Bag:
         return {}
 
     def _opened(self, path: Path, packed_messages: bool) -> StorageFile:
-        plain, name = self._unpacked(path)
+        plain, name = self._readable(path)
         file = StorageFile(plain, self._report, packed_messages, name)
         self._stack.callback(file.close)
         return file
 
-    def _unpacked(self, path: Path) -> tuple[Path, str]:
+    def _readable(self, path: Path) -> tuple[Path, str]:
         """A storage file as it is, or all of it that can be put into one; and its name."""
         if path.suffix == PACKED:
             plain = Path(self._folder(), path.stem)
@@ -120,9 +119,9 @@ class Bag:
             return plain, f'{path}: unpacked'
         log = write_ahead_log(path)
         if log:
-            plain = merged(path, log, self._folder(),
+            whole = merged(path, log, self._folder(),
                            lambda damage: self._report(f'{log}: {damage}'))
-            return plain, f'{path} with {log.name}'
+            return whole, str(path) if whole == path else f'{path} with {log.name}'
         return path, str(path)
 
     def _folder(self) -> Path:
@@ -149,7 +148,3 @@ def _push(heads: list[tuple[int, int, Message, Iterator[Message]]], number: int,
     message = next(source, None)
     if message is not None:
         heapq.heappush(heads, (message.logged_ns, number, message, source))
-
-
-def _is_storage(path: Path) -> bool:
-    return path.name.removesuffix(PACKED).endswith(SUFFIXES)

@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from tdnet_ros.bags.files.scanned import Report, Scanned
 
 MAGIC = b'SQLite format 3\0'
+LOG_MAGIC = b'\x37\x7f\x06\x82', b'\x37\x7f\x06\x83'
 MOST_DAMAGED = 1000
 '''Rows one after the other that are tried before the rest is given up.'''
 ROWS = 'SELECT id, topic_id, timestamp, data FROM messages WHERE id > ? ORDER BY id'
@@ -33,19 +34,32 @@ def read_sqlite(path: Path, topics: Collection[str], start_ns: int,
 def merged(path: Path, log: Path, folder: Path, report: Report) -> Path:
     """A copy of a database in a folder, with all that its write-ahead log has.
 
-    Damage of the log is told to `report`; what was never wholly written to it is none.
+    The database itself where that cannot be made; why is told to `report`. What was never wholly
+    written to the log is no damage.
     """
-    copy = Path(shutil.copy(path, folder))
-    shutil.copy(log, folder)
+    with log.open('rb') as head:
+        if head.read(4) not in LOG_MAGIC:
+            report('offset 0: this is no write-ahead log; none of its messages can be read')
+            return path
     try:
+        copy = _copied(path, folder)
+        _copied(log, folder)
         with closing(sqlite3.connect(copy)) as database:
-            _, pages, _ = database.execute('PRAGMA wal_checkpoint(FULL)').fetchone()
+            database.execute('PRAGMA wal_checkpoint(FULL)').fetchone()
+        return copy
+    except (OSError, sqlite3.OperationalError) as error:
+        report(f'left out, for it cannot be put together with {path.name} in {folder.parent}: '
+               f'{getattr(error, "strerror", error)}; TMPDIR can name another folder')
     except sqlite3.Error as error:
         report(f'offset 0: {error}')
-        return path
-    if pages <= 0:
-        report('offset 0: none of its messages can be read')
-    return copy
+    for file in folder.iterdir():
+        file.unlink()
+    return path
+
+
+def _copied(path: Path, folder: Path) -> Path:
+    """A copy of a file that can be written, also where the file itself cannot."""
+    return Path(shutil.copyfile(path, folder / path.name))
 
 
 def scan_sqlite(path: Path, report: Report) -> Iterator[Scanned]:
@@ -113,7 +127,7 @@ def _padded(path: Path, folder: Path, report: Report) -> Path:
     if size >= length:
         return path
     report(f'offset {size}: the file ends here, {length - size} bytes too early')
-    copy = Path(shutil.copy(path, folder))
+    copy = _copied(path, folder)
     os.truncate(copy, length)
     return copy
 

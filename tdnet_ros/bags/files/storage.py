@@ -15,14 +15,11 @@ from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from tdnet_ros.bags.files.compression import zstd
+from tdnet_ros.bags.files.paths import MCAP, ROS1, SQLITE, UriPath
 from tdnet_ros.bags.files.salvage import scan
 from tdnet_ros.bags.files.scanned import NEVER
 from tdnet_ros.bags.files.sqlite import read_sqlite
-from tdnet_ros.bags.files.sqlite_path import SqlitePath
 from tdnet_ros.bags.reading import Message
-
-MCAP, SQLITE, ROS1 = '.mcap', '.db3', '.bag'
-SUFFIXES = (MCAP, SQLITE, ROS1)
 
 
 @dataclass
@@ -60,7 +57,7 @@ class StorageFile:
         self._indexed = False
         self._ros1: Any = None
         try:
-            reader: Any = Ros1Reader(path) if path.suffix == ROS1 else Reader(SqlitePath(path))
+            reader: Any = Ros1Reader(path) if path.suffix == ROS1 else Reader(UriPath(path))
             reader.open()
         except Exception:  # parsers of foreign bytes raise nearly anything
             self._survey()

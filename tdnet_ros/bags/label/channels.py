@@ -17,7 +17,8 @@ from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_
 from tdnet_ros.bags.definitions import definition
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.files.bag import Bag
-from tdnet_ros.bags.files.storage import ROS1, ros1_types
+from tdnet_ros.bags.files.paths import ROS1
+from tdnet_ros.bags.files.storage import ros1_types
 from tdnet_ros.bags.label.wire import LABEL_INFO, types
 
 _IDL = '=' * 80 + '\nIDL: '

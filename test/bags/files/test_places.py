@@ -2,8 +2,10 @@
 from __future__ import annotations
 
 from contextlib import closing
+import errno
 import os
 from pathlib import Path
+import re
 import resource
 import shutil
 import sqlite3
@@ -13,6 +15,7 @@ import pytest
 from bags.label_material import IMAGE, drive, types, write_bag
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.files.bag import Bag, needs_copy
+from tdnet_ros.bags.files.sqlite import _padded
 from tdnet_ros.bags.reading import BagSource
 
 FRAMES = 12
@@ -63,25 +66,88 @@ def test_what_is_in_a_write_ahead_log_is_read(tmp_path: Path) -> None:
     before = {path: path.read_bytes() for path in bag.iterdir()}
     assert read(bag) == (WANTED, [])
     assert needs_copy(bag) and needs_copy(bag / 'drive.db3')
-    with pytest.raises(BagError, match=r'drive\.db3-wal holds messages .* cut off .*label'):
-        BagSource(bag)
+    for path in (bag, bag / 'drive.db3'):
+        source = BagSource(path)
+        assert [sample.logged_ns for sample in source] == WANTED[:5]
+        problem, = source.problems
+        assert problem.startswith(f'{bag}/drive.db3-wal may hold messages that are not in the bag')
+        command = re.search(r"`sqlite3 (.*) '(PRAGMA .*)'`", problem)
+        assert command and command[1] == f'{bag}/drive.db3'
     (bag / 'metadata.yaml').unlink()
     del before[bag / 'metadata.yaml']
     logged, problems = read(bag)
     assert logged == WANTED
     assert len(problems) == 1 and 'metadata.yaml' in problems[0]
     assert {path: path.read_bytes() for path in bag.iterdir()} == before
+    with closing(sqlite3.connect(bag / 'drive.db3')) as database:
+        database.execute(command[2])
+    assert BagSource(bag / 'drive.db3').problems == []
+    assert [sample.logged_ns for sample in BagSource(bag / 'drive.db3')] == WANTED
 
 
 def test_a_log_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     bag = cut_off(tmp_path, before=5)
     (bag / 'drive.db3-wal').write_bytes(b'no log ' * 10_000)
     assert read(bag) == (WANTED[:5], [
-        f'{bag}/drive.db3-wal: offset 0: none of its messages can be read'])
+        f'{bag}/drive.db3-wal: offset 0: this is no write-ahead log; none of its messages can be '
+        'read'])
+
+
+def test_a_log_of_what_is_no_database_is_told(tmp_path: Path) -> None:
+    bag = cut_off(tmp_path, before=5)
     (bag / 'drive.db3').write_bytes(b'no database ' * 10_000)
+    os.truncate(bag / 'drive.db3-wal', 32)
     logged, problems = read(bag)
     assert logged == []
     assert 'drive.db3-wal: offset 0: file is not a database' in problems[0]
+
+
+@pytest.mark.parametrize('frames', [0, 0.5, 2])
+def test_what_was_not_wholly_written_to_a_log_is_no_damage(tmp_path: Path, frames: float) -> None:
+    """Its header alone, half of its first page, and two pages of a message that has more."""
+    bag = cut_off(tmp_path, before=5)
+    os.truncate(bag / 'drive.db3-wal', 32 + round(frames * (24 + 4096)))
+    assert read(bag) == (WANTED[:5], [])
+
+
+def test_a_bag_that_cannot_be_written_is_read_with_its_log(tmp_path: Path) -> None:
+    """The copy can be written, although the file that it is of cannot."""
+    bag = cut_off(tmp_path, before=5)
+    for file in bag.iterdir():
+        file.chmod(0o444)
+    with closing(Bag(bag)) as opened:
+        copies = [*opened.files[0].path.parent.iterdir()]
+        assert copies and all(copy.stat().st_mode & 0o200 for copy in copies)
+        assert [message.logged_ns for message in opened.messages([TOPIC])] == WANTED
+
+
+def test_the_copy_of_a_bag_that_is_cut_can_be_made_longer(tmp_path: Path) -> None:
+    file = write_bag(tmp_path / 'drive', drive(FRAMES), 'db3') / 'drive.db3'
+    os.truncate(file, file.stat().st_size // 2)
+    file.chmod(0o444)
+    (tmp_path / 'copies').mkdir()
+    copy = _padded(file, tmp_path / 'copies', lambda damage: None)
+    assert copy != file and copy.stat().st_mode & 0o200
+
+
+def test_a_full_temporary_folder_costs_the_log_only(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bag = cut_off(tmp_path, before=5)
+    temporary = tmp_path / 'temporary'
+    temporary.mkdir()
+    left = []
+
+    def full(source: Path, target: Path) -> Path:
+        target.write_bytes(source.read_bytes()[:100])
+        left.append(target)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr('tempfile.tempdir', str(temporary))
+    monkeypatch.setattr('shutil.copyfile', full)
+    assert read(bag) == (WANTED[:5], [
+        f'{bag}/drive.db3-wal: left out, for it cannot be put together with drive.db3 in '
+        f'{temporary}: No space left on device; TMPDIR can name another folder'])
+    assert left and not any(copy.exists() for copy in left)
 
 
 @pytest.mark.parametrize('kind', ['mcap', 'db3'])
@@ -115,7 +181,7 @@ def test_files_are_given_back_where_one_cannot_be_read(
             raise OSError(24, 'Too many open files')
         return path, str(path)
 
-    monkeypatch.setattr(Bag, '_unpacked', fail)
+    monkeypatch.setattr(Bag, '_readable', fail)
     with pytest.raises(BagError, match='Too many open files'):
         Bag(bag)
     assert len(os.listdir('/proc/self/fd')) == before
@@ -126,6 +192,8 @@ def test_play_may_open_as_many_files_as_the_system_allows(tmp_path: Path) -> Non
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard // 2, hard))
     try:
+        assert len(list(BagSource(bag / 'drive.mcap'))) == 2
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == hard // 2, 'one file needs no more'
         assert len(list(BagSource(bag))) == 2
         assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == hard
     finally:

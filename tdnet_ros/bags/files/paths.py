@@ -1,0 +1,36 @@
+"""Names of the files of rosbags, and what lies beside them."""
+from __future__ import annotations
+
+from pathlib import Path
+
+MCAP, SQLITE, ROS1 = '.mcap', '.db3', '.bag'
+SUFFIXES = (MCAP, SQLITE, ROS1)
+PACKED = '.zstd'
+'''Comes after the suffix of a file that is compressed as a whole.'''
+LOG = '-wal'
+
+
+class UriPath(type(Path())):  # type: ignore[misc]
+    """A path of a bag or its file that is formatted as a part of a URI.
+
+    rosbags formats those of sqlite3 files into one as they are; `#` and `?` would end the name of
+    the file, and another one be created.
+    """
+
+    def __format__(self, spec: str) -> str:
+        text = str(self).replace('%', '%25').replace('?', '%3f').replace('#', '%23')
+        return format(text, spec)
+
+
+def is_storage(path: Path, suffixes: tuple[str, ...] = SUFFIXES) -> bool:
+    """Whether a file has one of the suffixes, packed or not."""
+    return path.name.removesuffix(PACKED).endswith(suffixes)
+
+
+def write_ahead_log(path: Path) -> Path | None:
+    """The file with what a recording that was cut off has not moved into its database yet.
+
+    What has been moved may still be there too.
+    """
+    log = path.with_name(f'{path.name}{LOG}')
+    return log if path.suffix == SQLITE and log.exists() and log.stat().st_size else None
