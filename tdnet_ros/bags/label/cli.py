@@ -10,7 +10,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
-from tdnet_ros.bags.errors import STOPPED, BagError
+from tdnet_ros.bags.errors import NOT_REACHED, STOPPED, BagError
 from tdnet_ros.bags.label.options import LabelOptions
 from tdnet_ros.bags.options import positive
 from tdnet_ros.bags.review import write_and_tell
@@ -98,7 +98,7 @@ def _label_here(options: argparse.Namespace, settings: LabelOptions) -> tuple[in
     except (ValueError, OSError) as error:
         raise BagError(str(error)) from error
     with labeller, _stop_on_signals() as stop:
-        return _told(Outcome(bag, options.out, error=f'{bag}: {STOPPED}') if stop.is_set()
+        return _told(Outcome(bag, options.out, error=f'{bag}: {NOT_REACHED}') if stop.is_set()
                      else label_location(bag, options.out, labeller, stop)
                      for bag in options.bags)
 

@@ -81,6 +81,7 @@ class FrameReader:
         self._index = {camera.topic: index for index, camera in enumerate(span.cameras)}
         self._depths = {camera.depth for camera in span.cameras if camera.depth}
         self._bytes = [0] * len(span.cameras)
+        self._begun = [False] * len(span.cameras)
         self._recent = [{logged for logged, _ in state.recent} for state in span.states]
         self._ahead = Ahead(self._items, lambda item: item.cost, AHEAD_BYTES)
 
@@ -127,8 +128,9 @@ class FrameReader:
             return result
 
         item.image = self._pool.submit(work)
-        if not self._bytes[camera]:  # what an image costs is not known before one is decoded
+        if not self._begun[camera]:  # what an image costs is not known before one is decoded
             wait([item.image])
+            self._begun[camera] = True
         item.cost += self._bytes[camera] + len(depth or b'')
 
     def _messages(self) -> Iterator[Message]:
