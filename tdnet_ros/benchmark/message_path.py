@@ -130,6 +130,9 @@ class _Camera:
                 time.time_ns(), 10**9)
             self._publisher.publish(message)
         seconds = time.monotonic() - counted + 1 / course.rate_hz
+        end = time.monotonic() + START_S
+        while not (self._received_ms and self._times[LATENCY]) and time.monotonic() < end:
+            self._executor.spin_once(0.1)
         self._spin_until(time.monotonic() + LINGER_S)
         return seconds
 

@@ -17,6 +17,7 @@ from tdnet_ros.benchmark.goals import goals
 from tdnet_ros.benchmark.suite import at_most, parts
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.skipif(torch.cuda.is_available(), reason='says what is not measured without a GPU')
 def test_measures_and_writes_the_document(tmp_path: Path,
                                           capsys: pytest.CaptureFixture[str]) -> None:
