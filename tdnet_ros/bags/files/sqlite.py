@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import closing
+import errno
 import os
 from pathlib import Path
 import re
@@ -59,6 +60,8 @@ def merged(path: Path, log: Path, folder: Path, report: Report) -> Path:
 
 def _copied(path: Path, folder: Path) -> Path:
     """A copy of a file that can be written, also where the file itself cannot."""
+    if shutil.disk_usage(folder).free < path.stat().st_size:  # the folder may be memory
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     return Path(shutil.copyfile(path, folder / path.name))
 
 

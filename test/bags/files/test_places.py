@@ -9,6 +9,7 @@ import re
 import resource
 import shutil
 import sqlite3
+from types import SimpleNamespace
 
 import pytest
 
@@ -130,24 +131,28 @@ def test_the_copy_of_a_bag_that_is_cut_can_be_made_longer(tmp_path: Path) -> Non
     assert copy != file and copy.stat().st_mode & 0o200
 
 
+@pytest.mark.parametrize('known', [True, False])
 def test_a_full_temporary_folder_costs_the_log_only(
-        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: bool) -> None:
+    """It is not filled where it says how much room it has."""
     bag = cut_off(tmp_path, before=5)
     temporary = tmp_path / 'temporary'
     temporary.mkdir()
-    left = []
+    copies = []
 
     def full(source: Path, target: Path) -> Path:
         target.write_bytes(source.read_bytes()[:100])
-        left.append(target)
+        copies.append(target)
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr('tempfile.tempdir', str(temporary))
     monkeypatch.setattr('shutil.copyfile', full)
+    if known:
+        monkeypatch.setattr('shutil.disk_usage', lambda folder: SimpleNamespace(free=1000))
     assert read(bag) == (WANTED[:5], [
         f'{bag}/drive.db3-wal: left out, for it cannot be put together with drive.db3 in '
         f'{temporary}: No space left on device; TMPDIR can name another folder'])
-    assert left and not any(copy.exists() for copy in left)
+    assert len(copies) == (not known) and not any(copy.exists() for copy in copies)
 
 
 @pytest.mark.parametrize('kind', ['mcap', 'db3'])

@@ -1,5 +1,6 @@
 """Reports of bags that are damaged, empty or not there."""
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 import subprocess
 
@@ -13,6 +14,7 @@ from bags.material import write_bag
 from bags.report.report_material import FRAMES, camera_of, pictures, report
 from tdnet_ros.bags.definitions import definition
 from tdnet_ros.bags.errors import BagError
+from tdnet_ros.bags.labelled import LabelledBag
 from tdnet_ros.bags.report import write_report
 from tdnet_ros.ros.messages import to_jpeg
 
@@ -61,6 +63,16 @@ def test_output_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / 'file').write_text('')
     with pytest.raises(BagError, match=r'cannot write .*file/report\.json: File exists'):
         write_report([bag], tmp_path / 'file' / 'report.html')
+
+
+def test_a_labelled_bag_that_may_not_be_looked_into_is_done_without(
+        offline: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> bool:
+        raise PermissionError(13, 'Permission denied', str(path))
+
+    monkeypatch.setattr('tdnet_ros.bags.labelled.needs_copy', refuse)
+    with closing(LabelledBag(offline)) as bag:
+        assert bag.record and bag.labelled_from() is None
 
 
 def test_topic_that_stayed_silent_is_shown_as_such(tmp_path: Path) -> None:
