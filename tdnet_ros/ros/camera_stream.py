@@ -170,15 +170,13 @@ class CameraStream:
 
         Once a signal has ended the context, nobody can be told and nothing has failed.
         """
-        if not self._node.context.ok():
-            return
         if isinstance(outcome, Exception):
             self._fail(outcome)
-            return
-        try:
-            self._publish(job, outcome)
-        except Exception as error:
-            self._fail(error)
+        elif self._node.context.ok():
+            try:
+                self._publish(job, outcome)
+            except Exception as error:
+                self._fail(error)
 
     def publish_points(self) -> None:
         """Publish points of all labels whose depth has come (in the worker's thread)."""
