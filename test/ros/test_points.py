@@ -168,9 +168,9 @@ def test_depth_that_comes_more_rarely_than_images_is_no_problem(
         node: NodeProcess, peer: Peer) -> None:
     layer = Layer(peer)
     image, depth = peer.sender(), peer.sender(topic='/depth')
-    peer.sender(CameraInfo, '/camera_info').publish(CALIBRATION)
-    stamps = []
+    info, stamps = peer.sender(CameraInfo, '/camera_info'), []
     for number in range(60):
+        info.publish(CALIBRATION)
         stamp = peer.now_ns()
         if number % 3 == 0:
             depth.publish(depth_message(stamp))
@@ -187,21 +187,20 @@ def test_depth_that_comes_more_rarely_than_images_is_no_problem(
 def test_points_go_on_when_a_bag_starts_over(node: NodeProcess, peer: Peer) -> None:
     layer = Layer(peer)
     image, depth = peer.sender(), peer.sender(topic='/depth')
-    peer.sender(CameraInfo, '/camera_info').publish(CALIBRATION)
-    start = peer.now_ns()
+    info, start = peer.sender(CameraInfo, '/camera_info'), peer.now_ns()
 
     def play(count: int) -> None:
         for number in range(count):
+            info.publish(CALIBRATION)
             stamp = start + number * 50_000_000
             image.publish(image_message(moving_square(1)[0], stamp))
             time.sleep(0.04)
             depth.publish(depth_message(stamp))
             time.sleep(0.01)
 
-    play(20)
+    wait_for(lambda: play(20) or layer.clouds, 'points of the first time')
     first = len(layer.clouds)
-    play(10)
-    wait_for(lambda: len(layer.clouds) >= first + 5, 'points of the second time', 2.0)
+    wait_for(lambda: play(10) or len(layer.clouds) >= first + 5, 'points of the second time')
 
 
 SLOW = '''
