@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+import itertools
 import resource
 import sys
 
@@ -141,13 +142,16 @@ def test_memory_does_not_grow(make_network: Make, run: Run) -> None:
     engine = TorchEngine(make_network(variant('td4-tiny')), CPU)
     frames = [torch.randn(1, 3, 65, 97)] * 40
     run(engine, frames, 4)
-    before = resource.getrusage(resource.RUSAGE_SELF)
-    for _ in range(25):
-        run(engine, frames, 4)
-    after = resource.getrusage(resource.RUSAGE_SELF)
-    assert after.ru_maxrss - before.ru_maxrss < 2048, 'kB'
+    usage = [resource.getrusage(resource.RUSAGE_SELF)]
+    for _ in range(2):  # a busy machine may take pages away meanwhile, but not each time
+        for _ in range(25):
+            run(engine, frames, 4)
+        usage.append(resource.getrusage(resource.RUSAGE_SELF))
+    rounds = list(itertools.pairwise(usage))
+    assert min(after.ru_maxrss - before.ru_maxrss for before, after in rounds) < 2048, 'kB'
     if sys.platform == 'linux':
-        assert after.ru_minflt - before.ru_minflt < 1000, 'pages: less than one a frame'
+        assert min(after.ru_minflt - before.ru_minflt for before, after in rounds) < 1000, (
+            'pages: less than one a frame')
 
 
 @pytest.mark.parametrize('path', [-1, 2])
