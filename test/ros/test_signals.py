@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 import signal
 import subprocess
 import sys
@@ -22,10 +23,18 @@ from ros.harness import (
 )
 
 
+def catches(pid: int, number: signal.Signals) -> bool:
+    """Whether a process has a handler for a signal."""
+    status = Path(f'/proc/{pid}/status').read_text()
+    caught = next(line for line in status.splitlines() if line.startswith('SigCgt'))
+    return bool(int(caught.split()[1], 16) >> (number - 1) & 1)
+
+
 def test_a_signal_while_it_still_imports() -> None:
     process = subprocess.Popen(
         [sys.executable, '-m', NODE, '--ros-args', *TINY], stderr=subprocess.PIPE, text=True)
-    time.sleep(1.0)
+    wait_for(lambda: catches(process.pid, signal.SIGTERM), 'first line of the program')
+    time.sleep(0.5)
     process.send_signal(signal.SIGINT)
     assert 'Traceback' not in process.communicate(timeout=20)[1]
     assert process.returncode == 0
@@ -85,7 +94,7 @@ def test_signals_end_it_with_exit_code_0_from_every_state(
              for name, process in processes.items()}
     assert codes == dict.fromkeys(STATES, 0)
     wait_for(lambda: not set(STATES) & set(peer.node.get_node_names()),
-             'end of the nodes for others', timeout_s=5.0)
+             'end of the nodes for others', timeout_s=12.0)
     assert not [name for name, process in processes.items() if 'Traceback' in process.log]
 
 
