@@ -101,11 +101,11 @@ def test_ten_cycles_leak_nothing(managed: NodeProcess, peer: Peer) -> None:
         threads.append(count_of(managed.pid, 'task'))
         files.append(count_of(managed.pid, 'fd'))
     peer.node.destroy_publisher(send)
-    # A leaked network would be 2 MiB a cycle.
-    assert sizes[-1] - sizes[3] < 6, sizes
-    assert sizes[-1] <= 1.05 * sizes[0], sizes
-    assert threads[-1] <= threads[0], threads
-    assert files[-1] <= files[0], files
+    # A leaked network would be 2 MiB a cycle. What is freed may come back a little later.
+    assert min(sizes[-3:]) - sizes[3] < 6, sizes
+    assert min(sizes[-3:]) <= 1.05 * sizes[0], sizes
+    assert min(threads[-3:]) <= threads[0], threads
+    assert min(files[-3:]) <= files[0], files
 
 
 def test_shut_down_by_a_manager_then_ended(managed: NodeProcess, peer: Peer) -> None:
