@@ -17,11 +17,13 @@ torch.set_num_threads(1)
 
 
 def take_domain() -> tuple[int, socket.socket | None]:
-    """Take a domain that no other test run on this machine uses, held while the socket lives."""
+    """Take a domain that nobody on this machine uses, held while the socket lives."""
     for domain in SAFE_DOMAINS:
         holder = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         try:
             holder.bind(f'\0tdnet_ros_test_domain_{domain}')
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as first_participant:
+                first_participant.bind(('', 7410 + 250 * domain))
             return domain, holder
         except OSError:
             holder.close()
