@@ -224,10 +224,10 @@ def test_a_slow_network_makes_points_of_fast_depth(
     process.wait_for_log('active: labels /slow/image')
     clouds = peer.collect(PointCloud2, '/slow/tdnet/points', SENSOR)
     image, depth = (peer.sender(topic=f'/slow/{name}') for name in ('image', 'depth'))
-    peer.sender(CameraInfo, '/slow/camera_info').publish(CALIBRATION)
-    stamps = []
+    info, stamps = peer.sender(CameraInfo, '/slow/camera_info'), []
 
     def send() -> None:
+        info.publish(CALIBRATION)
         stamps.append(peer.now_ns())
         image.publish(image_message(moving_square(1)[0], stamps[-1]))
         for number in range(60):
