@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.qos import QoSProfile
 from rclpy.serialization import serialize_message
 from rosbags.rosbag2 import StoragePlugin, Writer
 from sensor_msgs.msg import CompressedImage, Image
@@ -18,6 +19,8 @@ from tdnet_ros.ros.messages import array_to_image
 
 FRAMES = 12
 SHAPE = (24, 32, 3)
+# Of a subscriber that loses nothing while the machine is busy.
+KEEPING = QoSProfile(depth=50)
 
 
 def frame(index: int) -> np.ndarray:
@@ -98,3 +101,23 @@ class Peer:
         end_s = time.monotonic() + seconds
         while time.monotonic() < end_s:
             self._executor.spin_once(timeout_sec=0.02)
+
+
+class Arrivals:
+    """Messages of one topic and when they came."""
+
+    def __init__(self, peer: Peer, kind: type, topic: str, qos: QoSProfile) -> None:
+        self.messages: list = []
+        self.times_ns: list[int] = []
+        peer.node.create_subscription(kind, topic, self._keep, qos)
+
+    def _keep(self, message: object) -> None:
+        self.times_ns.append(time.time_ns())
+        self.messages.append(message)
+
+    def count(self) -> int:
+        return len(self.messages)
+
+    def stamps_ns(self) -> list[int]:
+        return [message.header.stamp.sec * 10 ** 9 + message.header.stamp.nanosec
+                for message in self.messages]

@@ -4,52 +4,28 @@ import json
 from pathlib import Path
 import signal
 import subprocess
-import threading
 import time
 
 import numpy as np
 import pytest
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from rclpy.serialization import serialize_message
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from bags.material import (
     FRAMES,
+    KEEPING,
+    Arrivals,
     Peer,
     compressed_message,
     image_message,
-    with_stump,
     write_bag,
-    write_raw,
 )
 from tdnet_ros.bags.play import PlayOptions, play
 from tdnet_ros.bags.sources import open_source
 
 Start = Callable[..., subprocess.Popen]
-# Of a subscriber that loses nothing while the machine is busy.
-KEEPING = QoSProfile(depth=50)
 KEPT = 10  # images that the player keeps for a subscriber that is behind
-
-
-class Arrivals:
-    """Messages of one topic and when they came."""
-
-    def __init__(self, peer: Peer, kind: type, topic: str, qos: QoSProfile) -> None:
-        self.messages: list = []
-        self.times_ns: list[int] = []
-        peer.node.create_subscription(kind, topic, self._keep, qos)
-
-    def _keep(self, message: object) -> None:
-        self.times_ns.append(time.time_ns())
-        self.messages.append(message)
-
-    def count(self) -> int:
-        return len(self.messages)
-
-    def stamps_ns(self) -> list[int]:
-        return [message.header.stamp.sec * 10 ** 9 + message.header.stamp.nanosec
-                for message in self.messages]
 
 
 def done(process: subprocess.Popen) -> str:
@@ -235,21 +211,6 @@ def test_paused_player_waits_for_enter(folder: Path, peer: Peer, start: Start) -
     done(player)
 
 
-@pytest.mark.parametrize(('arguments', 'message'), [
-    (('--wait-for-subscriber', 0.3), 'no subscriber on /camera/image_raw after 0.3 s'),
-    (('--subscribers', 2, '--wait-for-subscriber', 0.3), 'no subscriber on /camera/image_raw'),
-    (('--topic', 'bad topic'), "'bad topic' is no topic name"),
-    (('--start-paused', '--wait-for-subscriber', 0), 'there is no input'),
-])
-def test_nobody_there_is_one_clear_line(folder: Path, start: Start,
-                                        arguments: tuple, message: str) -> None:
-    player = start('play', folder, *arguments, stdin=subprocess.DEVNULL)
-    _, err = player.communicate(timeout=40)
-    assert player.returncode == 1
-    assert message in err.splitlines()[-1]
-    assert 'Traceback' not in err
-
-
 def test_player_waits_for_as_many_as_it_is_told(folder: Path, peer: Peer, start: Start) -> None:
     first = Arrivals(peer, Image, '/camera/image_raw', KEEPING)
     player = start('play', folder, '--rate', 20, '--subscribers', 2, '--frames', KEPT)
@@ -279,54 +240,3 @@ def test_what_a_node_made_is_not_played_beside_a_live_node(
     peer.spin_until(lambda: labels.count() == 1)
     done(player)
     assert images.count() == 1
-
-
-def test_two_topics_cannot_go_to_one(bag: Path, start: Start) -> None:
-    player = start('play', bag, '--topic', '/cam')
-    _, err = player.communicate(timeout=40)
-    assert player.returncode == 1
-    assert 'choose with --from: /front/image_raw, /rear/image_raw/compressed' in err
-
-
-def test_a_message_that_is_damaged_is_left_out_and_told(tmp_path: Path, peer: Peer,
-                                                        start: Start) -> None:
-    late = serialize_message(image_message(1))
-    drive = with_stump(tmp_path / 'drive', '/front', [0, 200], {300: late[:-50]})
-    images = Arrivals(peer, Image, '/front', KEEPING)
-    player = start('play', drive)
-    peer.spin_until(lambda: images.count() == 2)
-    out, err = player.communicate(timeout=15)
-    assert player.returncode == 1
-    assert 'sent 2 images' in out
-    short, cut = [line for line in err.splitlines() if line.startswith('tdnet_bag: ')]
-    assert short == ('tdnet_bag: message of /front logged at 1100000000: 4 bytes are too few for '
-                     'a header')
-    assert cut.startswith('tdnet_bag: message of /front logged at 1300000000: RMWError: ')
-
-
-def unreadable(path: Path, with_info: bool) -> Path:
-    """A bag of images that are cut off, one as short as can be, and of one calibration or none."""
-    infos = {'/cam/camera_info': [serialize_message(CameraInfo(header=image_message(0).header))]}
-    cut = serialize_message(image_message(0))[:-50]
-    return write_raw(path, {'/cam/image': [cut, cut], **(infos if with_info else {})})
-
-
-@pytest.mark.parametrize('with_info', [False, True])
-def test_a_bag_without_one_readable_image_does_not_loop_for_ever(
-        tmp_path: Path, start: Start, with_info: bool) -> None:
-    drive = unreadable(tmp_path / 'drive', with_info)
-    player = start('play', drive, '--loop', '--wait-for-subscriber', 0)
-    out, err = player.communicate(timeout=20)
-    assert (player.returncode, out) == (1, '')
-    first, unread = [line for line in err.splitlines() if line.startswith('tdnet_bag: ')]
-    assert first == 'tdnet_bag: no image of it can be read'
-    assert unread.startswith('tdnet_bag: 2 messages of /cam/image cannot be read, first that '
-                             'logged at 1000000000: RMWError: ')
-
-
-def test_an_interrupt_is_heard_between_messages_that_cannot_be_read(tmp_path: Path) -> None:
-    source = open_source(str(unreadable(tmp_path / 'drive', with_info=False)))
-    stop = threading.Event()
-    stop.set()
-    assert play(source, PlayOptions(wait_s=0), stop).sent == 0
-    assert source.problems == []

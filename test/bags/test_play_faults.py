@@ -1,0 +1,81 @@
+"""`tdnet_bag play` of what cannot be played, or not all of it: it ends, and says so."""
+from collections.abc import Callable
+from pathlib import Path
+import subprocess
+import threading
+
+import pytest
+from rclpy.serialization import serialize_message
+from sensor_msgs.msg import CameraInfo, Image
+
+from bags.material import KEEPING, Arrivals, Peer, image_message, with_stump, write_raw
+from tdnet_ros.bags.play import PlayOptions, play
+from tdnet_ros.bags.sources import open_source
+
+Start = Callable[..., subprocess.Popen]
+
+
+@pytest.mark.parametrize(('arguments', 'message'), [
+    (('--wait-for-subscriber', 0.3), 'no subscriber on /camera/image_raw after 0.3 s'),
+    (('--subscribers', 2, '--wait-for-subscriber', 0.3), 'no subscriber on /camera/image_raw'),
+    (('--topic', 'bad topic'), "'bad topic' is no topic name"),
+    (('--start-paused', '--wait-for-subscriber', 0), 'there is no input'),
+])
+def test_nobody_there_is_one_clear_line(folder: Path, start: Start,
+                                        arguments: tuple, message: str) -> None:
+    player = start('play', folder, *arguments, stdin=subprocess.DEVNULL)
+    _, err = player.communicate(timeout=40)
+    assert player.returncode == 1
+    assert message in err.splitlines()[-1]
+    assert 'Traceback' not in err
+
+
+def test_two_topics_cannot_go_to_one(bag: Path, start: Start) -> None:
+    player = start('play', bag, '--topic', '/cam')
+    _, err = player.communicate(timeout=40)
+    assert player.returncode == 1
+    assert 'choose with --from: /front/image_raw, /rear/image_raw/compressed' in err
+
+
+def test_a_message_that_is_damaged_is_left_out_and_told(tmp_path: Path, peer: Peer,
+                                                        start: Start) -> None:
+    late = serialize_message(image_message(1))
+    drive = with_stump(tmp_path / 'drive', '/front', [0, 200], {300: late[:-50]})
+    images = Arrivals(peer, Image, '/front', KEEPING)
+    player = start('play', drive)
+    peer.spin_until(lambda: images.count() == 2)
+    out, err = player.communicate(timeout=15)
+    assert player.returncode == 1
+    assert 'sent 2 images' in out
+    short, cut = [line for line in err.splitlines() if line.startswith('tdnet_bag: ')]
+    assert short == ('tdnet_bag: message of /front logged at 1100000000: 4 bytes are too few for '
+                     'a header')
+    assert cut.startswith('tdnet_bag: message of /front logged at 1300000000: RMWError: ')
+
+
+def unreadable(path: Path, with_info: bool) -> Path:
+    """A bag of images that are cut off, one as short as can be, and of one calibration or none."""
+    infos = {'/cam/camera_info': [serialize_message(CameraInfo(header=image_message(0).header))]}
+    cut = serialize_message(image_message(0))[:-50]
+    return write_raw(path, {'/cam/image': [cut, cut], **(infos if with_info else {})})
+
+
+@pytest.mark.parametrize('with_info', [False, True])
+def test_a_bag_without_one_readable_image_does_not_loop_for_ever(
+        tmp_path: Path, start: Start, with_info: bool) -> None:
+    drive = unreadable(tmp_path / 'drive', with_info)
+    player = start('play', drive, '--loop', '--wait-for-subscriber', 0)
+    out, err = player.communicate(timeout=20)
+    assert (player.returncode, out) == (1, '')
+    first, unread = [line for line in err.splitlines() if line.startswith('tdnet_bag: ')]
+    assert first == 'tdnet_bag: no image of it can be read'
+    assert unread.startswith('tdnet_bag: 2 messages of /cam/image cannot be read, first that '
+                             'logged at 1000000000: RMWError: ')
+
+
+def test_an_interrupt_is_heard_between_messages_that_cannot_be_read(tmp_path: Path) -> None:
+    source = open_source(str(unreadable(tmp_path / 'drive', with_info=False)))
+    stop = threading.Event()
+    stop.set()
+    assert play(source, PlayOptions(wait_s=0), stop).sent == 0
+    assert source.problems == []
