@@ -16,7 +16,14 @@ Module = TypeVar('Module', bound=nn.Module)
 
 
 def make_fabric(accelerator: str, precision: Any) -> Fabric:
-    """Set up this process; torchrun's environment tells the others."""
+    """Set up this process; torchrun's environment tells the others.
+
+    A CPU that has no instructions for bfloat16 computes in float32, up to ten times faster.
+    """
+    on_cpu = accelerator == 'cpu' or not torch.cuda.is_available()
+    if precision == 'bf16-mixed' and on_cpu and not has_bfloat16():
+        print('this CPU has no bfloat16 instructions: computing in float32')
+        precision = '32-true'
     if 'LOCAL_RANK' not in os.environ:
         fabric = Fabric(accelerator=accelerator, devices=1, precision=precision)
     else:
@@ -31,6 +38,12 @@ def make_fabric(accelerator: str, precision: Any) -> Fabric:
     # The sizes of a stage never change, so looking for the fastest kernels once pays.
     torch.backends.cudnn.benchmark = fabric.device.type == 'cuda'
     return fabric
+
+
+def has_bfloat16() -> bool:
+    """Whether the CPU multiplies bfloat16; a PyTorch that cannot tell counts as no."""
+    known = getattr(torch.cpu, '_is_avx512_bf16_supported', None)
+    return known is not None and bool(known())
 
 
 def shares_norms(fabric: Fabric) -> bool:

@@ -13,7 +13,7 @@ from tdnet_ros.learn.config import TrainConfig
 from tdnet_ros.learn.datasets import Dataset, absent_classes
 from tdnet_ros.learn.devices import cores
 from tdnet_ros.learn.samples import Clip, ClipRecipe, ClipSamples
-from tdnet_ros.nets.architecture import Architecture
+from tdnet_ros.nets.architecture import Architecture, aligned_size
 
 
 def clips(config: TrainConfig, dataset: Dataset, paths: int, step: int,
@@ -85,12 +85,17 @@ def advice(config: TrainConfig, training: Dataset, pixels: NDArray[np.int64]) ->
     if absent:
         lines.append(f'no training picture has {", ".join(absent)} (255 in a label is no class)')
     typical = math.prod(config.augmentation.scale) ** 0.5
-    height, width = (typical * side for side in training.size())
+    own = training.size()
+    height, width = (typical * side for side in own)
     for stage in config.stages:
-        shares = height / stage.crop[0], width / stage.crop[1]
+        crop_height, crop_width = stage.crop
+        shares = height / crop_height, width / crop_width
         if min(shares) < 0.5 or max(shares) > 2.5:
+            factor = (crop_height * crop_width / (height * width)) ** 0.5
+            size = aligned_size((round(own[0] * factor), round(own[1] * factor)))
             lines.append(
-                f"stage '{stage.name}': crops of {stage.crop[0]} x {stage.crop[1]} pixels, but "
-                f'the pictures are some {height:.0f} x {width:.0f} in it; change the crop '
-                '(--set stages.0.crop=[353,481]) or --input-size')
+                f"stage '{stage.name}': crops of {crop_height} x {crop_width} pixels, but the "
+                f'pictures are some {height:.0f} x {width:.0f} in it; --input-size {size[0]} '
+                f'{size[1]} would suit them')
+            break
     return lines

@@ -101,8 +101,9 @@ def main(arguments: list[str] | None = None) -> int:
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
-        print(f'tdnet_train: out of memory: {one_line(error)}; a smaller batch or crop takes less,'
-              ' accumulate keeps the batch and takes longer', file=sys.stderr)
+        print(f'tdnet_train: out of memory: {one_line(error)}; a smaller batch or crop or '
+              '--input-size takes less, accumulate keeps the batch and takes longer',
+              file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         more = '; --resume goes on' if (options.out / LAST).exists() else ''
@@ -126,7 +127,7 @@ def train(options: argparse.Namespace) -> bool:
     if options.input_size and min(options.input_size) < 1:
         raise ValueError('--input-size {} {}: expected a height and a width'.format(
             *options.input_size))
-    config = read_config(options)
+    given = config = read_config(options)
     end = config.end_of(options.until) if options.until else config.steps
     wanted = architecture(options)
     find_device(options.accelerator)
@@ -138,14 +139,14 @@ def train(options: argparse.Namespace) -> bool:
     fabric = make_fabric(options.accelerator, config.precision)
     check_batches(config, fabric.world_size, fewest_clips(wanted, shares_norms(fabric)))
     if options.input_size:
-        config = seen_at(config, validation.size(), aligned_size(options.input_size))
+        config = seen_at(config, training.size(), aligned_size(options.input_size))
     card = new_card(options.out.resolve().name, wanted, validation,
                     find_model(options.init) if options.init else None,
                     LICENCES.get(options.dataset, ''), options.input_size,
                     command=options.command, config=plain(config))
     if fabric.is_global_zero:
         options.out.mkdir(parents=True, exist_ok=True)
-        (options.out / 'config.yaml').write_text(yaml.safe_dump(plain(config), sort_keys=False))
+        (options.out / 'config.yaml').write_text(yaml.safe_dump(plain(given), sort_keys=False))
         for line in advice(config, training, pixels):
             print(line)
     learner = make_learner(options, config, training.classes, pixels, fabric)

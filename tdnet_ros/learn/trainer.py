@@ -70,7 +70,6 @@ class Trainer:
         if self.solo and not stage.solo:
             start_paths(self.network, self.learner.module.auxiliary, self.optimizer.optimizer)
             start_paths(self.average.network)
-            self.best = NONE_YET
         self.solo = stage.solo
         for group in self.optimizer.param_groups:
             group['lr'] = self.config.learning_rate(self.step)

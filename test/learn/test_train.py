@@ -321,6 +321,24 @@ def test_masks_of_0_and_255_are_no_two_classes(data, tmp_path, capsys):
         assert said in ''.join(capsys.readouterr())
 
 
+def test_a_cpu_without_bfloat16_computes_in_float32(data, tmp_path, capsys, monkeypatch):
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 1}], calibrate=False,
+                          precision='bf16-mixed')
+    for has in (True, False):
+        monkeypatch.setattr(torch.cpu, '_is_avx512_bf16_supported', lambda has=has: has)
+        assert train(command(data, config, tmp_path / str(has))) == 0
+        assert ('computing in float32' in capsys.readouterr().out) != has
+
+
+def test_a_stage_of_all_paths_that_is_worse_replaces_nothing(data, tmp_path):
+    stages = [{'name': 'alone', 'steps': 20, 'solo': True, 'learning_rate': [5e-3, 1e-3]},
+              {'name': 'all', 'steps': 4, 'learning_rate': [1.0, 1.0]}]
+    config = write_config(tmp_path / 'c.yaml', stages, calibrate=False, warmup_steps=0,
+                          validate_every=20, ema_decay=0.5)
+    assert train(command(data, config, tmp_path / 'run', *SMALL)) == 0
+    assert find_model(tmp_path / 'run/best.yaml').training['step'] == 20
+
+
 def test_out_of_memory_is_one_clear_line(data, tmp_path, capsys, monkeypatch):
     def fail(*_):
         raise torch.cuda.OutOfMemoryError('CUDA out of memory. Tried to allocate 2 GiB')
