@@ -13,6 +13,7 @@ from tdnet_ros.learn.export import export
 from tdnet_ros.learn.validate import StreamingValidation
 from tdnet_ros.nets.card import ModelCard, find_model, save_card
 from tdnet_ros.nets.checkpoint import load_network
+from tdnet_ros.nets.writing import replacing
 from tdnet_ros.nets.zoo import Network
 from tdnet_ros.stream.frame import Image
 
@@ -64,5 +65,6 @@ class Validator:
         if after > before:
             self._export(network, {'step': card.training['step'], 'calibration': shifts}, after)
         else:
-            save_card(replace(card, training={**card.training, 'calibration': None}), self._best)
+            with replacing(self._best) as part:
+                save_card(replace(card, training={**card.training, 'calibration': None}), part)
         return before, after
