@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 import multiprocessing
 import os
 from pathlib import Path
@@ -24,6 +25,7 @@ from sensor_msgs.msg import Image
 
 from tdnet_ros.ros.messages import array_to_image
 
+SETTLE_S = 0.1
 RELIABLE = QoSProfile(depth=50, reliability=ReliabilityPolicy.RELIABLE)
 LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
                      durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -142,9 +144,15 @@ class Peer:
         client = self.node.create_client(kind, name)
         self._executor.wake()
         assert client.wait_for_service(PATIENCE_S), f'no service {name}'
-        future = client.call_async(request or kind.Request())
-        wait_for(future.done, f'answer of {name}')
-        return future.result()
+        # A server that hears a request before it knows where to answer drops the answer.
+        time.sleep(SETTLE_S)
+        repeatable = kind is not ChangeState
+        for patience_s in (5.0, PATIENCE_S) if repeatable else (PATIENCE_S,):
+            future = client.call_async(request or kind.Request())
+            with suppress(AssertionError):
+                wait_for(future.done, f'answer of {name}', patience_s)
+                return future.result()
+        raise AssertionError(f'no answer of {name}')
 
     def state(self, node: str = '/tdnet') -> str:
         return str(self.call(GetState, f'{node}/get_state').current_state.label)
