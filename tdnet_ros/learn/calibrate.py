@@ -24,7 +24,7 @@ STEPS = (0.4, 0.2, 0.1)
 STRIDE = 5
 """Every n-th pixel in each direction is looked at."""
 MOST_PIXELS = 2_000_000
-"""As many of each labelled frame."""
+"""In all; every labelled frame gives as many."""
 GAIN = 1e-5
 """Least gain of the mean IoU that counts as one."""
 

@@ -48,7 +48,10 @@ def open_dataset(name: str, root: Path, split: str) -> Dataset:
     """Open a data set by name; a ValueError says what is missing."""
     if name not in DATASETS:
         raise ValueError(f"unknown data set '{name}': expected one of {', '.join(DATASETS)}")
-    return DATASETS[name](Path(root), split)
+    dataset = DATASETS[name](Path(root), split)
+    if not dataset.labelled():
+        raise ValueError(f"the split '{split}' in {root} has no labelled frame")
+    return dataset
 
 
 def open_camvid(root: Path, split: str) -> Dataset:

@@ -88,8 +88,6 @@ def run(options: argparse.Namespace) -> None:
     modes = COMPARED if options.mode == 'compare' else (options.mode,)
     check_options(options, modes)
     dataset = open_dataset(options.dataset, options.root, options.split)
-    if not dataset.labelled():
-        raise ValueError(f"the split '{options.split}' in {options.root} has no labelled frame")
     console = Console(stderr=True)
     labellers = make_labellers(modes, options, dataset, console)
     absent_classes(dataset.classes, dataset.check())  # refuses labels that are all void

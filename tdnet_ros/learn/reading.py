@@ -48,15 +48,25 @@ def list_images(folder: Path) -> dict[str, Path]:
 
 def id_reader(ids: dict[int, int]) -> LabelReader:
     """Return a reader of single-channel labels; ids maps a pixel value to a class or UNLABELED."""
+    convert = _id_table(ids)
+    return lambda path: convert(path, _read_label(path))
+
+
+def _read_label(path: Path) -> NDArray[np.generic]:
+    label = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if label is None:
+        raise ValueError(f'cannot read the label image {path}')
+    return label
+
+
+def _id_table(ids: dict[int, int]) -> Callable[[Path, NDArray[np.generic]], NDArray[np.uint8]]:
+    """Return what turns the pixels of a label, whose path is for errors, to classes."""
     known = np.zeros(256, bool)
     known[list(ids)] = True
     table = np.full(256, UNLABELED, np.uint8)
     table[list(ids)] = list(ids.values())
 
-    def read(path: Path) -> NDArray[np.uint8]:
-        label = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-        if label is None:
-            raise ValueError(f'cannot read the label image {path}')
+    def convert(path: Path, label: NDArray[np.generic]) -> NDArray[np.uint8]:
         if label.ndim != 2 or label.dtype != np.uint8:
             raise ValueError(
                 f'{path} is {label.dtype} with shape {label.shape}: a label image has one 8-bit '
@@ -68,7 +78,7 @@ def id_reader(ids: dict[int, int]) -> LabelReader:
                 f'{path} holds the label id {wrong}; known ids are {ranges_text(list(ids))}')
         return table[label]
 
-    return read
+    return convert
 
 
 def colour_reader(colours: dict[tuple[int, int, int], int]) -> LabelReader:
@@ -99,16 +109,16 @@ def class_reader(classes: ClassSet) -> LabelReader:
     One channel holds ids, UNLABELED = void; of more channels, or a palette, the colours count,
     black = void unless a class is black.
     """
-    read_ids = id_reader({i: i for i in range(len(classes))} | {UNLABELED: UNLABELED})
+    convert_ids = _id_table({i: i for i in range(len(classes))} | {UNLABELED: UNLABELED})
     read_colours = colour_reader(
         {BLACK: UNLABELED} | {colour: i for i, colour in enumerate(classes.palette)})
     shared = [name for name, colour in zip(classes.names, classes.palette)
               if classes.palette.count(colour) > 1]
 
     def read(path: Path) -> NDArray[np.uint8]:
-        label = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-        if label is None or label.ndim == 2:
-            return read_ids(path)
+        label = _read_label(path)
+        if label.ndim == 2:
+            return convert_ids(path, label)
         if shared:
             raise ValueError(f'{path} is painted in colours, but {", ".join(shared)} are not told '
                              'apart by theirs')

@@ -34,8 +34,7 @@ from tdnet_ros.learn.start import start_from
 from tdnet_ros.learn.trainer import LAST, Trainer
 from tdnet_ros.learn.validator import Validator
 from tdnet_ros.nets.architecture import Architecture, aligned_size
-from tdnet_ros.nets.card import find_model
-from tdnet_ros.nets.classes import ClassSet
+from tdnet_ros.nets.card import ModelCard, find_model
 from tdnet_ros.nets.zoo import build, variant
 from tdnet_ros.stream.engines.allocator import is_out_of_memory
 from tdnet_ros.stream.segmenter import find_device
@@ -129,19 +128,22 @@ def train(options: argparse.Namespace) -> bool:
             *options.input_size))
     given = config = read_config(options)
     end = config.end_of(options.until) if options.until else config.steps
-    wanted = architecture(options)
+    start = find_model(options.init) if options.init else None
+    wanted = architecture(options.model, start)
     find_device(options.accelerator)
     last = options.out / LAST
     if last.exists() and not options.resume:
         raise ValueError(f'{last} is there: add --resume to go on, or choose another --out')
-    training, pixels = open_checked(options, 'train')
-    validation, _ = open_checked(options, 'val')
+    training, validation = (open_dataset(options.dataset, options.root, split)
+                            for split in ('train', 'val'))
+    pixels, judged = training.check(), validation.check()
+    for counts in (pixels, judged):
+        absent_classes(training.classes, counts)  # refuses labels that are all void
     fabric = make_fabric(options.accelerator, config.precision)
     check_batches(config, fabric.world_size, fewest_clips(wanted, shares_norms(fabric)))
     if options.input_size:
         config = seen_at(config, training.size(), aligned_size(options.input_size))
-    card = new_card(options.out.resolve().name, wanted, validation,
-                    find_model(options.init) if options.init else None,
+    card = new_card(options.out.resolve().name, wanted, validation, start,
                     LICENCES.get(options.dataset, ''), options.input_size,
                     command=options.command, config=plain(config))
     if fabric.is_global_zero:
@@ -149,7 +151,7 @@ def train(options: argparse.Namespace) -> bool:
         (options.out / 'config.yaml').write_text(yaml.safe_dump(plain(given), sort_keys=False))
         for line in advice(config, training, pixels):
             print(line)
-    learner = make_learner(options, config, training.classes, pixels, fabric)
+    learner = make_learner(options, config, card, start, pixels, fabric)
     trainer = Trainer(fabric, learner, config, options.out)
     if last.exists():
         trainer.resume(last)
@@ -173,13 +175,13 @@ def run(trainer: Trainer, training: Dataset, validator: Validator, end: int,
     return done
 
 
-def architecture(options: argparse.Namespace) -> Architecture:
-    """Look up the network that --model or else --init names."""
-    if options.model:
-        return variant(options.model)
-    if not options.init:
+def architecture(model: str | None, start: ModelCard | None) -> Architecture:
+    """Look up a row of the table or, where none is named, the network to start from."""
+    if model:
+        return variant(model)
+    if start is None:
         raise ValueError('expected --model or --init')
-    return find_model(options.init).architecture
+    return start.architecture
 
 
 def finish(config: TrainConfig, step: int, training: Dataset, validator: Validator) -> None:
@@ -214,25 +216,13 @@ def read_config(options: argparse.Namespace) -> TrainConfig:
     return scaled(override(load_config(options.config), settings), options.length)
 
 
-def open_checked(options: argparse.Namespace, split: str) -> tuple[Dataset, NDArray[np.int64]]:
-    """Open a split and read all of it once, so that a bad file stops the run before it starts.
-
-    Returns it with the pixels of each of its classes.
-    """
-    dataset = open_dataset(options.dataset, options.root, split)
-    if not dataset.labelled():
-        raise ValueError(f"the split '{split}' in {options.root} has no labelled frame")
-    pixels = dataset.check()
-    absent_classes(dataset.classes, pixels)  # all void is an error
-    return dataset, pixels
-
-
-def make_learner(options: argparse.Namespace, config: TrainConfig, classes: ClassSet,
-                 pixels: NDArray[np.int64], fabric: Fabric) -> Learner:
-    """Build the network, from a model's weights where one is named, with its losses."""
-    network = build(architecture(options), len(classes))
-    if options.init:
-        new = start_from(network, find_model(options.init), classes)
+def make_learner(options: argparse.Namespace, config: TrainConfig, card: ModelCard,
+                 start: ModelCard | None, pixels: NDArray[np.int64], fabric: Fabric) -> Learner:
+    """Build the network of a card, from the weights of `start` if given, with its losses."""
+    classes = card.classes
+    network = build(card.architecture, len(classes))
+    if start:
+        new = start_from(network, start, classes)
         if new and fabric.is_global_zero:
             starts = 'it starts' if len(new) == 1 else 'they start'
             print(f'{options.init} does not know {", ".join(new)}: {starts} from nothing')

@@ -1,10 +1,13 @@
 """A network that starts from another computes what that one does."""
 from dataclasses import replace
+import shutil
 
 import pytest
 import torch
 
+from learn.runs import command, write_config
 from tdnet_ros.learn.start import start_from
+from tdnet_ros.learn.train import main as train
 from tdnet_ros.nets.card import ModelCard, find_model, load_card, save_card
 from tdnet_ros.nets.checkpoint import load_network, save_weights
 from tdnet_ros.nets.classes import ClassSet
@@ -103,3 +106,30 @@ def test_a_card_without_weights_or_of_other_colours_starts_nothing(tmp_path):
         start_from(network, replace(card, weights=None), THREE)
     with pytest.raises(ValueError, match='another normalisation'):
         start_from(network, replace(card, mean=(0.0, 0.0, 0.0)), THREE)
+
+
+def test_a_run_starts_from_another_of_other_classes(data, tmp_path, capsys):
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 1}], calibrate=False)
+    assert train(command(data, config, tmp_path / 'base', '--set', 'stages.0.solo=true')) == 0
+    own = shutil.copytree(data, tmp_path / 'own')
+    classes = own / 'classes.yaml'
+    classes.write_text(classes.read_text().replace('square', 'robot'))
+    capsys.readouterr()
+    assert train(['--dataset', 'folder', '--root', str(own), '--accelerator', 'cpu',
+                  '--config', str(config), '--init', str(tmp_path / 'base/best.yaml'),
+                  '--input-size', '97', '193', '--out', str(tmp_path / 'mine')]) == 0
+    assert 'base/best.yaml does not know robot: it starts from nothing' in capsys.readouterr().out
+    base, mine = (find_model(tmp_path / run / 'best.yaml') for run in ('base', 'mine'))
+    assert mine.architecture == base.architecture
+    assert mine.classes.names == ('sky', 'ground', 'robot')
+    assert mine.input_size == (97, 193)
+    assert mine.source.startswith('started from base (trained from scratch on ')
+    low, high = mine.training['config']['augmentation']['scale']
+    assert low == high == pytest.approx((97 * 193 / (65 * 97)) ** 0.5)
+
+
+def test_terms_of_the_first_model_stay(data, tmp_path):
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 1}], calibrate=False)
+    assert train(command(data, config, tmp_path / 'run', '--model', 'td2-bise18-half', '--init',
+                         'street-small')) == 0
+    assert 'research use' in find_model(tmp_path / 'run/best.yaml').licence

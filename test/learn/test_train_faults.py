@@ -1,0 +1,158 @@
+"""What the training command says instead of a run, and before one: one clear line."""
+import resource
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from learn.runs import command, write_config
+from learn.synthetic import write_folder
+from tdnet_ros.learn.train import main as train
+from tdnet_ros.learn.trainer import Trainer
+
+
+def test_a_full_disk_leaves_the_last_checkpoint(data, tmp_path, capsys):
+    config = write_config(tmp_path / 'c.yaml', [{'name': 'one', 'steps': 1},
+                                                {'name': 'two', 'steps': 1}])
+    out = tmp_path / 'run'
+    arguments = command(data, config, out, '--resume')
+    assert train([*arguments, '--until', 'one']) == 0
+    before = (out / 'last.pt').read_bytes()
+    capsys.readouterr()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # A limit on the size of files fails as a full disk does; the weights alone fit.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) * 9 // 10, limits[1]))
+    try:
+        assert train(arguments) == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert capsys.readouterr().err == f'tdnet_train: cannot write {out}/last.pt: File too large\n'
+    assert (out / 'last.pt').read_bytes() == before
+    assert not list(out.glob('*.part'))
+
+
+@pytest.mark.parametrize('saved', [False, True])
+def test_an_interrupted_run_says_where_it_goes_on(data, tmp_path, capsys, monkeypatch, saved):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 2}])
+    arguments = command(data, config, tmp_path / 'run', '--resume')
+    if saved:
+        assert train([*arguments, '--max-minutes', '0']) == 75
+    monkeypatch.setattr(Trainer, 'take_step', interrupt)
+    capsys.readouterr()
+    assert train(arguments) == 130
+    more = '; --resume goes on' if saved else ''
+    assert capsys.readouterr().err == f'tdnet_train: interrupted{more}\n'
+
+
+@pytest.mark.parametrize(('change', 'message'), [
+    ({'stages': []}, 'at least one stage'),
+    ({'stages': [{}]}, 'stages 0: steps missing'),
+    ({'stages': [{'steps': 'two'}]}, "stages 0: steps is 'two', expected a whole number of at"),
+    ({'stages': [{'steps': 1, 'crop': 64}]}, 'stages 0: crop is 64, expected a list of 2'),
+    ({'stages': [{'steps': 1, 'crop': [64, 9]}]}, 'stages 0: crop 1 is 9, expected a whole'),
+    ({'stages': [{'steps': 1, 'batch': 0}]}, 'stages 0: batch is 0, expected a whole number of'),
+    ({'speed': 3}, 'the run: unknown speed; expected stages'),
+    ({'optimizer': 'adam'}, "the run: optimizer is 'adam', expected 'adamw' or 'sgd'"),
+    ({'precision': 'int4'}, "the run: precision is 'int4', expected '32-true' or 'bf16-mixed'"),
+    ({'ema_decay': 1.5}, 'the run: ema_decay is 1.5, expected a number from 0 to 1'),
+    ({'loss': {'sub': True}}, 'loss: sub is True, expected a number of at least 0'),
+    ({'stages': [{'steps': 1, 'batch': 3, 'accumulate': 2}]},
+     "stage 'one': a batch of 3 can't be cut into 2"),
+])
+def test_a_bad_configuration_is_one_clear_line(data, tmp_path, capsys, change, message):
+    config = write_config(tmp_path / 'c.yaml', **{'stages': [{'steps': 1}], **change})
+    assert train(command(data, config, tmp_path / 'run')) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.startswith('tdnet_train: ')
+    assert len(error.splitlines()) == 1
+
+
+@pytest.mark.parametrize(('more', 'message'), [
+    (['--max-minutes', '-1'], '--max-minutes -1: expected a time of at least 0'),
+    (['--max-minutes', 'nan'], '--max-minutes nan: expected'),
+    (['--seed', '-3'], 'seed is -3, expected a whole number of at least 0'),
+    (['--set', 'loss.speed=1'], "setting 'loss.speed': there is no such setting"),
+    (['--set', 'seed'], '--set seed: expected NAME=VALUE'),
+    (['--set', 'seed=['], 'the value is no YAML'),
+    (['--config', 'nothing'], 'config nothing: no such file, nor one of ablation, '),
+    (['--input-size', '0', '5'], '--input-size 0 5: expected a height and a width'),
+    (['--set', 'stages.0.accumulate=4'], 'than the 2 clips at a time that this network needs'),
+    (['--until', 'never'], "stage 'never', expected one of one"),
+    (['--model', 'td5'], "model 'td5'"),
+    (['--init', 'td4-tiny'], 'model td4-tiny has no weights to start from'),
+    pytest.param(['--accelerator', 'cuda'], "device 'cuda': CUDA is not available",
+                 marks=pytest.mark.skipif(torch.cuda.is_available(), reason='there is CUDA')),
+])
+def test_a_bad_request_is_one_clear_line(data, tmp_path, capsys, more, message):
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 1}])
+    assert train(command(data, config, tmp_path / 'run', *more)) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.startswith('tdnet_train: ')
+    assert len(error.splitlines()) == 1
+    assert not (tmp_path / 'run/last.pt').exists()
+
+
+def test_crops_far_from_the_pictures_are_named(data, tmp_path, capsys):
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 1}], calibrate=False)
+    for crop, named in (('[65, 97]', False), ('[257, 385]', True)):
+        assert train(command(data, config, tmp_path / crop, '--set',
+                             f'stages.0.crop={crop}')) == 0
+        assert ('but the pictures are some 65 x 97' in capsys.readouterr().out) == named
+
+
+def test_masks_of_0_and_255_are_no_two_classes(data, tmp_path, capsys):
+    masks = shutil.copytree(data, tmp_path / 'masks')
+    (masks / 'classes.yaml').write_text('ground: [0, 128, 0]\nsquare: [255, 255, 0]\n')
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 1}], calibrate=False)
+    for known, outcome, said in ((0, 0, 'no training picture has square (255 in a label'),
+                                 (255, 1, 'all pixels of the labels are void')):
+        for path in masks.glob('*/labels/*.png'):
+            label = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+            cv2.imwrite(str(path), np.where(label % 255 < 2, known, 255).astype(np.uint8))
+        assert train(command(masks, config, tmp_path / f'run{known}')) == outcome
+        assert said in ''.join(capsys.readouterr())
+
+
+def test_out_of_memory_is_one_clear_line(data, tmp_path, capsys, monkeypatch):
+    def fail(*_):
+        raise torch.cuda.OutOfMemoryError('CUDA out of memory. Tried to allocate 2 GiB')
+
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 1}])
+    monkeypatch.setattr(Trainer, 'take_step', fail)
+    assert train(command(data, config, tmp_path / 'run')) == 1
+    error = capsys.readouterr().err
+    assert 'out of memory: CUDA out of memory. Tried to allocate 2 GiB; a smaller batch' in error
+    assert len(error.splitlines()) == 1
+
+
+def test_a_bad_frame_of_a_video_is_one_clear_line(tmp_path, capsys):
+    root = write_folder(tmp_path / 'data', videos=2, frames=2)
+    (root / 'train/labels/v0_000.png').unlink()
+    (root / 'train/images/v0_000.png').write_bytes(b'no image')
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 4, 'still_share': 0}], max_gap=1,
+                          workers=1)
+    assert train(command(root, config, tmp_path / 'run')) == 1
+    error = capsys.readouterr().err
+    assert error.startswith('tdnet_train: cannot read the image ')
+    assert error.endswith('v0_000.png\n')
+    assert len(error.splitlines()) == 1
+
+
+def test_a_checkpoint_of_another_run_is_refused(data, tmp_path, capsys):
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 1}])
+    resume = command(data, config, tmp_path / 'run', '--resume')
+    assert train(resume) == 0
+    for change in (['--model', 'td4-tiny'], ['--set', 'optimizer=sgd']):
+        capsys.readouterr()
+        assert train([*resume, *change]) == 1
+        assert 'last.pt does not fit this run' in capsys.readouterr().err
+    (tmp_path / 'run/last.pt').write_bytes(b'cut off')
+    assert train(resume) == 1
+    assert 'last.pt cannot be read as a checkpoint' in capsys.readouterr().err
