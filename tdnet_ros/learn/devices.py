@@ -10,19 +10,21 @@ from lightning_fabric.strategies.ddp import DDPStrategy
 import torch
 from torch import nn
 
-from tdnet_ros.nets.zoo import Network
-
 Module = TypeVar('Module', bound=nn.Module)
+AMPERE = (8, 0)
+"""Compute capability of the first GPUs that multiply bfloat16."""
 
 
 def make_fabric(accelerator: str, precision: Any) -> Fabric:
     """Set up this process; torchrun's environment tells the others.
 
-    A CPU that has no instructions for bfloat16 computes in float32, up to ten times faster.
+    A processor that has no instructions for bfloat16 computes in float32, which is faster: on
+    CPUs up to ten times.
     """
     on_cpu = accelerator == 'cpu' or not torch.cuda.is_available()
-    if precision == 'bf16-mixed' and on_cpu and not has_bfloat16():
-        print('this CPU has no bfloat16 instructions: computing in float32')
+    if precision == 'bf16-mixed' and not has_bfloat16(on_cpu):
+        print(f'this {"CPU" if on_cpu else "GPU"} has no bfloat16 instructions: '
+              'computing in float32')
         precision = '32-true'
     if 'LOCAL_RANK' not in os.environ:
         fabric = Fabric(accelerator=accelerator, devices=1, precision=precision)
@@ -40,8 +42,10 @@ def make_fabric(accelerator: str, precision: Any) -> Fabric:
     return fabric
 
 
-def has_bfloat16() -> bool:
-    """Whether the CPU multiplies bfloat16; a PyTorch that cannot tell counts as no."""
+def has_bfloat16(on_cpu: bool) -> bool:
+    """Whether the CPU or GPU multiplies bfloat16; a PyTorch that cannot tell counts as no."""
+    if not on_cpu:
+        return torch.cuda.get_device_capability() >= AMPERE
     known = getattr(torch.cpu, '_is_avx512_bf16_supported', None)
     return known is not None and bool(known())
 
@@ -51,16 +55,16 @@ def shares_norms(fabric: Fabric) -> bool:
     return fabric.world_size > 1 and fabric.device.type == 'cuda'
 
 
-def place(network: Network, fabric: Fabric) -> Network:
+def place(module: Module, fabric: Fabric) -> Module:
     """
-    Prepare a network for where it learns.
+    Prepare what learns for where it learns.
 
     Several GPUs share the statistics of their batch norms; on CPUs torch has no such layer, and
     each process keeps to its part of the batch.
     """
     if shares_norms(fabric):
-        network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
-    return channels_last(network)
+        module = nn.SyncBatchNorm.convert_sync_batchnorm(module)
+    return channels_last(module)
 
 
 def channels_last(module: Module) -> Module:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,25 @@ from tdnet_ros.nets.classes import UNLABELED
 from tdnet_ros.nets.subnetwork import EncodedFrame
 from tdnet_ros.nets.tdnet import TDNet
 from tdnet_ros.nets.zoo import Network
+
+
+class Passes(NamedTuple):
+    """
+    Which passes over the network a step makes.
+
+    Batch norms that are shared wait for each other in every pass, so the processes agree on them.
+    """
+
+    moving: bool
+    """Whether some clip is no still, so that all frames need the trunk."""
+    labelled: tuple[bool, ...]
+    """Frames that have a label in some clip: each is decoded with its history."""
+
+    @classmethod
+    def of(cls, clip: Clip) -> Passes:
+        """Return what a batch of clips needs; read before it moves to a device."""
+        labelled = (clip.labels != UNLABELED).flatten(2).any(2).any(0)
+        return cls(not bool(clip.still.all()), tuple(labelled.tolist()))
 
 
 class Learner(nn.Module):
@@ -43,16 +63,15 @@ class Learner(nn.Module):
         self.register_buffer('class_weights', class_weights, persistent=False)
         self._teacher = (teacher,)  # a tuple hides what doesn't learn from wrappers and files
 
-    def forward(self, clip: Clip, step: int) -> dict[str, Tensor]:
+    def forward(self, clip: Clip, step: int, passes: Passes) -> dict[str, Tensor]:
         """Return the terms of the loss and their weighted sum, 'total'."""
         images = (clip.images.float() / 255 - self.mean) / self.std
         stride = self.config.label_stride
         labels = clip.labels[..., ::stride, ::stride]
-        labelled = [t for t in range(labels.shape[1]) if bool((labels[:, t] != UNLABELED).any())]
         if images.shape[1] == 1:
             terms = self._single_terms(images[:, 0], labels)
         else:
-            terms = self._clip_terms(images, labels, clip.still, labelled or [0], step)
+            terms = self._clip_terms(images, labels, clip.still, step, passes)
         factors = {'full': 1.0, **asdict(self.config.loss)}
         terms['total'] = torch.stack([factors[name] * term for name, term in terms.items()]).sum()
         return terms
@@ -66,13 +85,14 @@ class Learner(nn.Module):
             terms['distillation'] = divergence(teacher.whole(image), output)
         return terms
 
-    def _clip_terms(self, images: Tensor, labels: Tensor, still: Tensor, labelled: Sequence[int],
-                    step: int) -> dict[str, Tensor]:
+    def _clip_terms(self, images: Tensor, labels: Tensor, still: Tensor, step: int,
+                    passes: Passes) -> dict[str, Tensor]:
         network = self.network
         assert isinstance(network, TDNet)
         count = len(network.paths)
         paths = [(step + t) % count for t in range(count)]
-        frames = encode_clip(network, images, paths, bool(still.all()))
+        labelled = [t for t in range(count) if passes.labelled[t]] or [0]
+        frames = encode_clip(network, images, paths, not passes.moving)
         outputs = [
             network.decode(frames[t], paths[t],
                            [frames[(t + i) % count].features for i in range(1, count)])
@@ -81,10 +101,8 @@ class Learner(nn.Module):
         last = labelled[-1]
         own = network.decode(frames[last], paths[last], [])
         terms = {'full': self._mean_loss(outputs, labels, labelled),
-                 'sub': self._mean_loss([own], labels, [last])}
-        together = bool(still.any()) and len(outputs) > 1
-        terms['agreement'] = (
-            disagreement([output[still] for output in outputs]) if together else own.sum() * 0)
+                 'sub': self._mean_loss([own], labels, [last]),
+                 'agreement': disagreement(outputs, still)}
         if self.auxiliary is not None:
             predicted = [self.auxiliary(paths[t]) for t in labelled]
             terms['auxiliary'] = self._mean_loss(predicted, labels, labelled)
@@ -96,10 +114,13 @@ class Learner(nn.Module):
 
     def _mean_loss(self, outputs: Sequence[Tensor], labels: Tensor,
                    frames: Sequence[int]) -> Tensor:
-        losses = [ohem_cross_entropy(output, labels[:, t], self.class_weights,
-                                     self.config.ohem_threshold)
-                  for output, t in zip(outputs, frames)]
-        return torch.stack(losses).mean()
+        """Return the mean over the frames that are labelled here, if not in another process."""
+        losses = torch.stack([
+            ohem_cross_entropy(output, labels[:, t], self.class_weights,
+                               self.config.ohem_threshold)
+            for output, t in zip(outputs, frames)])
+        known = (labels[:, list(frames)] != UNLABELED).flatten(2).any(2).any(0)
+        return losses.sum() / known.sum().clamp(min=1)
 
 
 def encode_clip(network: TDNet, images: Tensor, paths: Sequence[int],

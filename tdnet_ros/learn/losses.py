@@ -43,12 +43,17 @@ def ohem_cross_entropy(logits: Tensor, labels: Tensor, weights: Tensor | None = 
     return (loss * scale).sum() / scale.sum()
 
 
-def disagreement(outputs: list[Tensor]) -> Tensor:
-    """Return the mean divergence of each path's logits [B, C, h, w] from their common mean."""
+def disagreement(outputs: list[Tensor], counted: Tensor) -> Tensor:
+    """
+    Return the mean divergence of each path's logits [B, C, h, w] from their common mean.
+
+    counted: bool [B], the clips that have a say; 0 where none has.
+    """
     logs = [F.log_softmax(o.float(), 1) for o in outputs]
     mean = torch.stack(logs).logsumexp(0) - math.log(len(logs))
     terms = [F.kl_div(mean, log, log_target=True, reduction='none').sum(1) for log in logs]
-    return torch.stack(terms).mean()
+    clips = torch.stack(terms).mean((0, 2, 3))
+    return (clips * counted).sum() / counted.sum().clamp(min=1)
 
 
 def balance_weights(pixels: NDArray[np.int64], power: float) -> Tensor | None:

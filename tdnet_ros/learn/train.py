@@ -232,7 +232,7 @@ def make_learner(options: argparse.Namespace, config: TrainConfig, card: ModelCa
         teacher = load_teacher(options.teacher, network.architecture, classes,
                                config.teacher_scales)
         channels_last(teacher.to(fabric.device))
-    return Learner(place(network, fabric), config, len(classes), weights, teacher)
+    return place(Learner(network, config, len(classes), weights, teacher), fabric)
 
 
 if __name__ == '__main__':

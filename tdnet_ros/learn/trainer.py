@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from tdnet_ros.learn.config import TrainConfig, plain
+from tdnet_ros.learn.devices import shares_norms
 from tdnet_ros.learn.ema import WeightAverage
-from tdnet_ros.learn.learner import Learner, start_paths
+from tdnet_ros.learn.learner import Learner, Passes, start_paths
 from tdnet_ros.learn.progress import Progress
 from tdnet_ros.learn.samples import Clip
 from tdnet_ros.learn.validator import Validator
@@ -76,10 +77,12 @@ class Trainer:
         self.learner.train()
         sums: dict[str, Tensor] = {}
         for part in range(stage.accumulate):
-            clip = Clip(*(self.fabric.to_device(field) for field in next(clips)))
+            clip = next(clips)
+            passes = self._agree(Passes.of(clip))
+            clip = Clip(*(self.fabric.to_device(field) for field in clip))
             torch.manual_seed(self._seed(part * self.fabric.world_size + self.fabric.global_rank))
             with self.fabric.no_backward_sync(self.learner, part < stage.accumulate - 1):
-                terms = self.learner(clip, self.step)
+                terms = self.learner(clip, self.step, passes)
                 self.fabric.backward(terms['total'] / stage.accumulate)
             for name, value in terms.items():
                 sums[name] = sums.get(name, 0) + value.detach() / stage.accumulate
@@ -93,6 +96,13 @@ class Trainer:
         values = self.fabric.all_reduce(torch.stack([sums[name].float() for name in names]))
         assert isinstance(values, Tensor)
         return dict(zip(names, values.tolist()))
+
+    def _agree(self, passes: Passes) -> Passes:
+        """Return the passes that any process needs, where batch norms meet in each of them."""
+        if not shares_norms(self.fabric):
+            return passes
+        moving, *labelled = self._any_process(passes.moving, *passes.labelled)
+        return Passes(moving, tuple(labelled))
 
     def _any_process(self, *said: bool) -> list[bool]:
         """Return what any process says; their clocks differ, and all must do the same."""

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from tdnet_ros.learn.config import LossWeights, Stage, TrainConfig
-from tdnet_ros.learn.learner import Learner, start_paths
+from tdnet_ros.learn.learner import Learner, Passes, start_paths
 from tdnet_ros.learn.losses import ohem_cross_entropy
 from tdnet_ros.learn.samples import Clip
 from tdnet_ros.nets.zoo import VARIANTS, build
@@ -31,6 +31,10 @@ def learner(architecture=VARIANTS['td4-tiny'], **settings):
     return Learner(network, replace(CONFIG, **settings), 3).eval()
 
 
+def terms_of(model, sample, step=0, passes=None):
+    return model(sample, step, passes or Passes.of(sample))
+
+
 def streamed(model, images, first):
     """Feed the frames one after the other; return the last logits and those without memory."""
     memory = []
@@ -46,7 +50,7 @@ def streamed(model, images, first):
 def test_the_last_frame_is_labelled_as_in_the_stream(step):
     model, sample = learner(), clip(4)
     sample.labels[:, :3] = 255
-    terms = model(sample, step)
+    terms = terms_of(model, sample, step)
     full, own = streamed(model, sample.images, step)
     torch.testing.assert_close(terms['full'], ohem_cross_entropy(full, sample.labels[:, 3]))
     torch.testing.assert_close(terms['sub'], ohem_cross_entropy(own, sample.labels[:, 3]))
@@ -54,14 +58,14 @@ def test_the_last_frame_is_labelled_as_in_the_stream(step):
 
 @pytest.mark.parametrize('still', [True, False])
 def test_terms_are_the_same_for_every_clip(still):
-    terms = learner()(clip(4, still), 0)
+    terms = terms_of(learner(), clip(4, still))
     assert terms.keys() == TERMS
     assert (terms['agreement'] > 0) == still
 
 
 def test_total_is_the_weighted_sum():
     weights = LossWeights(sub=0.25, agreement=3)
-    terms = learner(loss=weights)(clip(4, still=True), 0)
+    terms = terms_of(learner(loss=weights), clip(4, still=True))
     torch.testing.assert_close(
         terms['total'], terms['full'] + 0.25 * terms['sub'] + 3 * terms['agreement'])
 
@@ -71,14 +75,42 @@ def test_a_still_clip_costs_the_trunk_once_but_means_the_same(name):
     model = learner(VARIANTS[name])
     sample = clip(len(model.network.paths), still=True)
     moving = sample._replace(still=torch.tensor([True, False]))
-    torch.testing.assert_close(model(sample, 0)['full'], model(moving, 0)['full'])
+    torch.testing.assert_close(terms_of(model, sample)['full'], terms_of(model, moving)['full'])
+
+
+def test_processes_pass_norms_together_whatever_their_clips_are():
+    """Shared batch norms hang or mix up where one process passes them more often."""
+    model = learner(VARIANTS['td2-bise18-half'], loss=LossWeights(auxiliary=0.1)).train()
+    still, moving = clip(2, still=True), clip(2)
+    still.labels[:, :1] = 255
+    moving.labels[:, 1:] = 255
+    assert Passes.of(still) == (False, (False, True))
+    assert Passes.of(moving) == (True, (True, False))
+    both = Passes(True, (True, True))
+    passed = []
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.register_forward_hook(lambda norm, *_: passed.append(id(norm)))
+    orders = []
+    for sample in (still, moving):
+        passed.clear()
+        terms_of(model, sample, passes=both)
+        orders.append(list(passed))
+    assert orders[0] == orders[1]
+
+
+def test_frames_that_another_process_has_labelled_do_not_count():
+    model, sample = learner(VARIANTS['td2-bise18-half']), clip(2)
+    sample.labels[:, :1] = 255
+    more = terms_of(model, sample, passes=Passes(True, (True, True)))
+    torch.testing.assert_close(more['full'], terms_of(model, sample)['full'])
 
 
 def test_all_paths_start_as_the_first_and_propagate_nothing():
     model = learner(replace(VARIANTS['td2-bise18-half'], width=0.125, paths=4, shared_stages=2,
                             shared_head=False), loss=LossWeights(auxiliary=0.1))
     optimizer = torch.optim.AdamW(model.parameters())
-    model(clip(1), 0)['total'].backward()
+    terms_of(model, clip(1))['total'].backward()
     optimizer.step()
     start_paths(model.network, model.auxiliary, optimizer)
     for first, *others in (model.network.paths, model.network.heads, model.auxiliary.heads):

@@ -68,12 +68,14 @@ def test_nothing_labelled_is_no_loss_but_has_a_gradient():
 
 
 def test_disagreement_is_the_divergence_from_the_mean_distribution():
-    outputs = [torch.randn(1, 3, 2, 2) for _ in range(4)]
-    shares = [torch.softmax(output, 1) for output in outputs]
+    outputs = [torch.randn(2, 3, 2, 2) for _ in range(4)]
+    shares = [torch.softmax(output[1:], 1) for output in outputs]
     mean = sum(shares) / 4
     expected = sum((p * (p / mean).log()).sum(1).mean() for p in shares) / 4
-    assert float(disagreement(outputs)) == pytest.approx(float(expected), rel=1e-4)
-    assert float(disagreement([outputs[0]] * 4)) == pytest.approx(0, abs=1e-6)
+    second = torch.tensor([False, True])
+    assert float(disagreement(outputs, second)) == pytest.approx(float(expected), rel=1e-4)
+    assert float(disagreement([outputs[0]] * 4, second)) == pytest.approx(0, abs=1e-6)
+    assert float(disagreement(outputs, ~(second | True))) == 0
 
 
 def test_balance_weights_lift_rare_classes_and_skip_absent_ones():
