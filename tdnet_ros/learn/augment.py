@@ -36,6 +36,11 @@ class Augmentation:
     """Share of clips onto which things of another frame are pasted: all pixels of half of the
     classes that its view shows (ClassMix, Olsson et al. 2021). Real video stays as it is."""
 
+    def __post_init__(self) -> None:
+        if self.scale[0] > self.scale[1]:
+            raise ValueError('augmentation: scale is {:g}, {:g}, expected the smaller one first'
+                             .format(*self.scale))
+
 
 @dataclass(frozen=True)
 class Motion:

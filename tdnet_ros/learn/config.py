@@ -12,6 +12,8 @@ from tdnet_ros.learn.augment import Augmentation, Motion, Scale
 from tdnet_ros.learn.records import Amount, Count, Natural, Range, Share, read_record
 
 RECIPES = Path(__file__).parent / 'recipes'
+DEFAULT = 'default'
+"""The recipe where none is named."""
 Side = Annotated[int, Range(32)]
 
 
@@ -56,7 +58,7 @@ class TrainConfig:
     """All of a run but the data, the model and the place for results."""
 
     stages: tuple[Stage, ...]
-    seed: Natural = 0
+    seed: Annotated[int, Range(0, 2**32 - 1)] = 0
     optimizer: Literal['adamw', 'sgd'] = 'adamw'
     """SGD has momentum 0.9."""
     weight_decay: Amount = 0.01
@@ -167,9 +169,9 @@ def override(config: TrainConfig, settings: Mapping[str, Any]) -> TrainConfig:
             for key in inner:
                 place = place[key]
             place[last]  # only what is there can be replaced
+            place[last] = value
         except (KeyError, IndexError, TypeError):
             raise ValueError(f"setting '{name}': there is no such setting") from None
-        place[last] = value
     return parse_config(content)
 
 

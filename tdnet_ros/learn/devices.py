@@ -23,8 +23,9 @@ def make_fabric(accelerator: str, precision: Any) -> Fabric:
     """
     on_cpu = accelerator == 'cpu' or not torch.cuda.is_available()
     if precision == 'bf16-mixed' and not has_bfloat16(on_cpu):
-        print(f'this {"CPU" if on_cpu else "GPU"} has no bfloat16 instructions: '
-              'computing in float32')
+        if os.environ.get('RANK', '0') == '0':
+            print(f'this {"CPU" if on_cpu else "GPU"} has no bfloat16 instructions: '
+                  'computing in float32')
         precision = '32-true'
     if 'LOCAL_RANK' not in os.environ:
         fabric = Fabric(accelerator=accelerator, devices=1, precision=precision)

@@ -28,9 +28,9 @@ class Progress:
     def __init__(self, out: Path, config: TrainConfig, step: int, active: bool) -> None:
         self._active = active
         self._config = config
-        self._console = Console()
+        self._console = Console(markup=False)  # names may have brackets
         self._bar = Bar(
-            TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(),
+            TextColumn('{task.description}', markup=False), BarColumn(), MofNCompleteColumn(),
             TimeElapsedColumn(), TextColumn('eta'), TimeRemainingColumn(),
             console=self._console, disable=not active or not self._console.is_terminal)
         self._task = self._bar.add_task('training', total=config.steps, completed=step)

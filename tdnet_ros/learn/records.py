@@ -25,7 +25,7 @@ class Range(NamedTuple):
     high: float = math.inf
 
     def __str__(self) -> str:
-        end = f'from {self.low:g} to {self.high:g}'
+        end = f'from {self.low:.10g} to {self.high:.10g}'
         return end if math.isfinite(self.high) else f'of at least {self.low:g}'
 
 

@@ -36,6 +36,17 @@ def test_settings_are_replaced_by_their_names():
                               'augmentation.scale': list(RUN.augmentation.scale)}) == RUN
 
 
+@pytest.mark.parametrize(('name', 'value', 'message'), [
+    ('loss.speed', 1, "'loss.speed': there is no such setting"),
+    ('optimizer.0', 'x', "'optimizer.0': there is no such setting"),
+    ('seed', 2**32, 'seed is 4294967296, expected a whole number from 0 to 4294967295'),
+    ('augmentation.scale', [2, 1], 'scale is 2, 1, expected the smaller one first'),
+])
+def test_a_setting_that_is_none_is_one_clear_error(name, value, message):
+    with pytest.raises(ValueError, match=message):
+        override(RUN, {name: value})
+
+
 def test_a_scaled_run_keeps_at_least_one_step_of_every_stage():
     assert [stage.steps for stage in scaled(RUN, 0.5).stages] == [5, 10]
     assert scaled(RUN, 0.5).warmup_steps == 2
