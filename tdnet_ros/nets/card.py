@@ -72,6 +72,10 @@ def _find_card(model: str | Path) -> ModelCard:
         return load_card(shipped)
     if str(model) in VARIANTS:
         return untrained_card(str(model))
+    if path.is_dir():
+        best = path / 'best.yaml'
+        raise ValueError(f"model '{model}' is a folder: expected "
+                         + (f'the card {best} in it' if best.is_file() else 'a card (.yaml)'))
     raise ValueError(f"model '{model}': expected a card (.yaml), weights (.safetensors), a "
                      f'shipped model ({", ".join(shipped_models()) or "none"}) or one of '
                      f'{", ".join(VARIANTS)}')
