@@ -1,10 +1,13 @@
 """Labelled video on disk, as runs of consecutive frames, behind one small interface."""
 from __future__ import annotations
 
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 import re
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +28,15 @@ class VideoFrame:
     """Frames of one name come from one camera run; '' is a still."""
     number: int = 0
     """Counts the frames of the video."""
+
+
+class Contents(NamedTuple):
+    """What the labelled frames of a data set hold."""
+
+    pixels: NDArray[np.int64]
+    """Of each class."""
+    sizes: Counter[tuple[int, int]]
+    """How many frames have a (height, width)."""
 
 
 @dataclass(frozen=True)
@@ -55,36 +67,48 @@ class Dataset:
         assert path is not None
         return self.read_label(path)
 
-    def check(self) -> NDArray[np.int64]:
+    def check(self) -> Contents:
         """
-        Read every labelled frame once and count the pixels of every class.
+        Read every labelled frame once; return what they hold.
 
-        A ValueError names the first bad file.
+        A ValueError names the first bad file, or says that no pixel is of a class.
         """
-        frames = [frame for clip in self.clips for frame in clip if frame.label]
+        places = self.labelled()
+        frames = [self.clips[clip][position] for clip, position in places]
         console = Console(stderr=True)
         with ThreadPoolExecutor() as pool:
-            return sum(track(
+            counts, sizes = zip(*track(
                 pool.map(self._check_frame, frames), 'checking', len(frames), transient=True,
-                console=console, disable=not console.is_terminal
-            ), np.zeros(len(self.classes), np.int64))
+                console=console, disable=not console.is_terminal), strict=True)
+        for (earlier, one), (later, other) in pairwise(zip(places, sizes, strict=True)):
+            if earlier[0] == later[0]:
+                check_one_size(self.clips[later[0]][later[1]], other,
+                               self.clips[earlier[0]][earlier[1]], one)
+        pixels = np.sum(counts, 0)
+        if not pixels.any():
+            raise ValueError(
+                f'all pixels of the labels are void, from {frames[0].label} on: none is of a '
+                f'class of {self.classes.name} ({", ".join(self.classes.names)})')
+        return Contents(pixels, Counter(sizes))
 
-    def _check_frame(self, frame: VideoFrame) -> NDArray[np.int64]:
+    def _check_frame(self, frame: VideoFrame) -> tuple[NDArray[np.int64], tuple[int, int]]:
         assert frame.label is not None
         image, label = read_image(frame.image), self.read_label(frame.label)
         if image.shape[:2] != label.shape:
             raise ValueError(
-                f'{frame.label} is {size_text(label)} but its image {frame.image} is '
-                f'{size_text(image)}: they must be of one size')
-        return np.bincount(label.ravel(), minlength=256)[:len(self.classes)]
+                f'{frame.label} is {size_text(label.shape)} but its image {frame.image} is '
+                f'{size_text(image.shape)}: they must be of one size')
+        height, width = label.shape
+        return np.bincount(label.ravel(), minlength=256)[:len(self.classes)], (height, width)
 
 
-def absent_classes(classes: ClassSet, pixels: NDArray[np.int64]) -> list[str]:
-    """Return the names of the classes that no pixel has; ValueError if there is no pixel."""
-    if not pixels.any():
-        raise ValueError('all pixels of the labels are void: none is of a class of '
-                         f'{classes.name} ({", ".join(classes.names)})')
-    return [name for name, count in zip(classes.names, pixels, strict=True) if not count]
+def check_one_size(frame: VideoFrame, size: tuple[int, int], earlier: VideoFrame,
+                   earlier_size: tuple[int, int]) -> None:
+    """Raise ValueError unless two frames of one video have the same (height, width)."""
+    if size != earlier_size:
+        raise ValueError(
+            f'{frame.image} is {size_text(size)}, but {earlier.image} of the same video is '
+            f'{size_text(earlier_size)}; pictures that are no video want --dataset stills')
 
 
 def pair_frames(images: dict[str, Path], labels: dict[str, Path], source: Path,

@@ -13,7 +13,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from tdnet_ros.learn.catalogue import DATASETS, open_dataset
-from tdnet_ros.learn.datasets import Dataset, absent_classes
+from tdnet_ros.learn.datasets import Dataset
 from tdnet_ros.learn.evaluation import Report, evaluate
 from tdnet_ros.learn.labellers import (
     CARRIED,
@@ -88,9 +88,9 @@ def run(options: argparse.Namespace) -> None:
     modes = COMPARED if options.mode == 'compare' else (options.mode,)
     check_options(options, modes)
     dataset = open_dataset(options.dataset, options.root, options.split)
-    console = Console(stderr=True)
+    console = Console(stderr=True, markup=False)
     labellers = make_labellers(modes, options, dataset, console)
-    absent_classes(dataset.classes, dataset.check())  # refuses labels that are all void
+    dataset.check()
     reports = []
     frames = sum(map(len, dataset.clips))
     with Progress(console=console, disable=not console.is_terminal) as progress:
@@ -174,7 +174,7 @@ def print_table(reports: list[Report]) -> None:
         times = (summary['latency_ms'][key] for summary in summaries)
         table.add_row(f'latency {key} (ms)', *(f'{value:.1f}' for value in times))
     table.add_row('frames', *(str(summary['frames']) for summary in summaries))
-    Console().print(table)
+    Console(markup=False).print(table)  # names may have brackets
 
 
 def percent(value: float | None) -> str:

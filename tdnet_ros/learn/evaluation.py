@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tdnet_ros.learn.datasets import Dataset, VideoFrame
+from tdnet_ros.learn.datasets import Dataset, VideoFrame, check_one_size
 from tdnet_ros.learn.labellers import Labeller, optical_flow
 from tdnet_ros.learn.metrics import Confusion, Labels, flip_rate, video_consistency, warp_labels
 from tdnet_ros.learn.reading import read_image
@@ -80,11 +80,14 @@ def videos(dataset: Dataset) -> Iterator[list[tuple[VideoFrame, ...]]]:
 
 def _evaluate_clip(report: Report, labeller: Labeller, repeats: int, dataset: Dataset,
                    clip: tuple[VideoFrame, ...], tick: Callable[[], None]) -> None:
+    kept = repeats == 1 and all(entry.label for entry in clip)
     outputs: list[Labels] = []
     truths: list[Labels] = []
-    last: Frame | None = None
+    last: tuple[VideoFrame, Frame, Labels] | None = None
     for entry in clip:
         frame = load_frame(dataset, entry)
+        if last is not None:
+            check_one_size(entry, frame.size, last[0], last[1].size)
         if repeats > 1:
             labeller.restart()
         for _ in range(repeats):
@@ -92,18 +95,19 @@ def _evaluate_clip(report: Report, labeller: Labeller, repeats: int, dataset: Da
             labels = labeller.label(frame)
             report.latency_ms.append((time.perf_counter() - start) * 1e3)
         if entry.label:
-            truths.append(dataset.read_label(entry.label))
-            report.confusion.add(labels, truths[-1])
+            truth = dataset.read_label(entry.label)
+            report.confusion.add(labels, truth)
+            if kept:
+                outputs.append(labels)
+                truths.append(truth)
         if last is not None and repeats == 1:
             report.consistency = report.consistency or Confusion(len(dataset.classes))
-            warped = warp_labels(labels, optical_flow(last.rgb, frame.rgb))
-            report.consistency.add(outputs[-1], warped)
-        outputs.append(labels)
-        last = frame
+            warped = warp_labels(labels, optical_flow(last[1].rgb, frame.rgb))
+            report.consistency.add(last[2], warped)
+        last = entry, frame, labels
         tick()
-    if len(truths) == len(clip) and repeats == 1:
-        report.vc8 += video_consistency(outputs, truths, 8)
-        report.vc16 += video_consistency(outputs, truths, 16)
+    report.vc8 += video_consistency(outputs, truths, 8)
+    report.vc16 += video_consistency(outputs, truths, 16)
 
 
 def _measure_flips(report: Report, labeller: Labeller, rounds: int, dataset: Dataset) -> None:

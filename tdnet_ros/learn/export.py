@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from tdnet_ros.learn.datasets import Dataset
-from tdnet_ros.nets.architecture import Architecture, aligned_size
+from tdnet_ros.nets.architecture import Architecture
 from tdnet_ros.nets.card import ModelCard, save_card
 from tdnet_ros.nets.checkpoint import save_weights
 from tdnet_ros.nets.writing import replacing
@@ -25,15 +25,15 @@ LICENCES: Mapping[str, str] = {
 }
 
 
-def new_card(name: str, architecture: Architecture, dataset: Dataset, start: ModelCard | None,
-             licence: str, input_size: tuple[int, int] | None, **training: Any) -> ModelCard:
+def new_card(name: str, architecture: Architecture, dataset: Dataset, input_size: tuple[int, int],
+             start: ModelCard | None, licence: str, **training: Any) -> ModelCard:
     """Describe the model that a run makes; one that starts from another keeps that one's terms."""
     source, licences = 'trained from scratch', [licence]
     if start:
         source = f'started from {start.name} ({start.source or "source unknown"}), trained'
         licences.insert(0, start.licence)
     return ModelCard(
-        name, architecture, dataset.classes, aligned_size(input_size or dataset.size()),
+        name, architecture, dataset.classes, input_size,
         source=f'{source} on {dataset.name} train',
         licence=' '.join(dict.fromkeys(filter(None, licences))), training=training)
 

@@ -2,18 +2,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-import math
 
 import cv2
-import numpy as np
-from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
 from tdnet_ros.learn.config import TrainConfig
-from tdnet_ros.learn.datasets import Dataset, absent_classes
+from tdnet_ros.learn.datasets import Dataset
 from tdnet_ros.learn.devices import cores
 from tdnet_ros.learn.samples import Clip, ClipRecipe, ClipSamples
-from tdnet_ros.nets.architecture import Architecture, aligned_size
+from tdnet_ros.nets.architecture import Architecture
 
 
 def clips(config: TrainConfig, dataset: Dataset, paths: int, step: int,
@@ -73,29 +70,3 @@ def check_batches(config: TrainConfig, world: int, fewest: int = 1) -> None:
                 f"stage '{stage.name}': a batch of {stage.batch} in {parts} parts ({world} "
                 f'processes, accumulate {stage.accumulate}) is less than the {fewest} clips at a '
                 'time that this network needs: a larger batch, or a smaller accumulate')
-
-
-def advice(config: TrainConfig, training: Dataset, pixels: NDArray[np.int64]) -> list[str]:
-    """Return what a person would want to know before a long run.
-
-    pixels: of each class in the training split.
-    """
-    lines = []
-    absent = absent_classes(training.classes, pixels)
-    if absent:
-        lines.append(f'no training picture has {", ".join(absent)} (255 in a label is no class)')
-    typical = math.prod(config.augmentation.scale) ** 0.5
-    own = training.size()
-    height, width = (typical * side for side in own)
-    for stage in config.stages:
-        crop_height, crop_width = stage.crop
-        shares = height / crop_height, width / crop_width
-        if min(shares) < 0.5 or max(shares) > 2.5:
-            factor = (crop_height * crop_width / (height * width)) ** 0.5
-            size = aligned_size((round(own[0] * factor), round(own[1] * factor)))
-            lines.append(
-                f"stage '{stage.name}': crops of {crop_height} x {crop_width} pixels, but the "
-                f'pictures are some {height:.0f} x {width:.0f} in it; --input-size {size[0]} '
-                f'{size[1]} would suit them')
-            break
-    return lines

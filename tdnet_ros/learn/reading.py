@@ -1,7 +1,7 @@
 """Images and label images of a data set: found, read, and turned to class ids."""
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -14,6 +14,9 @@ from tdnet_ros.nets.images import IMAGE_SUFFIXES
 BLACK = (0, 0, 0)
 """Colour of what is no class, unless a class has it."""
 
+JPEG = b'\xff\xd8\xff'
+"""With which such a file begins, whatever its name."""
+
 LabelReader = Callable[[Path], NDArray[np.uint8]]
 
 
@@ -25,9 +28,9 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     return np.ascontiguousarray(bgr[:, :, ::-1], np.uint8)
 
 
-def size_text(array: NDArray[np.uint8]) -> str:
-    """Return width x height as people write it."""
-    return f'{array.shape[1]}x{array.shape[0]}'
+def size_text(shape: Sequence[int]) -> str:
+    """Return width x height of an image's shape, as people write it."""
+    return f'{shape[1]}x{shape[0]}'
 
 
 def list_images(folder: Path) -> dict[str, Path]:
@@ -52,8 +55,12 @@ def id_reader(ids: dict[int, int]) -> LabelReader:
     return lambda path: convert(path, _read_label(path))
 
 
-def _read_label(path: Path) -> NDArray[np.generic]:
-    label = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+def _read_label(path: Path, mode: int = cv2.IMREAD_UNCHANGED) -> NDArray[np.generic]:
+    with path.open('rb') as file:
+        if file.read(len(JPEG)) == JPEG:
+            raise ValueError(f'{path} is a JPEG, which changes the pixels of a label: expected a '
+                             'PNG')
+    label = cv2.imread(str(path), mode)
     if label is None:
         raise ValueError(f'cannot read the label image {path}')
     return label
@@ -88,14 +95,14 @@ def colour_reader(colours: dict[tuple[int, int, int], int]) -> LabelReader:
     codes, classes = codes[order], np.array(list(colours.values()), np.uint8)[order]
 
     def read(path: Path) -> NDArray[np.uint8]:
-        rgb = read_image(path).astype(np.int64)
-        code = (rgb[..., 0] << 16) | (rgb[..., 1] << 8) | rgb[..., 2]
+        bgr = _read_label(path, cv2.IMREAD_COLOR).astype(np.int32)
+        code = (bgr[..., 2] << 16) | (bgr[..., 1] << 8) | bgr[..., 0]
         index = np.minimum(np.searchsorted(codes, code), len(codes) - 1)
         wrong = codes[index] != code
         if wrong.any():
             y, x = np.argwhere(wrong)[0]
             raise ValueError(
-                f'{path} has the colour {tuple(int(v) for v in rgb[y, x])} at x {x}, y {y}, '
+                f'{path} has the colour {tuple(int(v) for v in bgr[y, x, ::-1])} at x {x}, y {y}, '
                 f'which is none of the {len(codes)} label colours')
         return classes[index]
 

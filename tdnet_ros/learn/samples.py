@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -20,8 +19,8 @@ from tdnet_ros.learn.augment import (
     warp_image,
     warp_label,
 )
-from tdnet_ros.learn.datasets import Dataset
-from tdnet_ros.learn.reading import read_image, size_text
+from tdnet_ros.learn.datasets import Dataset, VideoFrame, check_one_size
+from tdnet_ros.learn.reading import read_image
 from tdnet_ros.nets.classes import UNLABELED
 
 
@@ -59,6 +58,7 @@ class ClipSamples(TorchDataset[Clip]):
         self._recipe = recipe
         self._seed = seed
         self._labelled = dataset.labelled()
+        self._size = dataset.size()
         self._cache: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
         self._cache_room = cache_bytes
 
@@ -104,16 +104,13 @@ class ClipSamples(TorchDataset[Clip]):
         places = position - np.cumsum(gaps)[::-1]
         if not len(places) or places[0] < 0:
             return None
-        return [self._read_unlabelled(self._dataset.clips[clip][p].image, clip, position)
-                for p in places]
+        frames = self._dataset.clips[clip]
+        return [self._read_unlabelled(frames[p], clip, position) for p in places]
 
-    def _read_unlabelled(self, path: Path, clip: int, position: int) -> np.ndarray:
+    def _read_unlabelled(self, frame: VideoFrame, clip: int, position: int) -> np.ndarray:
         """Read a frame of a history; it must have the size of the labelled frame."""
-        image, (current, _) = read_image(path), self._load(clip, position)
-        if image.shape != current.shape:
-            raise ValueError(f'{path} is {size_text(image)}, but '
-                             f'{self._dataset.clips[clip][position].image} of the same video is '
-                             f'{size_text(current)}')
+        image, (_, label) = read_image(frame.image), self._load(clip, position)
+        check_one_size(frame, image.shape[:2], self._dataset.clips[clip][position], label.shape)
         return image
 
     def _draw(self, rng: np.random.Generator, image: np.ndarray, label: np.ndarray,
@@ -140,7 +137,13 @@ class ClipSamples(TorchDataset[Clip]):
         return np.stack(changed * repeats).transpose(0, 3, 1, 2), np.stack(labels * repeats)
 
     def _view(self, rng: np.random.Generator, label: np.ndarray) -> np.ndarray:
-        return random_view(rng, self._recipe.augmentation, label.shape, self._recipe.crop)
+        """Map a picture to a random crop, as if it had the size of the first one.
+
+        The network sees all pictures at one size.
+        """
+        view = random_view(rng, self._recipe.augmentation, self._size, self._recipe.crop)
+        height, width = label.shape
+        return view @ np.diag([self._size[1] / width, self._size[0] / height, 1.0])
 
     def _move(self, image: np.ndarray, label: np.ndarray,
               views: list[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:

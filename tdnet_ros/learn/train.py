@@ -8,12 +8,12 @@ import sys
 import time
 
 from lightning_fabric import Fabric
-import numpy as np
-from numpy.typing import NDArray
 import yaml
 
+from tdnet_ros.learn.advice import SPLITS, advice
 from tdnet_ros.learn.catalogue import DATASETS, open_dataset
 from tdnet_ros.learn.config import (
+    DEFAULT,
     TrainConfig,
     load_config,
     override,
@@ -22,20 +22,21 @@ from tdnet_ros.learn.config import (
     scaled,
     seen_at,
 )
-from tdnet_ros.learn.datasets import Dataset, absent_classes
+from tdnet_ros.learn.datasets import Dataset
 from tdnet_ros.learn.devices import channels_last, make_fabric, place, shares_norms
-from tdnet_ros.learn.distill import load_teacher
+from tdnet_ros.learn.distill import GroupedTeacher, load_teacher
 from tdnet_ros.learn.export import LICENCES, new_card
 from tdnet_ros.learn.learner import Learner
-from tdnet_ros.learn.loading import advice, check_batches, clips, fewest_clips
+from tdnet_ros.learn.loading import check_batches, clips, fewest_clips
 from tdnet_ros.learn.losses import balance_weights
 from tdnet_ros.learn.progress import Progress
 from tdnet_ros.learn.start import start_from
 from tdnet_ros.learn.trainer import LAST, Trainer
 from tdnet_ros.learn.validator import Validator
 from tdnet_ros.nets.architecture import Architecture, aligned_size
-from tdnet_ros.nets.card import ModelCard, find_model
-from tdnet_ros.nets.zoo import build, variant
+from tdnet_ros.nets.card import ModelCard, find_model, shipped_models
+from tdnet_ros.nets.classes import ClassSet
+from tdnet_ros.nets.zoo import VARIANTS, Network, build, variant
 from tdnet_ros.stream.engines.allocator import is_out_of_memory
 from tdnet_ros.stream.segmenter import find_device
 
@@ -62,9 +63,9 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--root', required=True, type=Path, help='folder of the data set')
     parser.add_argument('--model', help='row of the table of variants (default: that of --init)')
     parser.add_argument('--out', required=True, type=Path, help='folder for results')
-    parser.add_argument('--config', default='default', metavar='FILE',
+    parser.add_argument('--config', metavar='FILE',
                         help='YAML of the run, or the name of a recipe: '
-                             f'{", ".join(recipes())} (default: %(default)s, for one GPU)')
+                             f'{", ".join(recipes())} (default: {DEFAULT}, for one GPU)')
     parser.add_argument('--teacher', metavar='CARD', help='per-frame network to distil')
     parser.add_argument('--init', metavar='CARD',
                         help='model to start from, a card or the name of a shipped one; it may '
@@ -120,42 +121,51 @@ def one_line(error: Exception) -> str:
 
 def train(options: argparse.Namespace) -> bool:
     """Train, or go on training; return whether the run is complete."""
-    if not options.max_minutes >= 0:
-        raise ValueError(f'--max-minutes {options.max_minutes:g}: expected a time of at least 0')
+    check_options(options)
     deadline = time.monotonic() + 60 * options.max_minutes
-    if options.input_size and min(options.input_size) < 1:
-        raise ValueError('--input-size {} {}: expected a height and a width'.format(
-            *options.input_size))
     given = config = read_config(options)
     end = config.end_of(options.until) if options.until else config.steps
     start = find_model(options.init) if options.init else None
     wanted = architecture(options.model, start)
-    find_device(options.accelerator)
     last = options.out / LAST
-    if last.exists() and not options.resume:
-        raise ValueError(f'{last} is there: add --resume to go on, or choose another --out')
-    training, validation = (open_dataset(options.dataset, options.root, split)
-                            for split in ('train', 'val'))
-    pixels, judged = training.check(), validation.check()
-    for counts in (pixels, judged):
-        absent_classes(training.classes, counts)  # refuses labels that are all void
+    resumed = last.exists()
+    datasets = training, validation = [open_dataset(options.dataset, options.root, split)
+                                       for split in SPLITS]
     fabric = make_fabric(options.accelerator, config.precision)
     check_batches(config, fabric.world_size, fewest_clips(wanted, shares_norms(fabric)))
-    if options.input_size:
-        config = seen_at(config, training.size(), aligned_size(options.input_size))
-    card = new_card(options.out.resolve().name, wanted, validation, start,
-                    LICENCES.get(options.dataset, ''), options.input_size,
+    network, teacher = load_networks(options, config, wanted, training.classes,
+                                     None if resumed else start, fabric)
+    contents = [dataset.check() for dataset in datasets]  # reads all labelled files: last
+    size = aligned_size(options.input_size or validation.size())
+    if options.input_size or training.size() != validation.size():
+        config = seen_at(config, training.size(), size)
+    card = new_card(options.out.resolve().name, wanted, training, size, start,
+                    LICENCES.get(options.dataset, ''),
                     command=options.command, config=plain(config))
     if fabric.is_global_zero:
         options.out.mkdir(parents=True, exist_ok=True)
         (options.out / 'config.yaml').write_text(yaml.safe_dump(plain(given), sort_keys=False))
-        for line in advice(config, training, pixels):
-            print(line)
-    learner = make_learner(options, config, card, start, pixels, fabric)
+        if not resumed:
+            print(*advice(options, given, card, datasets, contents), sep='\n')
+    weights = balance_weights(contents[0].pixels, config.class_balance)
+    learner = place(Learner(network, config, len(card.classes), weights, teacher), fabric)
     trainer = Trainer(fabric, learner, config, options.out)
-    if last.exists():
+    if resumed:
         trainer.resume(last)
     return run(trainer, training, Validator(validation, card, options.out, fabric), end, deadline)
+
+
+def check_options(options: argparse.Namespace) -> None:
+    """Refuse what needs no look at the data."""
+    if not options.max_minutes >= 0:
+        raise ValueError(f'--max-minutes {options.max_minutes:g}: expected a time of at least 0')
+    if options.input_size and min(options.input_size) < 1:
+        raise ValueError('--input-size {} {}: expected a height and a width'.format(
+            *options.input_size))
+    find_device(options.accelerator)
+    last = options.out / LAST
+    if last.exists() and not options.resume:
+        raise ValueError(f'{last} is there: add --resume to go on, or choose another --out')
 
 
 def run(trainer: Trainer, training: Dataset, validator: Validator, end: int,
@@ -177,6 +187,8 @@ def run(trainer: Trainer, training: Dataset, validator: Validator, end: int,
 
 def architecture(model: str | None, start: ModelCard | None) -> Architecture:
     """Look up a row of the table or, where none is named, the network to start from."""
+    if model in shipped_models() and model not in VARIANTS:
+        raise ValueError(f'--model {model}: it is trained; --init {model} starts from it')
     if model:
         return variant(model)
     if start is None:
@@ -213,26 +225,24 @@ def read_config(options: argparse.Namespace) -> TrainConfig:
         settings['seed'] = options.seed
     if not 0 < options.length < float('inf'):
         raise ValueError(f'--length {options.length:g}: expected a number above 0')
-    return scaled(override(load_config(options.config), settings), options.length)
+    return scaled(override(load_config(options.config or DEFAULT), settings), options.length)
 
 
-def make_learner(options: argparse.Namespace, config: TrainConfig, card: ModelCard,
-                 start: ModelCard | None, pixels: NDArray[np.int64], fabric: Fabric) -> Learner:
-    """Build the network of a card, from the weights of `start` if given, with its losses."""
-    classes = card.classes
-    network = build(card.architecture, len(classes))
+def load_networks(options: argparse.Namespace, config: TrainConfig, wanted: Architecture,
+                  classes: ClassSet, start: ModelCard | None,
+                  fabric: Fabric) -> tuple[Network, GroupedTeacher | None]:
+    """Build the network, from the weights of `start` if given, and the teacher if there is one."""
+    network = build(wanted, len(classes))
     if start:
         new = start_from(network, start, classes)
         if new and fabric.is_global_zero:
             starts = 'it starts' if len(new) == 1 else 'they start'
             print(f'{options.init} does not know {", ".join(new)}: {starts} from nothing')
-    weights = balance_weights(pixels, config.class_balance)
     teacher = None
     if options.teacher:
-        teacher = load_teacher(options.teacher, network.architecture, classes,
-                               config.teacher_scales)
+        teacher = load_teacher(options.teacher, wanted, classes, config.teacher_scales)
         channels_last(teacher.to(fabric.device))
-    return place(Learner(network, config, len(classes), weights, teacher), fabric)
+    return network, teacher
 
 
 if __name__ == '__main__':

@@ -1,4 +1,7 @@
 """Runs of the training command, small enough for a test."""
+from pathlib import Path
+
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 import yaml
 
 EXACT = {'scale': [1, 1], 'rotation_deg': 0, 'flip': False, 'brightness': 0.05, 'contrast': 0.05,
@@ -17,3 +20,11 @@ def write_config(path, stages, **settings):
 def command(data, config, out, *more):
     return ['--dataset', 'folder', '--root', str(data), '--model', 'td2-tiny', '--accelerator',
             'cpu', '--config', str(config), '--out', str(out), *more]
+
+
+def losses(out: Path) -> dict[int, float]:
+    events = EventAccumulator(str(out))
+    events.Reload()
+    found = {event.step: event.value for event in events.Scalars('loss/total')}
+    assert len(found) == len(events.Scalars('loss/total'))  # none twice
+    return found

@@ -3,23 +3,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
 import pytest
 
-from learn.synthetic import write_folder
+from learn.synthetic import image, own, write, write_folder
 from tdnet_ros.learn.catalogue import CAMVID_COLOURS, open_dataset, segnet_split
-from tdnet_ros.learn.datasets import absent_classes
-from tdnet_ros.learn.reading import ranges_text
-from tdnet_ros.nets.classes import CAMVID, ClassSet
-
-
-def write(path, pixels):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(path), pixels)
-
-
-def image(size=(4, 6)):
-    return np.zeros((*size, 3), np.uint8)
+from tdnet_ros.nets.classes import CAMVID
 
 
 def camvid(root, names, label=0, split='val'):
@@ -30,9 +18,10 @@ def camvid(root, names, label=0, split='val'):
 
 
 def test_camvid_frames_two_apart_are_a_clip_and_void_is_unlabelled(tmp_path):
-    root = camvid(tmp_path, ['0016E5_07959', '0016E5_07961', '0016E5_07991', '0006R0_f01'], 11)
+    root = camvid(tmp_path, ['0016E5_07959', '0016E5_07991', '0006R0_f01'], 11)
+    camvid(tmp_path, ['0016E5_07961'])
     dataset = open_dataset('camvid', root, 'val')
-    dataset.check()
+    assert dataset.check().pixels.sum() == 4 * 6
     assert [[frame.number for frame in clip] for clip in dataset.clips] == [
         [1], [7959, 7961], [7991]]
     assert (dataset.label(1, 0) == 255).all()
@@ -42,19 +31,13 @@ def test_folder_takes_classes_from_yaml_and_frames_without_labels(tmp_path):
     root = write_folder(tmp_path / 'data', videos=2, frames=3)
     (root / 'val/labels/v0_001.png').unlink()
     dataset = open_dataset('folder', root, 'val')
-    pixels = dataset.check()
+    contents = dataset.check()
     assert dataset.classes.names == ('sky', 'ground', 'square')
     assert dataset.classes.palette[2] == (255, 255, 0)
     assert [len(clip) for clip in dataset.clips] == [3, 3]
     assert dataset.labelled() == [(0, 0), (0, 2), (1, 0), (1, 1), (1, 2)]
-    assert pixels.sum() == 5 * 65 * 97
-
-
-def own(root, names, classes='ground: [0, 128, 0]\nsquare: [255, 255, 0]\n', kind='images'):
-    for name in names:
-        write(root / 'val' / kind / f'{name}.png', image())
-    (root / 'classes.yaml').write_text(classes)
-    return root
+    assert contents.pixels.sum() == 5 * 65 * 97
+    assert contents.sizes == {(65, 97): 5}
 
 
 @pytest.mark.parametrize('dataset', ['folder', 'stills', 'nyuv2'])
@@ -79,54 +62,20 @@ def test_numbered_stills_are_no_video(tmp_path):
     assert {clip[0].video for clip in stills.clips} == {''}
 
 
-def test_one_name_with_two_suffixes_is_refused(tmp_path):
-    root = own(tmp_path, ['a_1', 'b_1'])
-    write(root / 'val/images/b_1.tif', image())
-    with pytest.raises(ValueError, match=r'images/b_1.png and .*images/b_1.tif have one name'):
-        open_dataset('folder', root, 'val')
+def test_labels_that_are_all_void_are_refused(tmp_path):
+    root = camvid(tmp_path, ['a_1', 'b_1'], 11)
+    with pytest.raises(ValueError, match=r'all pixels of the labels are void, from .*/a_1'):
+        open_dataset('camvid', root, 'val').check()
 
 
-def test_any_usual_image_format_is_found(tmp_path):
-    names = [f'a_{number}' for number in range(4)]
-    root = own(tmp_path, names, kind='labels')
-    for name, suffix in zip(names, ('tif', 'webp', 'JPEG', 'bmp'), strict=True):
-        write(root / f'val/images/{name}.{suffix}', image())
-    assert len(open_dataset('folder', root, 'val').labelled()) == 4
-
-
-@pytest.mark.parametrize('palette', [False, True])
-def test_labels_painted_in_the_colours_of_the_classes(tmp_path, palette):
-    root = own(tmp_path, ['a_1'])
-    colours = [(0, 0, 0), (0, 128, 0), (255, 255, 0)]
-    index = np.array([[0, 1, 2, 1, 2, 0]] * 4, np.uint8)
-    path = root / 'val/labels/a_1.png'
-    if palette:
-        path.parent.mkdir()
-        picture = Image.fromarray(index).convert('P')
-        picture.putpalette([level for colour in colours for level in colour])
-        picture.save(path)
-    else:
-        write(path, np.array(colours, np.uint8)[index][..., ::-1])
-    dataset = open_dataset('folder', root, 'val')
-    dataset.check()
-    assert dataset.label(0, 0).tolist() == [[255, 0, 1, 0, 1, 255]] * 4
-    (root / 'classes.yaml').write_text('nothing: [0, 0, 0]\nground: [0, 128, 0]\n')
-    with pytest.raises(ValueError, match=r'a_1.png has the colour \(255, 255, 0\) at x 2, y 0'):
+def test_pictures_may_differ_in_size_but_not_within_a_video(tmp_path):
+    root = write_folder(tmp_path / 'data', videos=1, frames=3)
+    for path in root.glob('val/*/v0_002.png'):
+        write(path, cv2.imread(str(path), cv2.IMREAD_UNCHANGED)[:40])
+    assert open_dataset('stills', root, 'val').check().sizes == {(65, 97): 2, (40, 97): 1}
+    with pytest.raises(ValueError, match=r'v0_002.png is 97x40, but .*v0_001.png of the same .*'
+                                         r'97x65; pictures that are no video want --dataset sti'):
         open_dataset('folder', root, 'val').check()
-    (root / 'classes.yaml').write_text(
-        'nothing: [0, 0, 0]\nground: [0, 128, 0]\nsquare: [255, 255, 0]\n')
-    assert open_dataset('folder', root, 'val').label(0, 0).tolist() == index.tolist()
-    (root / 'classes.yaml').write_text('ground: [9, 9, 9]\nroad: [9, 9, 9]\n')
-    with pytest.raises(ValueError, match=r'a_1.png is painted in colours, but ground, road are'):
-        open_dataset('folder', root, 'val').check()
-
-
-def test_classes_that_no_label_has_are_named():
-    classes = ClassSet('own', ('ground', 'wall', 'square'), ((1, 1, 1),) * 3)
-    assert absent_classes(classes, np.array([4, 0, 1])) == ['wall']
-    assert absent_classes(classes, np.array([4, 2, 1])) == []
-    with pytest.raises(ValueError, match=r'all pixels of the labels are void'):
-        absent_classes(classes, np.zeros(3, np.int64))
 
 
 def test_the_current_folder_has_a_name_too(tmp_path, monkeypatch):
@@ -245,5 +194,3 @@ def test_a_bad_label_is_named_before_training(tmp_path, label, message):
         open_dataset('camvid', root, 'val').check()
 
 
-def test_ranges_are_written_briefly():
-    assert ranges_text([255, 0, 1, 2, 5]) == '0-2, 5, 255'

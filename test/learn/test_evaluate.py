@@ -1,4 +1,5 @@
 """The evaluation command and the families of methods that it compares."""
+from dataclasses import replace
 import json
 
 import cv2
@@ -96,6 +97,28 @@ def test_labels_that_are_all_void_are_refused(tmp_path, model, capsys):
         cv2.imwrite(str(label), np.full((65, 97), 255, np.uint8))
     assert main(['--dataset', 'folder', '--root', str(root), '--model', str(model)]) == 1
     assert 'all pixels of the labels are void' in capsys.readouterr().err
+
+
+def test_a_frame_of_another_size_in_a_video_is_named(tmp_path, model, capsys):
+    root = write_folder(tmp_path / 'squares', videos=1, frames=2, splits=('val',))
+    (root / 'val/labels/v0_000.png').unlink()
+    cv2.imwrite(str(root / 'val/images/v0_000.png'), np.zeros((40, 97, 3), np.uint8))
+    assert main(['--dataset', 'folder', '--root', str(root), '--model', str(model), '--device',
+                 'cpu']) == 1
+    assert 'v0_001.png is 97x65, but ' in capsys.readouterr().err
+
+
+def test_names_may_have_brackets(tmp_path, capsys):
+    root = write_folder(tmp_path / 'squares', videos=1, frames=1, splits=('val',))
+    (root / 'classes.yaml').write_text('"[sky]": [0, 0, 1]\n"[/a]": [0, 1, 0]\nb: [1, 0, 0]\n')
+    names = ('[sky]', '[/a]', 'b')
+    architecture = VARIANTS['td2-tiny']
+    card = ModelCard('tiny', architecture, replace(CLASSES, names=names), (65, 97))
+    export(build(architecture, 3), card, tmp_path / 'tiny.yaml')
+    assert main(['--dataset', 'folder', '--root', str(root), '--device', 'cpu', '--model',
+                 str(tmp_path / 'tiny.yaml')]) == 0
+    shown = capsys.readouterr().out
+    assert all(f'  {name} ' in shown for name in names)
 
 
 def test_a_split_without_labels_is_refused(tmp_path, capsys):

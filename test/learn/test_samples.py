@@ -103,6 +103,17 @@ def test_real_video_is_not_pasted_onto(tmp_path):
         assert torch.equal(plain[number].images, pasted[number].images)
 
 
+def test_a_larger_picture_is_seen_as_one_of_the_usual_size(tmp_path):
+    recipe = ClipRecipe(1, (65, 97), EXACT)
+    plain = samples(tmp_path / 'd', recipe)
+    expected = [plain[number] for number in range(3)]
+    for path in (tmp_path / 'd').glob('train/*/v1_*.png'):
+        picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        cv2.imwrite(str(path), cv2.resize(picture, (194, 195), interpolation=cv2.INTER_NEAREST))
+    for number, clip in enumerate(map(samples(tmp_path / 'd', recipe).__getitem__, range(3))):
+        assert (clip.labels == expected[number].labels).float().mean() > 0.97
+
+
 def test_camera_motion_is_smooth():
     maps = camera_motion(np.random.default_rng(0), Motion(), 5, (65, 97))
     corner = np.array([90.0, 60.0, 1.0])

@@ -115,9 +115,10 @@ def test_a_run_starts_from_another_of_other_classes(data, tmp_path, capsys):
     classes = own / 'classes.yaml'
     classes.write_text(classes.read_text().replace('square', 'robot'))
     capsys.readouterr()
-    assert train(['--dataset', 'folder', '--root', str(own), '--accelerator', 'cpu',
-                  '--config', str(config), '--init', str(tmp_path / 'base/best.yaml'),
-                  '--input-size', '97', '193', '--out', str(tmp_path / 'mine')]) == 0
+    arguments = ['--dataset', 'folder', '--root', str(own), '--accelerator', 'cpu',
+                 '--config', str(config), '--init', str(tmp_path / 'base/best.yaml'),
+                 '--input-size', '97', '193', '--out', str(tmp_path / 'mine')]
+    assert train(arguments) == 0
     assert 'base/best.yaml does not know robot: it starts from nothing' in capsys.readouterr().out
     base, mine = (find_model(tmp_path / run / 'best.yaml') for run in ('base', 'mine'))
     assert mine.architecture == base.architecture
@@ -126,6 +127,8 @@ def test_a_run_starts_from_another_of_other_classes(data, tmp_path, capsys):
     assert mine.source.startswith('started from base (trained from scratch on ')
     low, high = mine.training['config']['augmentation']['scale']
     assert low == high == pytest.approx((97 * 193 / (65 * 97)) ** 0.5)
+    assert train([*arguments, '--resume', '--length', '2']) == 0
+    assert 'does not know' not in capsys.readouterr().out
 
 
 def test_terms_of_the_first_model_stay(data, tmp_path):

@@ -1,29 +1,23 @@
-"""The training command: it learns, it resumes exactly, and processes add up."""
+"""The training command: it learns, resumes exactly and ends well."""
 import json
-import os
-from pathlib import Path
 import re
+import shutil
 import signal
 import subprocess
 import sys
 
+import cv2
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 import torch
 import yaml
 
-from learn.runs import SMALL, command, write_config
+from learn.runs import SMALL, command, losses, write_config
 from tdnet_ros.learn.config import RECIPES, load_config
 from tdnet_ros.learn.evaluate import main as evaluate
 from tdnet_ros.learn.loading import check_batches
 from tdnet_ros.learn.train import main as train
 from tdnet_ros.nets.card import find_model
-
-
-def losses(out: Path) -> dict[int, float]:
-    events = EventAccumulator(str(out))
-    events.Reload()
-    return {event.step: event.value for event in events.Scalars('loss/total')}
 
 
 def test_a_tiny_network_overfits_a_few_clips(data, tmp_path, capsys):
@@ -50,14 +44,19 @@ def test_a_killed_run_resumes_exactly(data, tmp_path):
     out = tmp_path / 'killed'
     program = f'''
 import os, signal, sys
+from tdnet_ros.learn.progress import Progress
 from tdnet_ros.learn.train import main
 from tdnet_ros.learn.trainer import Trainer
-save = Trainer.save
-def killed(self, name):
-    save(self, name)
+save, show = Trainer.save, Progress.step
+def save_once(self, name):
     if self.step == 5:
+        save(self, name)
+def killed(self, step, *figures):
+    show(self, step, *figures)
+    if step == 7:
+        self._writer.flush()
         os.killpg(0, signal.SIGKILL)
-Trainer.save = killed
+Trainer.save, Progress.step = save_once, killed
 sys.exit(main({command(data, config, out)!r}))
 '''
     run = subprocess.run([sys.executable, '-c', program], start_new_session=True, check=False)
@@ -65,44 +64,8 @@ sys.exit(main({command(data, config, out)!r}))
     assert not (out / 'best.yaml').exists()
     assert train(command(data, config, out)) == 1  # a run is never overwritten
     assert train(command(data, config, out, '--resume')) == 0
-    resumed, whole = losses(out), losses(tmp_path / 'whole')
-    assert {6, 12} <= set(resumed)
-    assert resumed == {step: whole[step] for step in resumed}
-
-
-def test_processes_see_what_one_process_accumulates(data, tmp_path):
-    stages = [{'steps': 2, 'solo': True}, {'steps': 3, 'still_share': 0.5}]
-    parts = [{**stage, 'accumulate': 2} for stage in stages]
-    one = write_config(tmp_path / 'one.yaml', parts, loss={'auxiliary': 0.2})
-    two = write_config(tmp_path / 'two.yaml', stages, loss={'auxiliary': 0.2})
-    assert train(command(data, one, tmp_path / 'one')) == 0
-    run = subprocess.run(
-        [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '2',
-         '-m', 'tdnet_ros.learn.train', *command(data, two, tmp_path / 'two')],
-        capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
-    assert 'UserWarning' not in run.stderr
-    single, double = losses(tmp_path / 'one'), losses(tmp_path / 'two')
-    assert list(single) == [1, 2, 3, 4, 5]
-    assert double == pytest.approx(single, rel=1e-3)
-
-
-def test_processes_save_and_stop_at_the_same_step(data, tmp_path):
-    """Their clocks differ; one that does so alone would wait for the other for ever."""
-    config = write_config(tmp_path / 'c.yaml', [{'steps': 1000, 'solo': True}],
-                          checkpoint_minutes=0.003, calibrate=False)
-    run = subprocess.Popen(
-        [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '2',
-         '-m', 'tdnet_ros.learn.train', *command(data, config, tmp_path / 'run',
-                                                    '--max-minutes', '0.02')],
-        stderr=subprocess.PIPE, text=True, start_new_session=True)
-    try:
-        _, err = run.communicate(timeout=120)
-    finally:
-        if run.poll() is None:
-            os.killpg(run.pid, signal.SIGKILL)
-    assert 'exitcode  : 75' in err
-    assert torch.load(tmp_path / 'run/last.pt', weights_only=True)['step'] > 0
+    assert list(losses(out)) == list(range(1, 13))
+    assert losses(out) == losses(tmp_path / 'whole')
 
 
 def test_what_is_kept_while_the_first_path_learns_is_a_model(data, tmp_path):
@@ -165,13 +128,35 @@ def test_the_best_weights_are_calibrated_once(data, tmp_path, capsys):
     assert 'calibrated' not in capsys.readouterr().out
 
 
-def test_a_cpu_without_bfloat16_computes_in_float32(data, tmp_path, capsys, monkeypatch):
-    config = write_config(tmp_path / 'c.yaml', [{'steps': 1}], calibrate=False,
-                          precision='bf16-mixed')
-    for has in (True, False):
-        monkeypatch.setattr(torch.cpu, '_is_avx512_bf16_supported', lambda has=has: has)
-        assert train(command(data, config, tmp_path / str(has))) == 0
-        assert ('computing in float32' in capsys.readouterr().out) != has
+def test_a_calibration_that_does_not_help_is_not_tried_again(data, tmp_path, capsys, monkeypatch):
+    def spoil(network, *_):
+        for head in network.heads:
+            torch.nn.init.constant_(head.classifier[-1].bias[2], 1e3)
+
+    monkeypatch.setattr('tdnet_ros.learn.validator.calibrate', spoil)
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 1}])
+    out = tmp_path / 'run'
+    assert train(command(data, config, out)) == 0
+    assert 'not calibrated: val mIoU ' in capsys.readouterr().out
+    assert 'calibration' in find_model(out / 'best.yaml').training
+    weights = (out / 'best.safetensors').read_bytes()
+    assert train(command(data, config, out, '--resume')) == 0
+    assert 'calibrated' not in capsys.readouterr().out
+    assert (out / 'best.safetensors').read_bytes() == weights
+
+
+def test_views_have_the_scale_at_which_the_network_sees_pictures(data, tmp_path):
+    root = shutil.copytree(data, tmp_path / 'data')
+    for path in root.glob('val/*/*.png'):
+        cv2.imwrite(str(path), cv2.imread(str(path), cv2.IMREAD_UNCHANGED)[:33, :65])
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 1}], calibrate=False)
+    for number, more in enumerate([(), ('--input-size', '33', '33')]):
+        assert train(command(root, config, tmp_path / f'run{number}', *more)) == 0
+        card = find_model(tmp_path / f'run{number}/best.yaml')
+        assert card.input_size == ((33, 65), (33, 33))[number]
+        low, high = card.training['config']['augmentation']['scale']
+        height, width = card.input_size
+        assert low == high == pytest.approx((height * width / (65 * 97)) ** 0.5)
 
 
 def test_a_stage_of_all_paths_that_is_worse_replaces_nothing(data, tmp_path):

@@ -76,7 +76,7 @@ def test_a_bad_configuration_is_one_clear_line(data, tmp_path, capsys, change, m
 @pytest.mark.parametrize(('more', 'message'), [
     (['--max-minutes', '-1'], '--max-minutes -1: expected a time of at least 0'),
     (['--max-minutes', 'nan'], '--max-minutes nan: expected'),
-    (['--seed', '-3'], 'seed is -3, expected a whole number of at least 0'),
+    (['--seed', '-3'], 'seed is -3, expected a whole number from 0 to 4294967295'),
     (['--set', 'loss.speed=1'], "setting 'loss.speed': there is no such setting"),
     (['--set', 'seed'], '--set seed: expected NAME=VALUE'),
     (['--set', 'seed=['], 'the value is no YAML'),
@@ -85,6 +85,7 @@ def test_a_bad_configuration_is_one_clear_line(data, tmp_path, capsys, change, m
     (['--set', 'stages.0.accumulate=4'], 'than the 2 clips at a time that this network needs'),
     (['--until', 'never'], "stage 'never', expected one of one"),
     (['--model', 'td5'], "model 'td5'"),
+    (['--model', 'street-small'], 'it is trained; --init street-small starts from it'),
     (['--init', 'td4-tiny'], 'model td4-tiny has no weights to start from'),
     pytest.param(['--accelerator', 'cuda'], "device 'cuda': CUDA is not available",
                  marks=pytest.mark.skipif(torch.cuda.is_available(), reason='there is CUDA')),
@@ -99,12 +100,25 @@ def test_a_bad_request_is_one_clear_line(data, tmp_path, capsys, more, message):
     assert not (tmp_path / 'run/last.pt').exists()
 
 
-def test_crops_far_from_the_pictures_are_named(data, tmp_path, capsys):
-    config = write_config(tmp_path / 'c.yaml', [{'steps': 1}], calibrate=False)
-    for crop, named in (('[65, 97]', False), ('[257, 385]', True)):
-        assert train(command(data, config, tmp_path / crop, '--set',
-                             f'stages.0.crop={crop}')) == 0
-        assert ('but the pictures are some 65 x 97' in capsys.readouterr().out) == named
+@pytest.mark.parametrize(('option', 'message'), [
+    ('--init', 'model street-small has context bise'),
+    ('--teacher', "teacher 'street-small' is a TDNet")])
+def test_models_that_do_not_fit_are_refused_before_the_data_are_read(data, tmp_path, capsys,
+                                                                     option, message):
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 1}])
+    root = shutil.copytree(data, tmp_path / 'data')
+    (root / 'train/labels/v0_000.png').write_bytes(b'no image')
+    assert train(command(root, config, tmp_path / 'run', option, 'street-small')) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_a_folder_is_no_model_but_may_hold_one(data, tmp_path, capsys):
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 1}])
+    for said in ('is a folder: expected a card (.yaml)\n',
+                 f'is a folder: expected the card {tmp_path}/best.yaml in it\n'):
+        assert train(command(data, config, tmp_path / 'run', '--init', str(tmp_path))) == 1
+        assert capsys.readouterr().err.endswith(said)
+        (tmp_path / 'best.yaml').touch()
 
 
 def test_masks_of_0_and_255_are_no_two_classes(data, tmp_path, capsys):

@@ -1,0 +1,80 @@
+"""What a person would want to know before a long run."""
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+import math
+
+from tdnet_ros.learn.config import DEFAULT, TrainConfig
+from tdnet_ros.learn.datasets import Contents, Dataset
+from tdnet_ros.learn.reading import size_text
+from tdnet_ros.nets.architecture import aligned_size
+from tdnet_ros.nets.card import ModelCard
+
+SPLITS = ('train', 'val')
+LARGE = 1_500_000
+"""Pixels of the input from which attention, whose memory grows with their square, takes a lot."""
+MOST_SIZES = 4
+"""That are named."""
+
+
+def advice(options: argparse.Namespace, config: TrainConfig, card: ModelCard,
+           datasets: Sequence[Dataset], contents: Sequence[Contents]) -> Iterator[str]:
+    """Yield one line for each thing.
+
+    config: as if pictures had the size of the card's input. datasets, contents: of SPLITS.
+    """
+    yield '; '.join(f'{name}: {_extent(dataset)}' for name, dataset in zip(SPLITS, datasets))
+    if options.dataset == 'folder' and max(map(_longest, datasets)) > 1:
+        yield ('frames whose numbers follow each other are taken for video; pictures that are '
+               'none want --dataset stills')
+    absent = [name for name, count in zip(card.classes.names, contents[0].pixels, strict=True)
+              if not count]
+    if absent:
+        yield f'no training picture has {", ".join(absent)} (255 in a label is no class)'
+    for name, found in zip(SPLITS, contents):
+        if len(found.sizes) > 1:
+            yield (f'{name} has pictures of {_sizes(found)}: all are seen at the size of the '
+                   "network's input")
+    if options.input_size and tuple(options.input_size) != card.input_size:
+        yield '--input-size {} {} becomes {} {}: sides are 32 k + 1'.format(
+            *options.input_size, *card.input_size)
+    if options.init and not options.config:
+        yield (f"recipe '{DEFAULT}' has the learning rates of a start from nothing; to start from "
+               'a model there is --config finetune')
+    yield from _about_size(config, card)
+
+
+def _extent(dataset: Dataset) -> str:
+    return (f'frames {sum(map(len, dataset.clips))}, labelled {len(dataset.labelled())}, '
+            f'clips {len(dataset.clips)} (longest {_longest(dataset)})')
+
+
+def _longest(dataset: Dataset) -> int:
+    return max(map(len, dataset.clips))
+
+
+def _sizes(contents: Contents) -> str:
+    most = contents.sizes.most_common(MOST_SIZES)
+    named = ', '.join(f'{size_text(size)} ({count})' for size, count in most)
+    return named + ', ...' * (len(contents.sizes) > len(most))
+
+
+def _about_size(config: TrainConfig, card: ModelCard) -> Iterator[str]:
+    """Say where another size of the input would suit the stages' crops or the memory."""
+    height, width = card.input_size
+    typical = math.prod(config.augmentation.scale) ** 0.5
+    for stage in config.stages:
+        shares = [typical * side / crop for side, crop in zip(card.input_size, stage.crop)]
+        factor = math.prod(shares) ** -0.5
+        better = '--input-size {} {}'.format(*aligned_size((round(factor * height),
+                                                            round(factor * width))))
+        if card.architecture.paths > 1 and height * width > LARGE:
+            yield (f'the network sees pictures of {height} x {width} pixels: from the first '
+                   f'validation on each takes gigabytes of memory; {better} takes little')
+            return
+        if min(shares) < 0.5 or max(shares) > 2.5:
+            yield (f"stage '{stage.name}': crops of {stage.crop[0]} x {stage.crop[1]} pixels, but "
+                   f'the pictures are some {typical * height:.0f} x {typical * width:.0f} in it; '
+                   f'{better} would suit them')
+            return

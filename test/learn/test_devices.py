@@ -1,0 +1,57 @@
+"""Where a run computes: processes add up, and each device has the precision that suits it."""
+from contextlib import contextmanager
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from learn.runs import command, losses, write_config
+from tdnet_ros.learn.train import main as train
+
+
+@contextmanager
+def torchrun(arguments):
+    """Two processes; whatever comes, none is left."""
+    run = subprocess.Popen(
+        [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '2',
+         '-m', 'tdnet_ros.learn.train', *arguments], stderr=subprocess.PIPE, text=True)
+    try:
+        yield run
+    finally:
+        run.terminate()  # not kill: torchrun ends its workers, whose sessions are their own
+        run.wait(60)
+
+
+def test_processes_see_what_one_process_accumulates(data, tmp_path):
+    stages = [{'steps': 2, 'solo': True}, {'steps': 3, 'still_share': 0.5}]
+    parts = [{**stage, 'accumulate': 2} for stage in stages]
+    one = write_config(tmp_path / 'one.yaml', parts, loss={'auxiliary': 0.2})
+    two = write_config(tmp_path / 'two.yaml', stages, loss={'auxiliary': 0.2})
+    assert train(command(data, one, tmp_path / 'one')) == 0
+    with torchrun(command(data, two, tmp_path / 'two')) as run:
+        _, err = run.communicate(timeout=120)
+    assert run.returncode == 0, err
+    assert 'UserWarning' not in err
+    single, double = losses(tmp_path / 'one'), losses(tmp_path / 'two')
+    assert list(single) == [1, 2, 3, 4, 5]
+    assert double == pytest.approx(single, rel=1e-3)
+
+
+def test_processes_save_and_stop_at_the_same_step(data, tmp_path):
+    """Their clocks differ; one that does so alone would wait for the other for ever."""
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 1000, 'solo': True}],
+                          checkpoint_minutes=0.003, calibrate=False)
+    with torchrun(command(data, config, tmp_path / 'run', '--max-minutes', '0.02')) as run:
+        _, err = run.communicate(timeout=120)
+    assert 'exitcode  : 75' in err
+    assert torch.load(tmp_path / 'run/last.pt', weights_only=True)['step'] > 0
+
+
+def test_a_cpu_without_bfloat16_computes_in_float32(data, tmp_path, capsys, monkeypatch):
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 1}], calibrate=False,
+                          precision='bf16-mixed')
+    for has in (True, False):
+        monkeypatch.setattr(torch.cpu, '_is_avx512_bf16_supported', lambda has=has: has)
+        assert train(command(data, config, tmp_path / str(has))) == 0
+        assert ('computing in float32' in capsys.readouterr().out) != has

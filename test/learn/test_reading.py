@@ -1,0 +1,65 @@
+"""Images and labels as files: what is found, and what their pixels mean."""
+import numpy as np
+from PIL import Image
+import pytest
+
+from learn.synthetic import image, own, write
+from tdnet_ros.learn.catalogue import open_dataset
+from tdnet_ros.learn.reading import ranges_text
+
+
+def test_one_name_with_two_suffixes_is_refused(tmp_path):
+    root = own(tmp_path, ['a_1', 'b_1'])
+    write(root / 'val/images/b_1.tif', image())
+    with pytest.raises(ValueError, match=r'images/b_1.png and .*images/b_1.tif have one name'):
+        open_dataset('folder', root, 'val')
+
+
+def test_any_usual_image_format_is_found(tmp_path):
+    names = [f'a_{number}' for number in range(4)]
+    root = own(tmp_path, names, kind='labels')
+    for name, suffix in zip(names, ('tif', 'webp', 'JPEG', 'bmp'), strict=True):
+        write(root / f'val/images/{name}.{suffix}', image())
+    assert len(open_dataset('folder', root, 'val').labelled()) == 4
+
+
+@pytest.mark.parametrize('palette', [False, True])
+def test_labels_painted_in_the_colours_of_the_classes(tmp_path, palette):
+    root = own(tmp_path, ['a_1'])
+    colours = [(0, 0, 0), (0, 128, 0), (255, 255, 0)]
+    index = np.array([[0, 1, 2, 1, 2, 0]] * 4, np.uint8)
+    path = root / 'val/labels/a_1.png'
+    if palette:
+        path.parent.mkdir()
+        picture = Image.fromarray(index).convert('P')
+        picture.putpalette([level for colour in colours for level in colour])
+        picture.save(path)
+    else:
+        write(path, np.array(colours, np.uint8)[index][..., ::-1])
+    dataset = open_dataset('folder', root, 'val')
+    dataset.check()
+    assert dataset.label(0, 0).tolist() == [[255, 0, 1, 0, 1, 255]] * 4
+    (root / 'classes.yaml').write_text('nothing: [0, 0, 0]\nground: [0, 128, 0]\n')
+    with pytest.raises(ValueError, match=r'a_1.png has the colour \(255, 255, 0\) at x 2, y 0'):
+        open_dataset('folder', root, 'val').check()
+    (root / 'classes.yaml').write_text(
+        'nothing: [0, 0, 0]\nground: [0, 128, 0]\nsquare: [255, 255, 0]\n')
+    assert open_dataset('folder', root, 'val').label(0, 0).tolist() == index.tolist()
+    (root / 'classes.yaml').write_text('ground: [9, 9, 9]\nroad: [9, 9, 9]\n')
+    with pytest.raises(ValueError, match=r'a_1.png is painted in colours, but ground, road are'):
+        open_dataset('folder', root, 'val').check()
+
+
+@pytest.mark.parametrize('name', ['b_1.jpg', 'b_1.png'])
+@pytest.mark.parametrize('label', [np.zeros((4, 6), np.uint8), image()])
+def test_a_lossy_label_is_refused_by_what_it_is(tmp_path, name, label):
+    root = own(tmp_path, ['a_1', 'b_1'])
+    write(root / 'val/labels/a_1.png', label)
+    write(root / 'val/labels/b_1.jpg', label)
+    (root / 'val/labels/b_1.jpg').rename(root / 'val/labels' / name)
+    with pytest.raises(ValueError, match=f'labels/{name} is a JPEG, .*: expected a PNG'):
+        open_dataset('folder', root, 'val').check()
+
+
+def test_ranges_are_written_briefly():
+    assert ranges_text([255, 0, 1, 2, 5]) == '0-2, 5, 255'
