@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from pathlib import Path
 import re
 from typing import NamedTuple
@@ -109,6 +109,15 @@ def check_one_size(frame: VideoFrame, size: tuple[int, int], earlier: VideoFrame
         raise ValueError(
             f'{frame.image} is {size_text(size)}, but {earlier.image} of the same video is '
             f'{size_text(earlier_size)}; pictures that are no video want --dataset stills')
+
+
+def check_classes(model: str, theirs: ClassSet, ours: ClassSet) -> None:
+    """Raise ValueError unless a model has the classes of the data, in their order."""
+    pairs = enumerate(zip_longest(theirs.names, ours.names, fillvalue='none'))
+    for number, (one, other) in pairs:
+        if one != other:
+            raise ValueError(f'{model} has {len(theirs)} classes, the data {len(ours)}: number '
+                             f'{number} is {one} there and {other} here')
 
 
 def pair_frames(images: dict[str, Path], labels: dict[str, Path], source: Path,

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 import torch.nn.functional as F
 
+from tdnet_ros.learn.datasets import check_classes
 from tdnet_ros.nets.architecture import Architecture, aligned_size
 from tdnet_ros.nets.baselines import PerFrame
 from tdnet_ros.nets.card import IMAGENET_MEAN, IMAGENET_STD, find_model
@@ -121,9 +122,7 @@ def load_teacher(model: str, student: Architecture, classes: ClassSet,
         raise ValueError(f"teacher '{model}' is a TDNet: expected a per-frame network")
     if not card.trained:
         raise ValueError(f"teacher '{model}' has no weights: train it first")
-    if card.classes.names != classes.names:
-        raise ValueError(f"teacher '{model}' knows {len(card.classes)} classes of "
-                         f'{card.classes.name}, the data has {len(classes)} of {classes.name}')
+    check_classes(f"teacher '{model}'", card.classes, classes)
     if (tuple(card.mean), tuple(card.std)) != (IMAGENET_MEAN, IMAGENET_STD):
         raise ValueError(f"teacher '{model}' wants another normalisation of its input")
     return GroupedTeacher(network, student, scales)

@@ -13,7 +13,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from tdnet_ros.learn.catalogue import DATASETS, open_dataset
-from tdnet_ros.learn.datasets import Dataset
+from tdnet_ros.learn.datasets import Dataset, check_classes
 from tdnet_ros.learn.evaluation import Report, evaluate
 from tdnet_ros.learn.labellers import (
     CARRIED,
@@ -26,6 +26,7 @@ from tdnet_ros.learn.labellers import (
 from tdnet_ros.learn.picture import check_format, save_confusion
 from tdnet_ros.nets import DEFAULT_MODEL
 from tdnet_ros.nets.writing import check_writable, naming
+from tdnet_ros.stream.engines.allocator import is_out_of_memory
 from tdnet_ros.stream.segmenter import VideoSegmenter
 
 MODES = ('streaming', 'repeated', 'per-frame', 'key-frame', 'temporal-context')
@@ -79,6 +80,12 @@ def main(arguments: list[str] | None = None) -> int:
         run(parse_arguments(arguments))
     except (ValueError, OSError) as error:
         print(f'tdnet_evaluate: {error}', file=sys.stderr)
+        return 1
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        print(f'tdnet_evaluate: out of memory: {error}; a smaller --input-size takes less',
+              file=sys.stderr)
         return 1
     return 0
 
@@ -149,11 +156,7 @@ def load(model: str, options: argparse.Namespace, dataset: Dataset, console: Con
          size: Sequence[int] | None = None) -> VideoSegmenter:
     """Load a model; ValueError if its classes are others than the data's."""
     segmenter = VideoSegmenter.load(model, options.device, (size[0], size[1]) if size else None)
-    names = segmenter.card.classes.names
-    if names != dataset.classes.names:
-        raise ValueError(
-            f"model '{model}' has {len(names)} classes ({', '.join(names[:3])}, ...), the data "
-            f'{len(dataset.classes)} ({", ".join(dataset.classes.names[:3])}, ...)')
+    check_classes(f"model '{model}'", segmenter.card.classes, dataset.classes)
     if not segmenter.trained:
         console.print(f"'{model}' has no weights: accuracy is chance, only times count")
     return segmenter

@@ -98,7 +98,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, OSError, FloatingPointError) as error:
         print(f'tdnet_train: {one_line(error)}', file=sys.stderr)
         return 1
-    except RuntimeError as error:
+    except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
         print(f'tdnet_train: out of memory: {one_line(error)}; a smaller batch or crop or '

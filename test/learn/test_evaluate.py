@@ -1,6 +1,7 @@
-"""The evaluation command and the families of methods that it compares."""
+"""The evaluation command."""
 from dataclasses import replace
 import json
+import shutil
 
 import cv2
 import numpy as np
@@ -9,34 +10,14 @@ import torch
 
 from learn.synthetic import picture, write_folder
 from tdnet_ros.learn.evaluate import MODES, main
-from tdnet_ros.learn.export import export
-from tdnet_ros.learn.labellers import KeyFrame, PerFrame, Streaming, TemporalContext, optical_flow
-from tdnet_ros.learn.metrics import warp_logits
-from tdnet_ros.nets.card import ModelCard
-from tdnet_ros.nets.classes import ClassSet
-from tdnet_ros.nets.zoo import VARIANTS, build
-from tdnet_ros.stream.frame import Frame
+from tdnet_ros.nets.card import load_card, save_card
 from tdnet_ros.stream.segmenter import VideoSegmenter
-
-CLASSES = ClassSet('squares', ('sky', 'ground', 'square'), ((0, 0, 255), (0, 99, 0), (255, 9, 0)))
 
 
 @pytest.fixture(scope='module')
 def data(tmp_path_factory):
     return write_folder(tmp_path_factory.mktemp('data') / 'squares', videos=2, frames=10,
                         splits=('val',))
-
-
-@pytest.fixture(scope='module')
-def model(tmp_path_factory):
-    path = tmp_path_factory.mktemp('model') / 'tiny.yaml'
-    architecture = VARIANTS['td2-tiny']
-    export(build(architecture, 3), ModelCard('tiny', architecture, CLASSES, (65, 97)), path)
-    return path
-
-
-def frames(count=5, video=0):
-    return [Frame(picture(n, video)[0], n * 33_000_000) for n in range(count)]
 
 
 def run(data, model, tmp_path, *more):
@@ -108,15 +89,38 @@ def test_a_frame_of_another_size_in_a_video_is_named(tmp_path, model, capsys):
     assert 'v0_001.png is 97x65, but ' in capsys.readouterr().err
 
 
-def test_names_may_have_brackets(tmp_path, capsys):
+@pytest.mark.parametrize('kind', [torch.cuda.OutOfMemoryError, MemoryError])
+def test_out_of_memory_is_one_clear_line(data, model, capsys, monkeypatch, kind):
+    def fail(*_):
+        raise kind('no room for 2 GiB')
+
+    monkeypatch.setattr(VideoSegmenter, 'step', fail)
+    assert main(['--dataset', 'folder', '--root', str(data), '--model', str(model), '--device',
+                 'cpu']) == 1
+    assert capsys.readouterr().err == ('tdnet_evaluate: out of memory: no room for 2 GiB; a '
+                                       'smaller --input-size takes less\n')
+
+
+def test_the_first_class_that_differs_is_named(data, model, tmp_path, capsys):
+    other = shutil.copytree(data, tmp_path / 'other')
+    for classes, said in (('sky: [0, 0, 1]\nground: [0, 1, 0]\nrobot: [1, 0, 0]\n',
+                           'the data 3: number 2 is square there and robot here'),
+                          ('sky: [0, 0, 1]\nground: [0, 1, 0]\n',
+                           'the data 2: number 2 is square there and none here')):
+        (other / 'classes.yaml').write_text(classes)
+        assert main(['--dataset', 'folder', '--root', str(other), '--model', str(model)]) == 1
+        assert f'has 3 classes, {said}' in capsys.readouterr().err
+
+
+def test_names_may_have_brackets(model, tmp_path, capsys):
     root = write_folder(tmp_path / 'squares', videos=1, frames=1, splits=('val',))
     (root / 'classes.yaml').write_text('"[sky]": [0, 0, 1]\n"[/a]": [0, 1, 0]\nb: [1, 0, 0]\n')
     names = ('[sky]', '[/a]', 'b')
-    architecture = VARIANTS['td2-tiny']
-    card = ModelCard('tiny', architecture, replace(CLASSES, names=names), (65, 97))
-    export(build(architecture, 3), card, tmp_path / 'tiny.yaml')
+    card = load_card(model)
+    other = model.with_name('brackets.yaml')
+    save_card(replace(card, classes=replace(card.classes, names=names)), other)
     assert main(['--dataset', 'folder', '--root', str(root), '--device', 'cpu', '--model',
-                 str(tmp_path / 'tiny.yaml')]) == 0
+                 str(other)]) == 0
     shown = capsys.readouterr().out
     assert all(f'  {name} ' in shown for name in names)
 
@@ -131,77 +135,6 @@ def test_a_split_without_labels_is_refused(tmp_path, capsys):
                  '--model', 'td2-tiny']) == 1
     assert capsys.readouterr().err == (
         f"tdnet_evaluate: the split 'val' in {tmp_path} has no labelled frame\n")
-
-
-def test_streaming_restarts_with_a_video_and_remembers_within(model):
-    segmenter = VideoSegmenter.load(model, 'cpu')
-    streaming, alone = Streaming(segmenter), PerFrame(segmenter)
-    first, second = frames(2)
-    before = streaming.label(first)
-    assert np.array_equal(before, alone.label(first))
-    assert not np.array_equal(streaming.label(second), alone.label(second))
-    streaming.restart()
-    assert np.array_equal(streaming.label(first), before)
-
-
-def test_temporal_context_is_the_frame_repeated(model):
-    segmenter = VideoSegmenter.load(model, 'cpu')
-    context, streaming = TemporalContext(segmenter), Streaming(segmenter)
-    frame = frames(1)[0]
-    streaming.label(frame)
-    assert np.array_equal(context.label(frame), streaming.label(frame))
-
-
-def test_key_frames_are_labelled_and_the_rest_is_carried(model):
-    segmenter = VideoSegmenter.load(model, 'cpu')
-    carried, alone = KeyFrame(segmenter, 3), PerFrame(segmenter)
-    shown = frames(4)
-    outputs = [carried.label(frame) for frame in shown]
-    expected = [alone.label(frame) for frame in shown]
-    assert np.array_equal(outputs[0], expected[0])
-    assert np.array_equal(outputs[3], expected[3])
-    assert not np.array_equal(outputs[1], expected[1])
-    carried.restart()
-    assert np.array_equal(carried.label(shown[1]), expected[1])
-
-
-def test_flow_points_from_a_pixel_to_its_place_in_the_other_frame():
-    rng = np.random.default_rng(0)
-    texture = np.kron(rng.integers(0, 256, (16, 20)), np.ones((8, 8)))[..., None]
-    image = np.repeat(texture, 3, 2).astype(np.uint8)
-    flow = optical_flow(image[:, 8:136], image[:, 5:133])
-    assert np.median(flow[20:-20, 20:-20], (0, 1)) == pytest.approx([3, 0], abs=0.2)
-
-
-@pytest.mark.parametrize('carry', ['labels', 'features'])
-def test_what_is_carried_moves_with_the_picture(model, carry):
-    """The picture moves by 3 pixels a frame; what was found on the key frame moves along."""
-    rng = np.random.default_rng(0)
-    scene = cv2.resize(rng.integers(0, 256, (20, 28, 3), np.uint8), (224, 160),
-                       interpolation=cv2.INTER_CUBIC)
-    shown = [Frame(np.ascontiguousarray(scene[:, 3 * n:3 * n + 192]), n) for n in range(4)]
-    segmenter = VideoSegmenter.load(model, 'cpu', shown[0].size)
-    key = segmenter.step(shown[0], segmenter.new_memory(), keep_logits=True)
-    assert len(np.unique(key.labels)) > 1
-    carried = KeyFrame(segmenter, 9, carry)
-    for number, frame in enumerate(shown):
-        labels = carried.label(frame)
-        expected = key.labels if carry == 'labels' else key.logits.argmax(0)
-        inner = slice(16, -16), slice(16, -16 - 3 * number)
-        moved = expected[:, 3 * number:][inner[0], 16:-16]
-        assert (labels[inner] == moved).mean() > 0.95
-        assert number == 0 or (labels[inner] == expected[inner]).mean() < 0.95
-
-
-def test_moving_logits_is_moving_the_features_before_the_classifier():
-    classifier = build(VARIANTS['td2-tiny'], 3).heads[0].classifier
-    features = torch.randn(1, classifier[1].in_channels, 8, 12)
-    flow = np.random.default_rng(0).normal(0, 2, (15, 23, 2)).astype(np.float32)
-    with torch.inference_mode():
-        moved = torch.from_numpy(warp_logits(features[0].numpy(), flow))
-        expected = classifier(moved[None])[0]
-        logits = classifier(features)[0]
-    np.testing.assert_allclose(warp_logits(logits.numpy(), flow), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize('option', ['--json', '--confusion'])

@@ -134,9 +134,10 @@ def test_masks_of_0_and_255_are_no_two_classes(data, tmp_path, capsys):
         assert said in ''.join(capsys.readouterr())
 
 
-def test_out_of_memory_is_one_clear_line(data, tmp_path, capsys, monkeypatch):
+@pytest.mark.parametrize('kind', [torch.cuda.OutOfMemoryError, MemoryError])
+def test_out_of_memory_is_one_clear_line(data, tmp_path, capsys, monkeypatch, kind):
     def fail(*_):
-        raise torch.cuda.OutOfMemoryError('CUDA out of memory. Tried to allocate 2 GiB')
+        raise kind('CUDA out of memory. Tried to allocate 2 GiB')
 
     config = write_config(tmp_path / 'c.yaml', [{'steps': 1}])
     monkeypatch.setattr(Trainer, 'take_step', fail)
