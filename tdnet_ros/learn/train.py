@@ -128,10 +128,10 @@ def train(options: argparse.Namespace) -> bool:
     start = find_model(options.init) if options.init else None
     wanted = architecture(options.model, start)
     last = options.out / LAST
-    resumed = last.exists()
     datasets = training, validation = [open_dataset(options.dataset, options.root, split)
                                        for split in SPLITS]
     fabric = make_fabric(options.accelerator, config.precision)
+    resumed = fabric.broadcast(last.exists())  # all do what the first does, or none
     check_batches(config, fabric.world_size, fewest_clips(wanted, shares_norms(fabric)))
     network, teacher = load_networks(options, config, wanted, training.classes,
                                      None if resumed else start, fabric)

@@ -139,6 +139,9 @@ class Trainer:
         """Go on from a checkpoint; ValueError if it is none, or another model's."""
         try:
             state = torch.load(path, map_location='cpu', weights_only=True)
+        except FileNotFoundError as error:
+            raise ValueError(f'{path} is not there: --out must be a folder of all machines'
+                             ) from error
         except Exception as error:
             raise ValueError(f'{path} cannot be read as a checkpoint of a run') from error
         try:
@@ -148,7 +151,7 @@ class Trainer:
             self.average.network.load_state_dict(state['average'])
             self.optimizer.load_state_dict(state['optimizer'])
             self.step, self.best, self.solo = state['step'], state['best'], state['solo']
-        except (RuntimeError, KeyError, ValueError) as error:
+        except (RuntimeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f'{path} does not fit this run: it is of another model, of other '
                              'classes, of another optimiser, or one of them has an auxiliary '
                              'loss') from error

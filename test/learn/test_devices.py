@@ -11,11 +11,11 @@ from tdnet_ros.learn.train import main as train
 
 
 @contextmanager
-def torchrun(arguments):
+def torchrun(arguments, program=('-m', 'tdnet_ros.learn.train')):
     """Two processes; whatever comes, none is left."""
     run = subprocess.Popen(
         [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '2',
-         '-m', 'tdnet_ros.learn.train', *arguments], stderr=subprocess.PIPE, text=True)
+         *program, *arguments], stderr=subprocess.PIPE, text=True)
     try:
         yield run
     finally:
@@ -46,6 +46,20 @@ def test_processes_save_and_stop_at_the_same_step(data, tmp_path):
         _, err = run.communicate(timeout=120)
     assert 'exitcode  : 75' in err
     assert torch.load(tmp_path / 'run/last.pt', weights_only=True)['step'] > 0
+
+
+def test_a_checkpoint_that_not_every_machine_has_is_no_start(data, tmp_path):
+    """Each process has a folder of its own here, as on machines without a common one."""
+    config = write_config(tmp_path / 'c.yaml', [{'name': 'one', 'steps': 1}, {'steps': 2}])
+    assert train(command(data, config, tmp_path / '0', '--until', 'one')) == 0
+    program = tmp_path / 'program.py'
+    program.write_text('import os, sys\n'
+                       'from tdnet_ros.learn.train import main\n'
+                       f'os.chdir({str(tmp_path)!r})\n'
+                       'sys.exit(main([*sys.argv[1:], "--out", os.environ["RANK"]]))\n')
+    with torchrun(command(data, config, '', '--resume'), [str(program)]) as run:
+        _, err = run.communicate(timeout=60)
+    assert 'tdnet_train: 1/last.pt is not there: --out must be a folder of all machines' in err
 
 
 def test_a_cpu_without_bfloat16_computes_in_float32(data, tmp_path, capsys, monkeypatch):

@@ -168,6 +168,9 @@ def test_a_checkpoint_of_another_run_is_refused(data, tmp_path, capsys):
         capsys.readouterr()
         assert train([*resume, *change]) == 1
         assert 'last.pt does not fit this run' in capsys.readouterr().err
+    torch.save([1], tmp_path / 'run/last.pt')
+    assert train(resume) == 1
+    assert 'last.pt does not fit this run' in capsys.readouterr().err
     (tmp_path / 'run/last.pt').write_bytes(b'cut off')
     assert train(resume) == 1
     assert 'last.pt cannot be read as a checkpoint' in capsys.readouterr().err
