@@ -19,7 +19,6 @@ from tdnet_ros.bags.files.scanned import NEVER
 from tdnet_ros.bags.label_record import FILE, LabelRecord, TopicRecord
 from tdnet_ros.bags.pair_counts import Labels
 from tdnet_ros.bags.reading import COMPRESSED_IMAGE, IMAGE_TYPES, RAW_IMAGE, Message, has_header
-from tdnet_ros.bags.sources import Unread
 from tdnet_ros.ros.compressed import compressed_to_rgb
 from tdnet_ros.ros.decoding import image_to_rgb
 
@@ -55,7 +54,6 @@ class LabelledBag:
         self._bag = Bag(path)
         self._store = get_typestore(Stores.LATEST)
         self.problems = self._bag.problems
-        self._unread = Unread(self.problems, f'{self.path}: ')
         self.topics: Mapping[str, str] = {name: topic.msgtype
                                           for name, topic in self._bag.topics.items()}
         self.start_ns = min(self._bag.start_ns, self._bag.end_ns)
@@ -85,7 +83,7 @@ class LabelledBag:
         """
         for message in self._bag.messages(topics, start_ns, stop_ns):
             if (self.topics[message.topic] not in IMAGE_TYPES
-                    or has_header(message, self._unread)):
+                    or has_header(message, self._bag.unread)):
                 yield message
 
     def decode(self, message: Message) -> Any:

@@ -20,7 +20,7 @@ from std_msgs.msg import Header
 
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.session import check_topic, message_class, ros_node
-from tdnet_ros.bags.sources import Sample, Source, Unread, info_topic
+from tdnet_ros.bags.sources import Sample, Source, info_topic
 from tdnet_ros.ros.errors import one_line
 from tdnet_ros.ros.messages import array_to_image
 
@@ -80,7 +80,6 @@ class Player:
     def __init__(self, node: Node, source: Source, options: PlayOptions) -> None:
         self._source = source
         self._options = options
-        self._unread = Unread(source.problems)
         self._types = dict(source.topics) or {'': RAW_IMAGE}
         if options.topic and len(self._types) > 1:
             raise BagError(f'--topic {options.topic} needs one image topic and the bag has '
@@ -177,7 +176,7 @@ class Player:
         try:
             message = deserialize_message(sample.payload, kind)
         except Exception as error:  # middlewares fail in ways of their own
-            self._unread.note(sample.topic, sample.logged_ns, one_line(error))
+            self._source.unread.note(sample.topic, sample.logged_ns, one_line(error))
             return None
         if self._options.frame_id is not None:
             message.header.frame_id = self._options.frame_id

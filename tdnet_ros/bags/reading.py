@@ -46,7 +46,7 @@ class BagSource:
                  topics: tuple[str, ...] = ()) -> None:
         self._path = path
         self.problems = _log_problems(path)
-        self._unread = Unread(self.problems)
+        self.unread = Unread(self.problems)
         self._recorded_s = 0.0
         with closing(open_bag(path)) as reader:
             self.topics: Mapping[str, str] = _image_topics(reader, path, topics)
@@ -83,7 +83,7 @@ class BagSource:
         with closing(open_bag(self._path)) as reader:
             start_ns = None
             for message in read_messages(reader, {*self.topics, *self.infos.values()}):
-                if not has_header(message, self._unread):
+                if not has_header(message, self.unread):
                     continue
                 topic, logged_ns, cdr = message
                 start_ns = logged_ns if start_ns is None else start_ns

@@ -38,6 +38,8 @@ class Source(Protocol):
 
     problems: list[str]
     '''What could not be read so far, each in one line; it is left out.'''
+    unread: Unread
+    '''Counts, in `problems`, messages that cannot be read; who plays finds more of them.'''
 
     @property
     def topics(self) -> Mapping[str, str]:
@@ -75,6 +77,7 @@ class _PixelSource:
 
     def __init__(self, count: int | None, rate_hz: float) -> None:
         self.problems: list[str] = []
+        self.unread = Unread(self.problems)
         self.count = count
         self.period_s = 1.0 / rate_hz
 
@@ -178,7 +181,7 @@ class Unread:
     """Messages that cannot be read: of each topic one line, how many and why the first."""
 
     def __init__(self, problems: list[str], place: str = '') -> None:
-        self._problems = problems
+        self.problems = problems
         self._place = place
         self._lines: dict[str, tuple[int, str]] = {}
         self._logged_ns: dict[str, set[int | None]] = {}
@@ -191,11 +194,11 @@ class Unread:
         logged.add(logged_ns)
         if len(logged) == 1:
             first = f'logged at {logged_ns}: {why}'
-            self._lines[topic] = len(self._problems), first
-            self._problems.append(f'{self._place}message of {topic} {first}')
+            self._lines[topic] = len(self.problems), first
+            self.problems.append(f'{self._place}message of {topic} {first}')
             return
         line, first = self._lines[topic]
-        self._problems[line] = (f'{self._place}{len(logged)} messages of {topic} cannot be read, '
+        self.problems[line] = (f'{self._place}{len(logged)} messages of {topic} cannot be read, '
                                 f'first that {first}')
 
 

@@ -42,7 +42,7 @@ def compressed_message(index: int) -> CompressedImage:
 
 def write_bag(path: Path, topics: dict[str, list[tuple[int, object]]],
               storage: StoragePlugin = StoragePlugin.MCAP) -> Path:
-    """Write a bag of (time in ms, message) lists with rosbags alone."""
+    """Write a bag of (time in ms, message, or its bytes) lists with rosbags alone."""
     with Writer(path, version=8, storage_plugin=storage) as writer:
         rows = []
         for topic, messages in topics.items():
@@ -51,7 +51,8 @@ def write_bag(path: Path, topics: dict[str, list[tuple[int, object]]],
             known = definition(name)
             connection = writer.add_connection(topic, name, msgdef=known.text,
                                                rihs01=known.digest)
-            rows += [(ms, connection, serialize_message(message)) for ms, message in messages]
+            rows += [(ms, connection, message if isinstance(message, bytes)
+                      else serialize_message(message)) for ms, message in messages]
         for ms, connection, cdr in sorted(rows, key=lambda row: row[0]):
             writer.write(connection, 10 ** 9 + ms * 10 ** 6, cdr)
     return path

@@ -3,9 +3,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack
+import errno
 import heapq
 from pathlib import Path, PurePath
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
 
 import yaml
@@ -13,11 +14,11 @@ import yaml
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.files.packed import unpack
 from tdnet_ros.bags.files.paths import PACKED, SUFFIXES, is_storage, write_ahead_log
-from tdnet_ros.bags.files.scanned import NEVER
-from tdnet_ros.bags.files.sqlite import merged
-from tdnet_ros.bags.files.storage import StorageFile, Topic
+from tdnet_ros.bags.files.scanned import NEVER, Topic
+from tdnet_ros.bags.files.sqlite import is_log
+from tdnet_ros.bags.files.storage import StorageFile
 from tdnet_ros.bags.reading import Message
-from tdnet_ros.bags.sources import natural_key
+from tdnet_ros.bags.sources import Unread, natural_key
 
 METADATA = 'metadata.yaml'
 
@@ -26,19 +27,23 @@ class Bag:
     """Topics and messages of a bag in the order of their log times.
 
     A bag without metadata.yaml, or with damaged files, gives what can be read; `problems` says
-    what could not, each in one line with file and offset. BagError where there is no bag.
+    what could not, each in one line with file and offset, or for all unreadable messages of a
+    topic. BagError where there is no bag.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.problems: list[str] = []
+        self.unread = Unread(self.problems, f'{path}: ')
         self._stack = ExitStack()
         try:
             paths, packed_messages = self._files()
             self.files = [self._opened(file, packed_messages) for file in paths]
         except OSError as error:
             self._stack.close()
-            raise BagError(f'{path} cannot be read: {error.strerror or error}') from error
+            full = (f' in {gettempdir()}, where it is unpacked; TMPDIR can name another folder'
+                    if error.errno in (errno.ENOSPC, errno.EDQUOT) else '')
+            raise BagError(f'{path} cannot be read: {error.strerror or error}{full}') from error
         self.bytes = sum(file.stat().st_size for file in paths)
         self.topics = self._all_topics()
         self.start_ns = min((file.start_ns for file in self.files), default=NEVER)
@@ -105,7 +110,7 @@ class Bag:
 
     def _opened(self, path: Path, packed_messages: bool) -> StorageFile:
         plain, name = self._readable(path)
-        file = StorageFile(plain, self._report, packed_messages, name)
+        file = StorageFile(plain, self._report, self.unread, packed_messages, name)
         self._stack.callback(file.close)
         return file
 
@@ -118,11 +123,11 @@ class Bag:
                 self._report(f'{path}: {damage}')
             return plain, f'{path}: unpacked'
         log = write_ahead_log(path)
-        if log:
-            whole = merged(path, log, self._folder(),
-                           lambda damage: self._report(f'{log}: {damage}'))
-            return whole, str(path) if whole == path else f'{path} with {log.name}'
-        return path, str(path)
+        if log and not is_log(log):
+            self._report(f'{log}: offset 0: this is no write-ahead log; none of its messages can '
+                         'be read')
+            log = None
+        return path, f'{path} with {log.name}' if log else str(path)
 
     def _folder(self) -> Path:
         return Path(self._stack.enter_context(TemporaryDirectory(prefix='tdnet_bag_')))
@@ -138,9 +143,9 @@ class Bag:
 
 
 def needs_copy(path: Path) -> bool:
-    """Whether a bag has a file that is put together in a temporary folder before it is read."""
+    """Whether a bag has a file that is unpacked into a temporary folder before it is read."""
     files = path.iterdir() if path.is_dir() else [path]
-    return any(file.suffix == PACKED or write_ahead_log(file) for file in files)
+    return any(file.suffix == PACKED for file in files)
 
 
 def _push(heads: list[tuple[int, int, Message, Iterator[Message]]], number: int,

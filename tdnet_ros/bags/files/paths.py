@@ -32,5 +32,6 @@ def write_ahead_log(path: Path) -> Path | None:
 
     What has been moved may still be there too.
     """
-    log = path.with_name(f'{path.name}{LOG}')
+    real = path.resolve()
+    log = real.with_name(f'{real.name}{LOG}')
     return log if path.suffix == SQLITE and log.exists() and log.stat().st_size else None

@@ -2,7 +2,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
+
+from rosbags.interfaces import Qos
 
 NEVER = 2 ** 63 - 1
 '''A time in ns that no message has.'''
@@ -22,3 +25,15 @@ class Scanned(NamedTuple):
     logged_ns: int
     data: bytes
     '''As the format's ROS serializes it.'''
+
+
+@dataclass
+class Topic:
+    """One topic of a bag."""
+
+    msgtype: str
+    count: int
+    definition: str = ''
+    '''The .msg text that the bag has of its type, if it has one.'''
+    offers: tuple[Qos, ...] = ()
+    '''QoS of its publishers.'''

@@ -4,34 +4,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rosbags.interfaces import Qos
 from rosbags.rosbag1 import Reader as Ros1Reader
 from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from tdnet_ros.bags.files.compression import zstd
-from tdnet_ros.bags.files.paths import MCAP, ROS1, SQLITE, UriPath
+from tdnet_ros.bags.files.paths import MCAP, ROS1, SQLITE
 from tdnet_ros.bags.files.salvage import scan
-from tdnet_ros.bags.files.scanned import NEVER
-from tdnet_ros.bags.files.sqlite import read_sqlite
+from tdnet_ros.bags.files.scanned import NEVER, Topic
+from tdnet_ros.bags.files.sqlite import index_sqlite, read_sqlite
 from tdnet_ros.bags.reading import Message
-
-
-@dataclass
-class Topic:
-    """One topic of a bag."""
-
-    msgtype: str
-    count: int
-    definition: str = ''
-    '''The .msg text that the bag has of its type, if it has one.'''
-    offers: tuple[Qos, ...] = ()
-    '''QoS of its publishers.'''
+from tdnet_ros.bags.sources import Unread
+from tdnet_ros.ros.errors import one_line
 
 
 class _Found(NamedTuple):
@@ -46,28 +34,25 @@ class StorageFile:
     A file of rosbag2 is open only while it is read: a bag may have thousands.
     """
 
-    def __init__(self, path: Path, report: Callable[[str], None],
+    def __init__(self, path: Path, report: Callable[[str], None], unread: Unread,
                  packed_messages: bool = False, name: str = '') -> None:
-        """Look into a file; `name` is what damage to it is told of, if not its path."""
+        """Look into a file; `name` is what damage to it is told of, if not its path.
+
+        Messages that cannot be read are told to `unread`, all else to `report`.
+        """
         self.path = path
         self.topics: dict[str, Topic] = {}
         self.start_ns, self.end_ns = NEVER, 0
         self._report = lambda damage: report(f'{name or path}: {damage}')
+        self._unread = unread
         self._packed = packed_messages
         self._indexed = False
         self._ros1: Any = None
         try:
-            reader: Any = Ros1Reader(path) if path.suffix == ROS1 else Reader(UriPath(path))
-            reader.open()
+            self._read_index()
+            self._indexed = True
         except Exception:  # parsers of foreign bytes raise nearly anything
             self._survey()
-            return
-        self._indexed = True
-        self._read_index(reader)
-        if path.suffix == ROS1:
-            self._ros1 = reader
-        else:
-            reader.close()
 
     def close(self) -> None:
         """Give the file back."""
@@ -84,9 +69,17 @@ class StorageFile:
             except GeneratorExit:
                 raise
             except Exception as error:
-                self._report(f'message of {topic} logged at {logged_ns}: {error}')
+                self._unread.note(topic, logged_ns, one_line(error))
 
-    def _read_index(self, reader: Any) -> None:
+    def _read_index(self) -> None:
+        if self.path.suffix == SQLITE:
+            topics, first_ns, last_ns = index_sqlite(self.path)
+            if first_ns is not None and last_ns is not None:
+                self.start_ns, self.end_ns = first_ns, last_ns + 1
+            self.topics = topics
+            return
+        reader: Any = (Ros1Reader if self.path.suffix == ROS1 else Reader)(self.path)
+        reader.open()
         for item in reader.connections:
             topic = self.topics.setdefault(item.topic, Topic(item.msgtype, 0))
             topic.count += item.msgcount
@@ -94,6 +87,10 @@ class StorageFile:
             topic.offers = topic.offers or tuple(getattr(item.ext, 'offered_qos_profiles', ()))
         if reader.message_count:
             self.start_ns, self.end_ns = reader.start_time, reader.end_time
+        if self.path.suffix == ROS1:
+            self._ros1 = reader
+        else:
+            reader.close()
 
     def _survey(self) -> None:
         """Find topics and times without an index."""

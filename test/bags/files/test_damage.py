@@ -9,8 +9,10 @@ import random
 import sqlite3
 
 import pytest
+from rosbags.rosbag1 import Writer
+from rosbags.typesys import Stores, get_typestore
 
-from bags.label_material import FORMATS, drive, write_bag
+from bags.label_material import FORMATS, IMAGE, drive, write_bag
 from tdnet_ros.bags.files.bag import Bag
 from tdnet_ros.bags.files.salvage import scan
 
@@ -91,6 +93,21 @@ def test_a_row_that_makes_no_sense_is_named(tmp_path: Path) -> None:
     problems: list[str] = []
     assert len(list(scan(file, problems.append))) == FRAMES - 2
     assert len(problems) == 1 and 'row 7 is the first that cannot be read' in problems[0]
+
+
+def test_messages_that_cannot_be_converted_are_one_line(tmp_path: Path) -> None:
+    store = get_typestore(Stores.ROS1_NOETIC)
+    bag = tmp_path / 'drive.bag'
+    with Writer(bag) as writer:
+        for topic in ('/front', '/rear'):
+            connection = writer.add_connection(topic, IMAGE, typestore=store)
+            for index in range(3):
+                writer.write(connection, 10 ** 9 + index, bytes(2))
+    with closing(Bag(bag)) as opened:
+        for _ in range(2):
+            assert list(opened.messages(['/front', '/rear'])) == []
+        assert [problem.split(', first')[0] for problem in opened.problems] == [
+            f'{bag}: 3 messages of {topic} cannot be read' for topic in ('/front', '/rear')]
 
 
 def test_a_chunk_that_is_lost_does_not_cost_the_others(tmp_path: Path) -> None:

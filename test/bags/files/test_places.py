@@ -1,22 +1,19 @@
 """Bags under odd names, with a write-ahead log beside them, and of very many files."""
 from __future__ import annotations
 
-from contextlib import closing
-import errno
+from contextlib import closing, nullcontext
 import os
 from pathlib import Path
 import re
 import resource
 import shutil
 import sqlite3
-from types import SimpleNamespace
 
 import pytest
 
 from bags.label_material import IMAGE, drive, types, write_bag
 from tdnet_ros.bags.errors import BagError
-from tdnet_ros.bags.files.bag import Bag, needs_copy
-from tdnet_ros.bags.files.sqlite import _padded
+from tdnet_ros.bags.files.bag import Bag
 from tdnet_ros.bags.reading import BagSource
 
 FRAMES = 12
@@ -66,7 +63,6 @@ def test_what_is_in_a_write_ahead_log_is_read(tmp_path: Path) -> None:
     bag = cut_off(tmp_path, before=5)
     before = {path: path.read_bytes() for path in bag.iterdir()}
     assert read(bag) == (WANTED, [])
-    assert needs_copy(bag) and needs_copy(bag / 'drive.db3')
     for path in (bag, bag / 'drive.db3'):
         source = BagSource(path)
         assert [sample.logged_ns for sample in source] == WANTED[:5]
@@ -100,59 +96,63 @@ def test_a_log_of_what_is_no_database_is_told(tmp_path: Path) -> None:
     os.truncate(bag / 'drive.db3-wal', 32)
     logged, problems = read(bag)
     assert logged == []
-    assert 'drive.db3-wal: offset 0: file is not a database' in problems[0]
+    assert 'drive.db3-wal: offset 0: ' in problems[0] and 'not a database' in problems[0]
 
 
 @pytest.mark.parametrize('frames', [0, 0.5, 2])
 def test_what_was_not_wholly_written_to_a_log_is_no_damage(tmp_path: Path, frames: float) -> None:
     """Its header alone, half of its first page, and two pages of a message that has more."""
     bag = cut_off(tmp_path, before=5)
-    os.truncate(bag / 'drive.db3-wal', 32 + round(frames * (24 + 4096)))
+    log = bag / 'drive.db3-wal'
+    os.truncate(log, 32 + round(frames * (24 + 4096)))
+    before = log.read_bytes()
     assert read(bag) == (WANTED[:5], [])
+    assert log.read_bytes() == before
 
 
-def test_a_bag_that_cannot_be_written_is_read_with_its_log(tmp_path: Path) -> None:
-    """The copy can be written, although the file that it is of cannot."""
-    bag = cut_off(tmp_path, before=5)
-    for file in bag.iterdir():
+def test_no_database_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither with a log nor when it is cut off: there may be no room for another of 10 GB."""
+    logged = cut_off(tmp_path / 'logged', before=5)
+    cut = write_bag(tmp_path / 'cut', drive(40), 'db3')
+    os.truncate(cut / 'cut.db3', int(0.8 * (cut / 'cut.db3').stat().st_size))
+    for file in (*logged.iterdir(), *cut.iterdir()):
         file.chmod(0o444)
-    with closing(Bag(bag)) as opened:
-        copies = [*opened.files[0].path.parent.iterdir()]
-        assert copies and all(copy.stat().st_mode & 0o200 for copy in copies)
-        assert [message.logged_ns for message in opened.messages([TOPIC])] == WANTED
+    monkeypatch.setattr('tempfile.tempdir', str(tmp_path / 'nowhere'))
+    assert read(logged) == (WANTED, [])
+    assert len(read(cut)[0]) > 20
 
 
-def test_the_copy_of_a_bag_that_is_cut_can_be_made_longer(tmp_path: Path) -> None:
-    file = write_bag(tmp_path / 'drive', drive(FRAMES), 'db3') / 'drive.db3'
-    os.truncate(file, file.stat().st_size // 2)
-    file.chmod(0o444)
-    (tmp_path / 'copies').mkdir()
-    copy = _padded(file, tmp_path / 'copies', lambda damage: None)
-    assert copy != file and copy.stat().st_mode & 0o200
-
-
-@pytest.mark.parametrize('known', [True, False])
-def test_a_full_temporary_folder_costs_the_log_only(
-        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: bool) -> None:
-    """It is not filled where it says how much room it has."""
+def test_a_log_may_have_the_end_of_a_database(tmp_path: Path) -> None:
+    """Putting them together was cut off."""
     bag = cut_off(tmp_path, before=5)
-    temporary = tmp_path / 'temporary'
-    temporary.mkdir()
-    copies = []
+    file = bag / 'drive.db3'
+    log = (bag / 'drive.db3-wal').read_bytes()
+    with closing(sqlite3.connect(file)) as database:
+        database.execute('PRAGMA wal_checkpoint')
+    (bag / 'drive.db3-wal').write_bytes(log)
+    os.truncate(file, file.stat().st_size - 20_000)
+    assert read(bag) == (WANTED, [])
 
-    def full(source: Path, target: Path) -> Path:
-        target.write_bytes(source.read_bytes()[:100])
-        copies.append(target)
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr('tempfile.tempdir', str(temporary))
-    monkeypatch.setattr('shutil.copyfile', full)
-    if known:
-        monkeypatch.setattr('shutil.disk_usage', lambda folder: SimpleNamespace(free=1000))
-    assert read(bag) == (WANTED[:5], [
-        f'{bag}/drive.db3-wal: left out, for it cannot be put together with drive.db3 in '
-        f'{temporary}: No space left on device; TMPDIR can name another folder'])
-    assert len(copies) == (not known) and not any(copy.exists() for copy in copies)
+def test_a_link_to_a_database_finds_its_log(tmp_path: Path) -> None:
+    bag = cut_off(tmp_path, before=5)
+    (tmp_path / 'link.db3').symlink_to(bag / 'drive.db3')
+    assert read(tmp_path / 'link.db3') == (WANTED, [])
+
+
+def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bag = write_bag(tmp_path / 'drive', drive(FRAMES), 'zstd-file')
+    full = tmp_path / 'full'
+    full.mkdir()
+    (full / 'drive.mcap').symlink_to('/dev/full')
+    monkeypatch.setattr('tdnet_ros.bags.files.bag.TemporaryDirectory',
+                        lambda prefix: nullcontext(str(full)))
+    monkeypatch.setattr('tempfile.tempdir', str(tmp_path))
+    with pytest.raises(BagError) as raised:
+        Bag(bag)
+    assert str(raised.value) == (
+        f'{bag} cannot be read: No space left on device in {tmp_path}, where it is unpacked; '
+        'TMPDIR can name another folder')
 
 
 @pytest.mark.parametrize('kind', ['mcap', 'db3'])
