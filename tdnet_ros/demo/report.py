@@ -36,6 +36,8 @@ def write_report(plan: Plan, sent: dict[str, Any], console: Console) -> None:
     pairs = _pairs(plan, results, stamps_ns)
     write_sheet(plan.out / 'overlay.png', pairs, find_model(plan.model).classes,
                 *_titles(plan, results, summary, pairs))
+    for line in results.unread.problems:
+        console.print(f'note: {line}', highlight=False, soft_wrap=True)
 
 
 def _rate(stamps_ns: Sequence[int]) -> float:
@@ -57,8 +59,9 @@ def _pairs(plan: Plan, results: Results, stamps_ns: Sequence[int]) -> list[Pair]
 def _played_images(plan: Plan, stamps_ns: Sequence[int],
                    wanted: set[int]) -> dict[int, Picture]:
     """Read the images that were played with these stamps from the source again."""
-    images = {}
-    for stamp_ns, sample in zip(stamps_ns, plan.open_source(), strict=False):
+    images, source = {}, plan.open_source()
+    sent = (sample for sample in source if sample.topic not in source.infos.values())
+    for stamp_ns, sample in zip(stamps_ns, sent, strict=False):
         if stamp_ns in wanted:
             images[stamp_ns] = (sample.payload if isinstance(sample.payload, np.ndarray)
                                 else image_of(sample.payload, plan.compressed))

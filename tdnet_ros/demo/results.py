@@ -1,10 +1,12 @@
 """What a run left in its bag."""
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections import deque
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 from diagnostic_msgs.msg import DiagnosticArray
@@ -14,15 +16,18 @@ from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Float32
 
-from tdnet_ros.bags.reading import header_stamp_ns, open_bag, read_messages
+from tdnet_ros.bags.reading import Message, header_stamp_ns, open_bag, read_messages
+from tdnet_ros.bags.sources import Unread
 from tdnet_ros.demo.counters import NodeReport
 from tdnet_ros.demo.plan import DIAGNOSTICS, LABELS, OVERLAY_JPEG, debug_topic
 from tdnet_ros.demo.stages import STAGES
 from tdnet_ros.ros.compressed import compressed_to_rgb
 from tdnet_ros.ros.decoding import image_to_rgb
+from tdnet_ros.ros.errors import one_line
 from tdnet_ros.ros.meter import LATENCY
 
 Picture = NDArray[np.uint8]
+Found = TypeVar('Found')
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,7 @@ class Results:
     overlay_stamps_ns: NDArray[np.int64]
     times_ms: dict[str, NDArray[np.float64]]  # LATENCY and STAGES, one value a frame
     report: NodeReport
+    unread: Unread = field(default_factory=lambda: Unread([]))
 
     @property
     def times_s(self) -> NDArray[np.float64]:
@@ -43,39 +49,43 @@ class Results:
 
     def overlays(self) -> Iterator[tuple[int, Picture]]:
         """Every overlay with its stamp in ns, BGR."""
-        for cdr in _messages(self.bag, {OVERLAY_JPEG}):
-            data = deserialize_message(cdr, CompressedImage).data
-            yield header_stamp_ns(cdr), np.asarray(
-                cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR), np.uint8)
+        yield from _read(self.bag, {OVERLAY_JPEG}, self.unread, lambda message: (
+            header_stamp_ns(message.cdr), image_of(message.cdr, compressed=True)))
 
     def images(self, topic: str, stamps_ns: Collection[int]) -> dict[int, Picture]:
         """Camera images with these stamps, BGR, of a topic that was recorded."""
         found = {}
-        for cdr in _messages(self.bag, {topic}):
-            stamp_ns = header_stamp_ns(cdr)
+
+        def take(message: Message) -> None:
+            stamp_ns = header_stamp_ns(message.cdr)
             if stamp_ns in stamps_ns:
-                found[stamp_ns] = image_of(cdr, topic.endswith('/compressed'))
+                found[stamp_ns] = image_of(message.cdr, topic.endswith('/compressed'))
+
+        deque(_read(self.bag, {topic}, self.unread, take), maxlen=0)
         return found
 
 
 def read_results(bag: Path) -> Results:
     """Read everything but the pictures; whatever is missing is empty."""
-    labels, overlays = [], []
+    stamps: dict[str, list[int]] = {LABELS: [], OVERLAY_JPEG: []}
     times: dict[str, list[float]] = {debug_topic(name): [] for name in (*STAGES, LATENCY)}
     report = NodeReport(values={}, problem='')
-    with closing(open_bag(bag)) as reader:
-        for topic, _, cdr in read_messages(reader, {LABELS, OVERLAY_JPEG, DIAGNOSTICS, *times}):
-            if topic == LABELS:
-                labels.append(header_stamp_ns(cdr))
-            elif topic == OVERLAY_JPEG:
-                overlays.append(header_stamp_ns(cdr))
-            elif topic == DIAGNOSTICS:
-                report = NodeReport.of(deserialize_message(cdr, DiagnosticArray)) or report
-            else:
-                times[topic].append(deserialize_message(cdr, Float32).data)
+    unread = Unread([])
+
+    def take(message: Message) -> None:
+        nonlocal report
+        topic, _, cdr = message
+        if topic in stamps:
+            stamps[topic].append(header_stamp_ns(cdr))
+        elif topic == DIAGNOSTICS:
+            report = NodeReport.of(deserialize_message(cdr, DiagnosticArray)) or report
+        else:
+            times[topic].append(deserialize_message(cdr, Float32).data)
+
+    deque(_read(bag, {*stamps, DIAGNOSTICS, *times}, unread, take), maxlen=0)
     return Results(
-        bag=bag, label_stamps_ns=np.array(labels, np.int64),
-        overlay_stamps_ns=np.array(overlays, np.int64), report=report,
+        bag=bag, label_stamps_ns=np.array(stamps[LABELS], np.int64),
+        overlay_stamps_ns=np.array(stamps[OVERLAY_JPEG], np.int64), report=report, unread=unread,
         times_ms={name: np.array(times[debug_topic(name)]) for name in (*STAGES, LATENCY)})
 
 
@@ -86,7 +96,14 @@ def image_of(cdr: bytes, compressed: bool) -> Picture:
     return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), np.uint8)
 
 
-def _messages(bag: Path, topics: Collection[str]) -> Iterator[bytes]:
+def _read(bag: Path, topics: Collection[str], unread: Unread,
+          read: Callable[[Message], Found]) -> Iterator[Found]:
+    """What is read of the messages of a bag; those that cannot be read are noted."""
     with closing(open_bag(bag)) as reader:
         for message in read_messages(reader, topics):
-            yield message.cdr
+            try:
+                found = read(message)
+            except Exception as error:  # middlewares fail in ways of their own
+                unread.note(message.topic, message.logged_ns, one_line(error))
+                continue
+            yield found

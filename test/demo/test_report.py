@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 from rich.console import Console
-from sensor_msgs.msg import CompressedImage
+from sensor_msgs.msg import CameraInfo, CompressedImage
 from std_msgs.msg import Float32
 
 from bags.material import compressed_message, frame, image_message, write_bag
@@ -24,7 +24,7 @@ SENT, LABELLED = 10, (1, 3, 5, 7, 9)
 STAMPS_NS = [(100 + index) * 10**9 + 7 for index in range(SENT)]
 
 
-def write_run(bag: Path, **counts: int) -> None:
+def write_run(bag: Path, damaged: bool = False, **counts: int) -> None:
     """A bag as the demo's recorder leaves it: every second frame was labelled."""
     images = {index: image_message(index) for index in LABELLED}
     labels = {index: array_to_image(np.full((24, 32), index, np.uint8), 'mono8', image.header)
@@ -34,11 +34,13 @@ def write_run(bag: Path, **counts: int) -> None:
                 for index, message in images.items()}
     times = {debug_topic(name): [(1000 * index, Float32(data=float(index)))
                                  for index in LABELLED] for name in (*STAGES, LATENCY)}
-    write_bag(bag, {
+    topics = {
         LABELS: [(1000 * index, message) for index, message in labels.items()],
         OVERLAY_JPEG: [(1000 * index, message) for index, message in overlays.items()],
         DIAGNOSTICS: [(0, diagnostics()), (9999, diagnostics(**counts))],
-        CAMERA: [(1000 * index, image_message(index)) for index in range(SENT)], **times})
+        CAMERA: [(1000 * index, image_message(index)) for index in range(SENT)], **times}
+    write_bag(bag, {topic: [*messages, *([(8500, bytes([0, 1, 0, 0]))] if damaged else [])]
+                    for topic, messages in topics.items()})
 
 
 @pytest.fixture
@@ -74,6 +76,26 @@ def test_report_from_a_bag(tmp_path: Path, folder: Path, live: bool) -> None:
     sheet = cv2.imread(str(tmp_path / 'overlay.png'))
     # The first pair is frame 1, whose pixels are (10, 10, 10) in the camera image.
     assert (sheet[130:, 60:400] == 10).all(2).sum() > 10_000
+
+
+def test_calibration_beside_the_images_of_a_bag_is_no_image(tmp_path: Path) -> None:
+    played = write_bag(tmp_path / 'played', {
+        '/front/image_raw': [(1000 * index, image_message(index)) for index in range(SENT)],
+        '/front/camera_info': [(1000 * index, CameraInfo(header=image_message(index).header))
+                               for index in range(SENT)]})
+    write_run(tmp_path / 'bag', received=5, processed=5)
+    report(Plan(source=str(played), out=tmp_path, model='td2-tiny', bag_topic='/front/image_raw'))
+    sheet = cv2.imread(str(tmp_path / 'overlay.png'))
+    assert (sheet[130:, 60:400] == 10).all(2).sum() > 10_000
+
+
+def test_messages_that_cannot_be_read_are_told(tmp_path: Path, folder: Path) -> None:
+    write_run(tmp_path / 'bag', damaged=True, received=5, processed=5)
+    text = report(Plan(source=str(folder), out=tmp_path, model='td2-tiny'))
+    notes = [line for line in text.splitlines() if line.startswith('note: ')]
+    for topic in (LABELS, OVERLAY_JPEG, DIAGNOSTICS, debug_topic(LATENCY)):
+        assert any(f'message of {topic} logged at ' in line for line in notes), (topic, notes)
+    assert json.loads((tmp_path / 'latency.json').read_text())['frames']['labelled'] == 5
 
 
 def test_times_belong_to_their_frames(tmp_path: Path) -> None:
