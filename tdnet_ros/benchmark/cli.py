@@ -15,11 +15,12 @@ from tdnet_ros.bags.options import positive
 from tdnet_ros.benchmark.frames import read_images
 from tdnet_ros.benchmark.measure import measure
 from tdnet_ros.benchmark.worker import Setup
+from tdnet_ros.nets import DEFAULT_MODEL
 from tdnet_ros.nets.writing import check_writable, naming
 from tdnet_ros.stream.engines import ENGINES, PRECISIONS
 
 EXAMPLES = '''examples:
-  tdnet_benchmark                          td2-bise18-half, engines reference and torch
+  tdnet_benchmark                          the shipped model, engines reference and torch
   tdnet_benchmark --model td4-psp18 --input-size 769 1537 --frames 20
   tdnet_benchmark --device cuda --precision float32 float16 --frames 200
   tdnet_benchmark --images camvid/val/images --precision float32 bfloat16 --json out.json
@@ -102,8 +103,8 @@ def _parser() -> argparse.ArgumentParser:
         'tdnet_benchmark', description=__doc__, epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add('--model', default='td2-bise18-half',
-        help='card, weights, shipped model or variant (default: %(default)s, without weights)')
+    add('--model', default=DEFAULT_MODEL,
+        help='card, weights, shipped model or variant (default: %(default)s)')
     add('--weights', help="a safetensors file in place of the model's own")
     add('--device', default='auto', help='auto, cpu, cuda or cuda:N')
     add('--engines', nargs='+', default=['reference', 'torch'], choices=ENGINES,
