@@ -9,6 +9,7 @@ from importlib import import_module
 import os
 import signal
 import sys
+import threading
 from types import FrameType
 
 INTERRUPTED = 130
@@ -52,6 +53,7 @@ def demo() -> int:
 
 def _run(name: str, module: str, function: str = 'main') -> int:
     _end_on_interrupt_of_imports(name)
+    sys.unraisablehook = _interrupt_again
     try:
         return int(getattr(import_module(module), function)())
     except KeyboardInterrupt:
@@ -62,6 +64,15 @@ def _run(name: str, module: str, function: str = 'main') -> int:
             sys.stdout.flush()
         if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
             signal.signal(signal.SIGINT, signal.SIG_DFL)  # all is done but to take PyTorch apart
+
+
+def _interrupt_again(unraisable: sys.UnraisableHookArgs) -> None:
+    """Repeat an interrupt that came where nothing can be raised, such as in a weak reference."""
+    if unraisable.exc_type is KeyboardInterrupt:
+        main = threading.main_thread().ident
+        threading.Timer(0.01, signal.pthread_kill, (main, signal.SIGINT)).start()
+    else:
+        sys.__unraisablehook__(unraisable)
 
 
 def _end_on_interrupt_of_imports(name: str) -> None:
@@ -78,7 +89,8 @@ def _end_on_interrupt_of_imports(name: str) -> None:
         if frame is None:
             raise KeyboardInterrupt
         if os.getpid() == process:  # a process that was forked has no line of its own to say
-            print(f'{name}: interrupted', file=sys.stderr, flush=True)
+            cursor = '\r\x1b[K\x1b[?25h' if sys.stderr.isatty() else ''  # progress hides it
+            print(f'{cursor}{name}: interrupted', file=sys.stderr, flush=True)
         os._exit(INTERRUPTED)
 
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not ignored, as by nohup

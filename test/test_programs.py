@@ -25,10 +25,29 @@ import argparse
 argparse.ArgumentParser.parse_args = lambda *_: {INTERRUPT}
 '''
 
+WHERE_NOTHING_CAN_BE_RAISED = f'''
+import argparse, time
+class Dying:
+    def __del__(self):
+        {INTERRUPT}
+def parse_args(*_):
+    Dying()
+    time.sleep(60)
+argparse.ArgumentParser.parse_args = parse_args
+'''
+
 
 @pytest.mark.parametrize('name', PROGRAMS)
 @pytest.mark.parametrize('moment', [DURING_IMPORT, AT_WORK], ids=['import', 'work'])
 def test_an_interrupt_is_one_line(name: str, moment: str) -> None:
+    assert_interrupted(name, moment)
+
+
+def test_an_interrupt_is_not_lost() -> None:
+    assert_interrupted('bag', WHERE_NOTHING_CAN_BE_RAISED)
+
+
+def assert_interrupted(name: str, moment: str) -> None:
     code = (f'import os, signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n'
             f'{moment}\nfrom tdnet_ros import programs\nsys.exit(programs.{name}())')
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True,
