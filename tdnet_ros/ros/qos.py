@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 import copy
 from typing import Any, NamedTuple
+import warnings
 
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.qos import (
     DurabilityPolicy,
     LivelinessPolicy,
@@ -20,7 +22,11 @@ from tdnet_ros.ros.errors import printable
 POLICIES = (QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH, QoSPolicyKind.RELIABILITY,
             QoSPolicyKind.DURABILITY)
 '''What parameters named qos_overrides.TOPIC.publisher.POLICY (or .subscription.) may set.'''
+MAX_DEPTH = 2**31 - 1
 _FOREVER_NS = (2**31 - 1) * 10**9  # from here on, and at 0, middleware means no deadline
+
+
+warnings.filterwarnings('ignore', 'A zero depth with KEEP_LAST')  # it is refused below
 
 
 class Mismatch(NamedTuple):
@@ -41,7 +47,7 @@ def overridable(profile: QoSProfile) -> dict[str, Any]:
     It is a copy, because rclpy writes what the parameters say into the profile that it gets.
     """
     return {'qos_profile': copy.copy(profile),
-            'qos_overriding_options': QoSOverridingOptions(POLICIES)}
+            'qos_overriding_options': QoSOverridingOptions(POLICIES, callback=_check)}
 
 
 @contextmanager
@@ -49,8 +55,15 @@ def naming(topic: str) -> Iterator[None]:
     """Say which topic it is that cannot be had, with an override of its QoS, say: ValueError."""
     try:
         yield
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:
         raise ValueError(f'{topic}: {printable(str(error))}') from error
+
+
+def _check(profile: QoSProfile) -> SetParametersResult:
+    """Refuse a depth that the middleware fails at, or takes for another."""
+    if not 0 < profile.depth <= MAX_DEPTH:
+        raise ValueError(f'QoS depth is {profile.depth}: expected 1 to {MAX_DEPTH}')
+    return SetParametersResult(successful=True)
 
 
 def mismatches(offered: QoSProfile, asked: QoSProfile) -> list[Mismatch]:

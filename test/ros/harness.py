@@ -32,6 +32,7 @@ LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
 NODE = 'tdnet_ros.ros.program'
 TINY = ('-p', 'model:=td2-tiny')
 UP = (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE)
+DOWN = (Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP)
 PATIENCE_S = 40.0
 
 
