@@ -56,4 +56,4 @@ def test_figures_of_the_default_model_are_those_of_its_card() -> None:
     assert f'{100 * streaming["flip_rate"]:.1f} % of pixels flip' in told
     row = '| streaming | ' + ' | '.join(f'{100 * streaming[name]:.1f}' for name in (
         'miou', 'flip_rate', 'vc8', 'vc16', 'tc'))
-    assert row in (ROOT / 'docs' / 'training.md').read_text()
+    assert row in (ROOT / 'docs' / 'street-small.md').read_text()
