@@ -131,8 +131,7 @@ def stream_findings(snapshot: Snapshot, parameters: NodeParameters) -> list[Find
         level = ERROR if late == count >= PERSISTENT else WARN
         findings.append(Finding(
             level, f'{late} of {count} images later than latency_budget_ms {budget:g}, p50 '
-                   f'{snapshot.spreads[LATENCY].p50:.0f} ms: a smaller input_size or model, or a '
-                   'GPU, is faster'))
+                   f'{snapshot.spreads[LATENCY].p50:.0f} ms{_remedy(snapshot, budget)}'))
     age = snapshot.image_age_s
     if age is not None and math.isinf(age):
         findings.append(Finding(
@@ -144,6 +143,15 @@ def stream_findings(snapshot: Snapshot, parameters: NodeParameters) -> list[Find
                   "node's clock, so latency is not known: play bags with --clock and set "
                   'use_sim_time, or synchronise the clocks'))
     return findings
+
+
+def _remedy(snapshot: Snapshot, budget_ms: float) -> str:
+    """What helps against late images: the network, unless they are late when they come."""
+    transport = snapshot.spreads.get('transport')
+    if transport is not None and transport.p50 > budget_ms / 2:
+        return (f', of which {transport.p50:.0f} ms are gone when they come: synchronise the '
+                'clocks, or look at the camera driver and the network between')
+    return ': a smaller input_size or model, or a GPU, is faster'
 
 
 def _text(value: Any) -> str:

@@ -137,7 +137,8 @@ class StreamMeter:
                 recent_failures=len(window.get('failed', ())),
                 last_failure=self._last_failure,
                 recent_skips=len(window.get('skipped', ())), last_skip=self._last_skip,
-                since_image_s=now - self._last_image, image_age_s=self._image_age_s,
+                since_image_s=now - self._last_image,
+                image_age_s=self._image_age_s if window.get('received') else None,
                 spreads={name: Spread.of(window[name]) for name in (*STAGES, LATENCY)
                          if window.get(name)},
                 latencies_ms=window.get(LATENCY, []),

@@ -159,6 +159,7 @@ class PointPainter:
             self._taken.clear()
             self._waiting.clear()
         self._unmatched = 0
+        self.problem = ''
 
     @property
     def wanted(self) -> bool:

@@ -53,6 +53,14 @@ def test_a_late_image_warns_and_lateness_that_persists_is_an_error(
     assert levels(late(*latencies_ms)) == expected
 
 
+@pytest.mark.parametrize(('transport_ms', 'words'), [
+    (20, 'or a GPU, is faster'), (90, 'of which 90 ms are gone when they come: synchronise')])
+def test_images_that_come_late_are_not_the_networks_fault(transport_ms: float, words: str) -> None:
+    spreads = {'latency': Spread.of([150.0]), 'transport': Spread.of([transport_ms])}
+    finding, = stream_findings(Snapshot(latencies_ms=[150.0], spreads=spreads), PARAMETERS)
+    assert words in finding.text
+
+
 def test_failures_warn_and_are_an_error_when_nothing_else_comes() -> None:
     some = Snapshot(recent_failures=2, last_failure='short buffer', recent_processed=9)
     assert levels(some) == [WARN]

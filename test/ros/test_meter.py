@@ -49,6 +49,15 @@ def test_rates_and_failures_are_those_of_the_window(clock: Clock) -> None:
     assert (snapshot.output_hz, snapshot.recent_failures, snapshot.failed) == (0.0, 0, 1)
 
 
+def test_the_age_of_an_image_is_told_while_images_come(clock: Clock) -> None:
+    """A bag that was played, or a driver whose clock was not set yet, is no finding for ever."""
+    stream = StreamMeter(window_s=2.0)
+    stream.received(1e9)
+    assert stream.snapshot().image_age_s == 1e9
+    clock.now += 3
+    assert stream.snapshot().image_age_s is None
+
+
 def test_a_rate_starts_with_the_first_image_and_sinks_after_the_last(clock: Clock) -> None:
     stream = StreamMeter(window_s=10.0)
     clock.now += 8

@@ -33,6 +33,9 @@ class Source:
     def create_subscription(self, kind: Any, topic: str, callback: Any, **qos: Any) -> None:
         self.send = lambda stamp: callback(SimpleNamespace(header=header(stamp)))
 
+    def destroy_subscription(self, subscription: None) -> None:
+        pass
+
 
 def header(stamp: int) -> Header:
     return Header(stamp=Time(nanoseconds=stamp).to_msg())
@@ -133,3 +136,5 @@ def test_it_says_how_far_the_nearest_is(painter: PointPainter, source: Source, c
         label(painter, painter.expect(header(stamp)))
     assert painter.problem == f'no depth image on /depth within 20 ms of an image: {words}'
     assert not clouds
+    painter.close()
+    assert painter.problem == '', 'of a camera that is closed nothing is missing'
