@@ -30,7 +30,8 @@ RELIABLE = QoSProfile(depth=50, reliability=ReliabilityPolicy.RELIABLE)
 LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
                      durability=DurabilityPolicy.TRANSIENT_LOCAL)
 NODE = 'tdnet_ros.ros.program'
-TINY = ('-p', 'model:=td2-tiny')
+TINY = ('-p', 'model:=td2-tiny', '-p', 'device:=cpu')
+'''On the CPU where there is a GPU, too; of two equal parameters the last counts.'''
 UP = (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE)
 DOWN = (Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP)
 PATIENCE_S = 40.0

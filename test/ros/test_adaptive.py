@@ -11,6 +11,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from sensor_msgs.msg import Image
 
 from ros.harness import (
+    TINY,
     NodeProcess,
     Peer,
     image_message,
@@ -24,7 +25,7 @@ Start = Callable[..., NodeProcess]
 
 
 def test_falls_to_a_smaller_size_and_says_so(peer: Peer, start: Start) -> None:
-    node = start('-p', 'model:=td2-tiny', '-p', 'adaptive:=true', '-p', 'latency_budget_ms:=1.0',
+    node = start(*TINY, '-p', 'adaptive:=true', '-p', 'latency_budget_ms:=1.0',
                  '-p', 'input_size:=[129, 193]', '-r', '__node:=late', '-r', 'image:=/late/image')
     node.wait_for_log('active: labels')
     assert 'adaptive: prepared 129 x 193' in node.log

@@ -16,6 +16,7 @@ from std_srvs.srv import Trigger
 from ros.camera import Camera
 from ros.harness import (
     LATCHED,
+    TINY,
     NodeProcess,
     Peer,
     image_message,
@@ -65,7 +66,7 @@ BEST_EFFORT = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 @pytest.fixture(scope='module')
 def pair(start: Callable[..., NodeProcess]) -> NodeProcess:
-    process = start('-p', 'model:=td2-tiny', '-p', 'cameras:=[front, rear]', '-r', '__ns:=/robot',
+    process = start(*TINY, '-p', 'cameras:=[front, rear]', '-r', '__ns:=/robot',
                     '-p', 'scene_cut:=false', '-p', 'diagnostics_period_s:=0.2', program=BATCHES)
     process.wait_for_log('active: labels /robot/front/image, /robot/rear/image')
     return process
@@ -181,7 +182,7 @@ def test_images_lost_on_the_way_are_counted(
     for name in ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE'):
         monkeypatch.delenv(name, raising=False)
     received = peer.collect(DiagnosticArray, '/diagnostics')
-    process = start('-p', 'model:=td2-tiny', '-r', '__node:=lossy', '-r', 'image:=/large',
+    process = start(*TINY, '-r', '__node:=lossy', '-r', 'image:=/large',
                     '-p', 'diagnostics_period_s:=0.2')
     process.wait_for_log('active: labels /large')
     sender = subprocess.Popen([sys.executable, '-c', SEND_LARGE])

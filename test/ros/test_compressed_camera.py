@@ -15,6 +15,7 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, Image
 
 from ros.harness import (
+    TINY,
     NodeProcess,
     Peer,
     latest_status,
@@ -32,7 +33,7 @@ BEST_EFFORT = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 @pytest.fixture(scope='module')
 def compressed(start: Callable[..., NodeProcess]) -> NodeProcess:
-    process = start('-p', 'model:=td2-tiny', '-p', 'image_transport:=compressed',
+    process = start(*TINY, '-p', 'image_transport:=compressed',
                     '-r', '__node:=packed', '-r', 'image:=/camera/image_raw',
                     '-p', 'diagnostics_period_s:=0.2', '-p', 'use_sim_time:=true',
                     '-p', 'qos_overrides./camera/image_raw/compressed.subscription.reliability:='

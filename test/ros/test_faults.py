@@ -13,6 +13,7 @@ from sensor_msgs.msg import Image
 
 from ros.camera import Camera
 from ros.harness import (
+    TINY,
     NodeProcess,
     Peer,
     image_message,
@@ -26,7 +27,7 @@ CLIP = moving_square(8)
 
 @pytest.fixture(scope='module')
 def node(start: Callable[..., NodeProcess]) -> NodeProcess:
-    process = start('-p', 'model:=td2-tiny', '-p', 'diagnostics_period_s:=0.2')
+    process = start(*TINY, '-p', 'diagnostics_period_s:=0.2')
     process.wait_for_log('active: labels /image')
     return process
 
@@ -156,7 +157,7 @@ def test_thirty_seconds_faster_than_the_network(
         start: Callable[..., NodeProcess], peer: Peer, node: NodeProcess) -> None:
     """At 200 Hz the newest image wins, the latency is bounded and memory does not grow."""
     assert node.end() == 0
-    process = start('-p', 'model:=td2-tiny', '-p', 'diagnostics_period_s:=0.2', program=SLOW)
+    process = start(*TINY, '-p', 'diagnostics_period_s:=0.2', program=SLOW)
     process.wait_for_log('active: labels /image')
     camera = Camera(peer)
     begin, sizes = time.monotonic(), []

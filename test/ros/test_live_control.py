@@ -13,13 +13,13 @@ from sensor_msgs.msg import Image
 from std_srvs.srv import SetBool
 
 from ros.camera import Camera
-from ros.harness import LATCHED, NodeProcess, Peer, moving_square, pixels, wait_for
+from ros.harness import LATCHED, TINY, NodeProcess, Peer, moving_square, pixels, wait_for
 from tdnet_ros.stream import VideoSegmenter
 
 
 @pytest.fixture(scope='module')
 def node(start: Callable[..., NodeProcess]) -> NodeProcess:
-    process = start('-p', 'model:=td2-tiny', '-p', 'scene_cut:=false', '-p', 'max_gap_s:=60.0',
+    process = start(*TINY, '-p', 'scene_cut:=false', '-p', 'max_gap_s:=60.0',
                     '-p', 'diagnostics_period_s:=0.2')
     process.wait_for_log('active: labels /image')
     return process

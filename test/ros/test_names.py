@@ -10,6 +10,7 @@ from sensor_msgs.msg import Image
 from std_srvs.srv import SetBool
 
 from ros.harness import (
+    TINY,
     NodeProcess,
     Peer,
     image_message,
@@ -24,7 +25,7 @@ MASKS = {'/camera/image_raw': '/semantic/mask', '/robot/rear/image': '/robot/seg
 
 @pytest.fixture(scope='module')
 def nodes(start: Callable[..., NodeProcess]) -> None:
-    common = '-p', 'model:=td2-tiny', '-p', 'diagnostics_period_s:=0.2'
+    common = *TINY, '-p', 'diagnostics_period_s:=0.2'
     plain = start(*common, '-r', 'image:=/camera/image_raw', '-r', '~/labels:=/semantic/mask')
     named = start(*common, '-r', '__ns:=/robot', '-r', '__node:=seg', '-p', 'cameras:=[rear]')
     plain.wait_for_log('active: labels /camera/image_raw')

@@ -10,7 +10,7 @@ import numpy as np
 from std_srvs.srv import Trigger
 
 from ros.camera import Camera
-from ros.harness import NodeProcess, Peer, latest_status, moving_square, pixels, wait_for
+from ros.harness import TINY, NodeProcess, Peer, latest_status, moving_square, pixels, wait_for
 
 CLIP = moving_square(8)
 BREAK_EVERY_THIRD = '''
@@ -32,7 +32,7 @@ sys.exit(main())
 def test_an_exception_in_the_network_costs_one_image(
         start: Callable[..., NodeProcess], peer: Peer, tmp_path: Path) -> None:
     broken = tmp_path / 'broken'
-    process = start('-p', 'model:=td2-tiny', '-p', 'max_gap_s:=60.0',
+    process = start(*TINY, '-p', 'max_gap_s:=60.0',
                     '-p', 'diagnostics_period_s:=0.2',
                     program=BREAK_EVERY_THIRD.replace('BROKEN', repr(str(broken))))
     process.wait_for_log('active: labels /image')
@@ -66,7 +66,7 @@ sys.exit(main())
 
 def test_an_exception_in_a_callback_costs_one_image(
         start: Callable[..., NodeProcess], peer: Peer) -> None:
-    process = start('-p', 'model:=td2-tiny', program=BREAK_ONE_CALLBACK)
+    process = start(*TINY, program=BREAK_ONE_CALLBACK)
     process.wait_for_log('active: labels /image')
     assert Camera(peer).step(CLIP[0])
     assert process.log.count("callback failed: KeyError: 'a bug'") == 1
@@ -90,7 +90,7 @@ sys.exit(main())
 def test_out_of_memory_means_a_smaller_input_until_the_next_configure(
         start: Callable[..., NodeProcess], peer: Peer, tmp_path: Path) -> None:
     limited = tmp_path / 'limited'
-    process = start('-p', 'model:=td2-tiny', '-p', 'max_gap_s:=60.0', '-p', 'scene_cut:=false',
+    process = start(*TINY, '-p', 'max_gap_s:=60.0', '-p', 'scene_cut:=false',
                     '-p', 'diagnostics_period_s:=0.2',
                     program=SMALL_DEVICE.replace('LIMITED', repr(str(limited))))
     process.wait_for_log('active: labels /image')

@@ -15,6 +15,7 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
 import yaml
 
 from ros.harness import (
+    TINY,
     NodeProcess,
     Peer,
     image_message,
@@ -34,7 +35,7 @@ NAMES = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE,
 
 @pytest.fixture(scope='module')
 def node(start: Callable[..., NodeProcess]) -> NodeProcess:
-    process = start('-p', 'model:=td2-tiny', '-p', 'points:=true',
+    process = start(*TINY, '-p', 'points:=true',
                     '-p', 'diagnostics_period_s:=0.2')
     process.wait_for_log('active: labels /image')
     return process
@@ -221,7 +222,7 @@ sys.exit(main())
 def test_a_slow_network_makes_points_of_fast_depth(
         start: Callable[..., NodeProcess], peer: Peer) -> None:
     """While an image is labelled more depth images come than the node keeps."""
-    process = start('-p', 'model:=td2-tiny', '-p', 'points:=true', '-r', '__ns:=/slow',
+    process = start(*TINY, '-p', 'points:=true', '-r', '__ns:=/slow',
                     program=SLOW)
     process.wait_for_log('active: labels /slow/image')
     clouds = peer.collect(PointCloud2, '/slow/tdnet/points', SENSOR)
@@ -257,7 +258,7 @@ def test_a_cloud_of_the_camera_is_painted(
         start: Callable[..., NodeProcess], node: NodeProcess, peer: Peer) -> None:
     """And one that has not a point for every pixel is refused, with the reason."""
     assert node.end() == 0
-    process = start('-p', 'model:=td2-tiny', '-p', 'points:=true', '-p', 'points_source:=cloud',
+    process = start(*TINY, '-p', 'points:=true', '-p', 'points_source:=cloud',
                     '-p', 'diagnostics_period_s:=0.2')
     process.wait_for_log('active: labels /image')
     layer = Layer(peer)

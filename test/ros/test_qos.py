@@ -9,7 +9,7 @@ from rclpy.duration import Duration
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 
-from ros.harness import NodeProcess, Peer, message_of, wait_for
+from ros.harness import TINY, NodeProcess, Peer, message_of, wait_for
 
 OVERRIDES = {'/tdnet/labels.publisher.reliability': 'best_effort',
              '/tdnet/overlay.publisher.durability': 'transient_local',
@@ -21,7 +21,7 @@ OVERRIDES = {'/tdnet/labels.publisher.reliability': 'best_effort',
 def node(start: Callable[..., NodeProcess]) -> NodeProcess:
     given = [word for name, value in OVERRIDES.items()
              for word in ('-p', f'qos_overrides.{name}:={value}')]
-    process = start('-p', 'model:=td2-tiny', '-p', 'points:=true',
+    process = start(*TINY, '-p', 'points:=true',
                     '-p', 'diagnostics_period_s:=0.2', *given)
     process.wait_for_log('active: labels /image')
     return process

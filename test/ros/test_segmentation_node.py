@@ -17,6 +17,7 @@ from std_srvs.srv import Trigger
 from ros.camera import Camera
 from ros.harness import (
     LATCHED,
+    TINY,
     NodeProcess,
     Peer,
     moving_square,
@@ -30,7 +31,7 @@ from tdnet_ros.stream import Frame, VideoSegmenter
 
 @pytest.fixture(scope='module')
 def node(start: Callable[..., NodeProcess]) -> NodeProcess:
-    process = start('-p', 'model:=td2-tiny', '-p', 'scene_cut:=false', '-p', 'max_gap_s:=60.0',
+    process = start(*TINY, '-p', 'scene_cut:=false', '-p', 'max_gap_s:=60.0',
                     '-p', 'diagnostics_period_s:=0.2', '-p', 'no_image_timeout_s:=1.0')
     process.wait_for_log('active: labels /image')
     return process
