@@ -8,7 +8,7 @@ from rclpy.impl.rcutils_logger import RcutilsLogger
 
 from tdnet_ros.ros.device import hardware_name, release_memory
 from tdnet_ros.stream import VideoSegmenter
-from tdnet_ros.stream.engines.allocator import is_out_of_memory
+from tdnet_ros.stream.engines.allocator import causes, is_out_of_memory
 
 SHRINK = 0.75
 '''Factor on height and width: the smaller input takes about half the memory.'''
@@ -51,7 +51,8 @@ class MemoryGuard:
         """An image failed: free memory if that was why, and shrink the input the second time."""
         if not is_out_of_memory(error):
             return
-        error.__traceback__ = None  # it holds the tensors of the image
+        for cause in causes(error):
+            cause.__traceback__ = None  # it holds the tensors of the image
         now_s = time.monotonic()
         if now_s - self._last_s <= AGAIN_S and self._can_shrink():
             self._last_s = -math.inf

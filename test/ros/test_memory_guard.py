@@ -2,16 +2,19 @@
 from __future__ import annotations
 
 from typing import Any
+import weakref
 
 import pytest
 from rclpy.logging import get_logger
 import torch
 
+from tdnet_ros.ros.device import release_memory
 from tdnet_ros.ros.memory_guard import AGAIN_S, SMALLEST_PX, MemoryGuard
 from tdnet_ros.stream import VideoSegmenter
 
 NO_ROOM = torch.cuda.OutOfMemoryError('CUDA out of memory')
 FULL = (129, 193)
+DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'
 
 
 @pytest.fixture
@@ -81,16 +84,33 @@ def test_warm_up_says_when_nothing_fits(segmenter: VideoSegmenter, guard: Memory
         guard.warm_up(cameras=1)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a CUDA device')
-def test_what_a_failed_image_held_is_freed(guard: MemoryGuard) -> None:
-    def failing() -> None:
-        held = torch.zeros(1 << 26, device='cuda')
-        raise torch.cuda.OutOfMemoryError(f'no room beside {held.shape}')
+def reserved() -> int:
+    return torch.cuda.memory_reserved() if DEVICE == 'cuda' else 0
 
-    torch.cuda.empty_cache()
-    before = torch.cuda.memory_reserved()
+
+def failed_image() -> tuple[Exception, weakref.ref[torch.Tensor]]:
+    """An error as a graph that ran out of memory leaves it, and a tensor that its cause holds."""
+    held: list[weakref.ref[torch.Tensor]] = []
+
+    def run() -> None:
+        image = torch.zeros(1 << 26, device=DEVICE)
+        held.append(weakref.ref(image))
+        raise torch.cuda.OutOfMemoryError('CUDA out of memory')
+
     try:
-        failing()
-    except torch.cuda.OutOfMemoryError as error:
-        guard.failed(error)
-        assert torch.cuda.memory_reserved() == before
+        try:
+            run()
+        finally:
+            raise RuntimeError('operation failed due to a previous error during capture')
+    except RuntimeError as error:
+        return error, held[0]
+
+
+def test_what_a_failed_image_held_is_freed(guard: MemoryGuard) -> None:
+    release_memory()
+    before = reserved()
+    error, held = failed_image()
+    assert held() is not None
+    guard.failed(error)
+    assert held() is None
+    assert reserved() == before

@@ -1,6 +1,7 @@
 """Memory: keep what was freed on the CPU for the next frame, and know when there is no more."""
 from __future__ import annotations
 
+from collections.abc import Iterator
 import ctypes
 import sys
 from typing import Any
@@ -10,15 +11,26 @@ import torch
 M_TRIM_THRESHOLD = -1
 M_MMAP_MAX = -4
 
-# What libraries beneath PyTorch say; the third is PyTorch itself on a Jetson.
-NO_ROOM = ('CUDA error: out of memory', 'STATUS_ALLOC_FAILED', 'NVML_SUCCESS ==',
-           'CUBLAS_STATUS_NOT_INITIALIZED', 'DefaultCPUAllocator')
+# What libraries beneath PyTorch say, PyTorch itself on a Jetson, and a convolution of cuDNN whose
+# algorithms all failed: it tells no other reason.
+NO_ROOM = ('CUDA error: out of memory', 'CUDA driver error: out of memory', '_ALLOC_FAILED',
+           '_ALLOCATION_FAILED', 'CUBLAS_STATUS_NOT_INITIALIZED', 'DefaultCPUAllocator',
+           'NVML_SUCCESS ==', 'unable to find an engine to execute this computation')
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether the device had no room; often that is said in words only."""
-    return isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)) or (
-        isinstance(error, RuntimeError) and any(words in str(error) for words in NO_ROOM))
+    """Whether the device had no room; often that is said in words only, or by a cause."""
+    return any(isinstance(cause, (torch.cuda.OutOfMemoryError, MemoryError)) or (
+        isinstance(cause, RuntimeError) and any(words in str(cause) for words in NO_ROOM))
+        for cause in causes(error))
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what led to it, as a traceback would show."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
 
 
 def keep_freed_memory() -> bool:

@@ -11,7 +11,10 @@ from tdnet_ros.stream.engines.allocator import is_out_of_memory
     torch.cuda.OutOfMemoryError('no room'), MemoryError(),
     RuntimeError('CUDA error: out of memory'),
     RuntimeError('NVML_SUCCESS == r INTERNAL ASSERT FAILED at "CUDACachingAllocator.cpp"'),
-    RuntimeError('CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate(handle)')])
+    RuntimeError('CUDA driver error: out of memory'),
+    RuntimeError('CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate(handle)'),
+    RuntimeError('cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED'),
+    RuntimeError('GET was unable to find an engine to execute this computation')])
 def test_it_is_known_in_all_its_disguises(error: Exception) -> None:
     assert is_out_of_memory(error)
 
@@ -20,4 +23,13 @@ def test_it_is_known_in_all_its_disguises(error: Exception) -> None:
     RuntimeError('no room'), ValueError('CUDA error: out of memory'),
     RuntimeError('CUDA error: an illegal memory access was encountered')])
 def test_nothing_else_is(error: Exception) -> None:
+    assert not is_out_of_memory(error)
+
+
+def test_what_led_to_an_error_counts() -> None:
+    """A CUDA graph that cannot be ended says so in place of why it was broken off."""
+    error = RuntimeError('CUDA error: operation failed due to a previous error during capture')
+    error.__context__ = torch.cuda.OutOfMemoryError('no room')
+    assert is_out_of_memory(error)
+    error.__suppress_context__ = True  # raised from None
     assert not is_out_of_memory(error)
