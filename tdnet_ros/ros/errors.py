@@ -13,8 +13,9 @@ MAX_NAME = 60
 REPEAT_S = 10.0
 PAUSE_S = 1.0
 BROKEN_GPU = ('illegal memory access', 'device-side assert', 'unspecified launch failure',
-              'misaligned address', 'illegal instruction', 'uncorrectable ECC', 'launch timed out')
-'''What CUDA says of errors after which a process can do nothing more on the GPU.'''
+              'misaligned address', 'illegal instruction', 'uncorrectable ECC', 'launch timed out',
+              'a CUDA graph broke off')
+'''What is said of errors after which a process can do nothing more on the GPU.'''
 
 
 def printable(text: str, limit: int = MAX_CHARACTERS) -> str:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from tdnet_ros.ros.errors import MAX_CHARACTERS, one_line, printable, quoted
+from tdnet_ros.stream.engines.graphs import CaptureError
 
 
 def test_what_was_written_for_users_stays_as_it_is() -> None:
@@ -14,6 +15,9 @@ def test_an_error_that_a_gpu_does_not_get_over_says_what_to_do() -> None:
     broken = RuntimeError('CUDA error: device-side assert triggered\nCompile with `DSA`')
     assert one_line(broken) == ('CUDA error: device-side assert triggered: this process cannot '
                                 'use the GPU any more, restart the node')
+    assert one_line(CaptureError(RuntimeError('not permitted\nCompile with ...'))) == (
+        'a CUDA graph broke off, which this PyTorch does not get over (not permitted): this '
+        'process cannot use the GPU any more, restart the node')
     assert one_line(RuntimeError('CUDA error: out of memory')) == (
         'RuntimeError: CUDA error: out of memory')
 

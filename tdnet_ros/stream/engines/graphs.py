@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tdnet_ros.nets.zoo import Network
-from tdnet_ros.stream.engines.allocator import is_out_of_memory
+from tdnet_ros.stream.engines.allocator import causes, is_out_of_memory
 from tdnet_ros.stream.engines.resample import resample_step
 from tdnet_ros.stream.engines.static import StaticStep, flatten, placeholder
 from tdnet_ros.stream.engines.step import StepFeatures
@@ -21,6 +21,15 @@ WARM_UPS = 3
 Replay = Callable[[], object]
 Record = Callable[[StaticStep, Sequence[Tensor]], tuple[Replay, Sequence[Tensor]]]
 '''Takes a step and its inputs; returns what repeats it on them, and where its outputs are.'''
+
+
+class CaptureError(RuntimeError):
+    """A CUDA graph broke off, and PyTorch's allocator believes that it is still being recorded."""
+
+    def __init__(self, error: RuntimeError) -> None:
+        *_, root = causes(error)
+        super().__init__('a CUDA graph broke off, which this PyTorch does not get over '
+                         f'({str(root).partition(chr(10))[0]})')
 
 
 class GraphEngine:
@@ -126,28 +135,48 @@ class CudaGraphs:
     def __call__(self, step: StaticStep,
                  inputs: Sequence[Tensor]) -> tuple[Replay, Sequence[Tensor]]:
         """Record a step; one that cannot be is launched kernel by kernel, with a warning."""
+        with torch.cuda.device(self._device):  # recording synchronises the current one
+            self._warm_up(step, inputs)
+            return self._capture(step, inputs)
+
+    def _warm_up(self, step: StaticStep, inputs: Sequence[Tensor]) -> None:
         stream, current = self._stream, torch.cuda.current_stream(self._device)
         stream.wait_stream(current)
         with torch.cuda.stream(stream):
             for _ in range(WARM_UPS):
                 step(*inputs)
         current.wait_stream(stream)
+
+    def _capture(self, step: StaticStep,
+                 inputs: Sequence[Tensor]) -> tuple[Replay, Sequence[Tensor]]:
+        current = torch.cuda.current_stream(self._device)
         graph = torch.cuda.CUDAGraph()
         self._graphs.append(graph)
         try:
             # Other threads, such as diagnostics, may go on using the device meanwhile.
-            with torch.cuda.graph(graph, pool=self._pool, stream=stream,
+            with torch.cuda.graph(graph, pool=self._pool, stream=self._stream,
                                   capture_error_mode='thread_local'):
                 outputs = step(*inputs)
         except RuntimeError as error:
             torch.cuda.set_stream(current)  # a capture that breaks off leaves its own
+            self._recover(error)
             if is_out_of_memory(error):
                 raise
-            torch.cuda.synchronize(self._device)
             warnings.warn(f'no CUDA graph, so frames take longer: {error}', stacklevel=2)
             return repeat(step, inputs)
         self._pool = graph.pool()
         return graph.replay, outputs
+
+    def _recover(self, error: RuntimeError) -> None:
+        """Raise CaptureError if the allocator did not notice that a capture broke off.
+
+        It would take back no memory that two streams had used.
+        """
+        torch.cuda.synchronize(self._device)
+        try:
+            torch.cuda.empty_cache()
+        except RuntimeError:
+            raise CaptureError(error) from None
 
 
 def repeat(step: StaticStep, inputs: Sequence[Tensor]) -> tuple[Replay, Sequence[Tensor]]:
