@@ -63,6 +63,18 @@ def release_memory() -> None:
         torch.cuda.empty_cache()
 
 
+def release_everything() -> None:
+    """Give back the workspaces of cuBLAS, too, once no CUDA graph is left, for these use them.
+
+    Some versions of PyTorch keep one for every stream that there ever was.
+    """
+    gc.collect()
+    clear = getattr(torch._C, '_cuda_clearCublasWorkspaces', None)
+    if clear is not None:
+        clear()
+    release_memory()
+
+
 def _memory(device: torch.device) -> tuple[int, int]:
     """Free and total bytes of the device; of the machine where that is the device."""
     # A GPU that shares the machine's memory reports as taken what the kernel only caches.

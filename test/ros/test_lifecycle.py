@@ -110,7 +110,7 @@ def test_shut_down_by_a_manager_then_ended(managed: NodeProcess, peer: Peer) -> 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a CUDA device')
 def test_cleanup_gives_the_memory_of_the_device_back(
         start: Callable[..., NodeProcess], peer: Peer) -> None:
-    """To within 5 % of what the network took, from the second cycle on."""
+    """To within 5 % of what the network took, or 4 MiB, from the second cycle on."""
     start(*TINY, '-p', 'autostart:=false', '-p', 'device:=cuda', '-r', '__node:=on_gpu')
     free = []
     for transition in (*UP, *DOWN) * 3:
@@ -118,6 +118,6 @@ def test_cleanup_gives_the_memory_of_the_device_back(
         if transition in (Transition.TRANSITION_ACTIVATE, Transition.TRANSITION_CLEANUP):
             free.append(torch.cuda.mem_get_info()[0])
     # The first cycle also creates the context, which a process keeps.
-    taken = free[1] - free[2]
-    assert abs(free[3] - free[1]) <= 0.05 * taken
-    assert abs(free[5] - free[1]) <= 0.05 * taken
+    bound = max(0.05 * (free[1] - free[2]), 4 << 20)
+    assert abs(free[3] - free[1]) <= bound
+    assert abs(free[5] - free[1]) <= bound
