@@ -26,7 +26,7 @@ from tdnet_ros.nets.zoo import Network
 from tdnet_ros.stream.classify import dense_labels
 from tdnet_ros.stream.engines.static import (
     StaticStep,
-    flatten,
+    empty_memory,
     input_names,
     output_names,
     placeholder,
@@ -118,8 +118,8 @@ def _modules(network: Network, size: tuple[int, int], dtype: torch.dtype,
         with torch.no_grad():
             features = steps[0](image.to(dtype), ())[1]
         # Tensors of their own: the exporter would merge inputs that are the same object.
-        memory = [placeholder(features) for _ in range(paths - 1)]
-        examples += [torch.ones(1, dtype=dtype), *flatten(memory)]
+        blank = placeholder(features, paths)
+        examples += [torch.ones(1, dtype=dtype), *empty_memory(blank, paths)]
     static: list[nn.Module] = [StaticStep(step, paths, dtype) for step in steps]
     if label_size:
         static = [LabelledStep(step, label_size) for step in static

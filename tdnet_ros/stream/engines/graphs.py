@@ -11,7 +11,7 @@ from torch import Tensor
 from tdnet_ros.nets.zoo import Network
 from tdnet_ros.stream.engines.allocator import causes, is_out_of_memory
 from tdnet_ros.stream.engines.resample import resample_step
-from tdnet_ros.stream.engines.static import StaticStep, flatten, placeholder
+from tdnet_ros.stream.engines.static import StaticStep, empty_memory, flatten, placeholder
 from tdnet_ros.stream.engines.step import StepFeatures
 from tdnet_ros.stream.engines.torch_engine import TorchEngine
 
@@ -93,11 +93,10 @@ class FixedStep:
         inputs = [torch.empty_like(image, dtype=step.dtype, memory_format=torch.channels_last)]
         inputs[0].copy_(image)
         if features is not None:
-            self.blank = placeholder(features)
+            self.blank = placeholder(features, step.paths)
             self.nothing = image.new_zeros(1, dtype=step.dtype)
             self.everything = torch.ones_like(self.nothing)
-            memory = [placeholder(features) for _ in range(step.paths - 1)]
-            inputs += [self.nothing.clone(), *flatten(memory)]
+            inputs += [self.nothing.clone(), *empty_memory(self.blank, step.paths)]
         self._inputs = inputs
         self._replay, self._outputs = record(step, inputs)
 

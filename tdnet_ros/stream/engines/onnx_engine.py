@@ -89,8 +89,8 @@ class OnnxEngine:
                       for name in ('key', 'value'))
         missing = self.paths - 1 - len(memory)
         share = torch.full((1,), float(not missing), device=self.device, dtype=key.dtype)
-        blank = placeholder(StepFeatures(key, value, None))
-        return [share, *flatten([*[blank] * missing, *memory])]
+        blank = placeholder(StepFeatures(key, value, None), self.paths)
+        return [share, *(tensor.contiguous() for tensor in flatten([*[blank] * missing, *memory]))]
 
 
 def find_graphs(card: ModelCard, input_size: tuple[int, int], precision: str) -> Path:

@@ -65,8 +65,19 @@ def unflatten(tensors: Sequence[Tensor], paths: int) -> list[StepFeatures]:
             for value, affinity in zip(values, (None, *affinities), strict=True)]
 
 
-def placeholder(features: StepFeatures) -> StepFeatures:
-    """Zeros in the place of a frame that has not come yet."""
+def placeholder(features: StepFeatures, paths: int) -> StepFeatures:
+    """Zeros in the place of a frame that has not come yet: views of a single one.
+
+    An affinity would be as large as many frames, and steps of two paths read none.
+    """
     key, value, _ = features
-    return StepFeatures(torch.zeros_like(key), torch.zeros_like(value),
-                        key.new_zeros(key.shape[0], key.shape[1], key.shape[1]))
+    zero = key.new_zeros(())
+    batch, rows, _ = key.shape
+    return StepFeatures(zero.expand(key.shape), zero.expand(value.shape),
+                        zero.expand(batch, rows, rows) if paths > 2 else None)
+
+
+def empty_memory(blank: StepFeatures, paths: int) -> list[Tensor]:
+    """What a step reads of N-1 placeholders like this one, as tensors of their own."""
+    return [tensor.clone(memory_format=torch.contiguous_format)
+            for tensor in flatten([blank] * (paths - 1))]
