@@ -53,6 +53,8 @@ def demo() -> int:
 
 def _run(name: str, module: str, function: str = 'main') -> int:
     _end_on_interrupt_of_imports(name)
+    os.environ.setdefault('OPENCV_LOG_LEVEL', 'SILENT')  # one clear line is ours to say
+    os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
     sys.unraisablehook = _interrupt_again
     try:
         return int(getattr(import_module(module), function)())

@@ -5,7 +5,6 @@ import argparse
 from collections.abc import Callable, Sequence
 from contextlib import closing
 import json
-import os
 from pathlib import Path
 import select
 import sys
@@ -58,8 +57,6 @@ Topics need not exist yet. Ctrl-C ends the recording and leaves a complete bag, 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status is 0, or 1 after one line that says what is wrong."""
     options = _parser().parse_args(arguments)
-    os.environ.setdefault('OPENCV_LOG_LEVEL', 'SILENT')  # one clear line is ours to say
-    os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
     try:
         return int(options.run(options))
     except BagError as error:

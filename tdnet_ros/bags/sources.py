@@ -14,7 +14,7 @@ import numpy as np
 
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.files.paths import MCAP, PACKED, ROS1, SQLITE, is_storage
-from tdnet_ros.nets.images import IMAGE_SUFFIXES
+from tdnet_ros.nets.images import IMAGE_SUFFIXES, read_pixels
 
 DEFAULT_RATE_HZ = 10.0  # where images carry no times
 MAX_RATE_HZ = 1000.0
@@ -134,9 +134,10 @@ class FolderSource(_PixelSource):
 
     def __iter__(self) -> Iterator[Sample]:
         for index, path in enumerate(self.files):
-            image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-            if image is None:
-                raise BagError(f'{path} is no image that OpenCV can decode')
+            try:
+                image = read_pixels(path)
+            except ValueError as error:
+                raise BagError(error) from error
             yield self._sample(index, image)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from tdnet_ros.nets.images import IMAGE_SUFFIXES
+from tdnet_ros.nets.images import IMAGE_SUFFIXES, read_pixels
 from tdnet_ros.stream import Frame
 from tdnet_ros.stream.frame import Image
 
@@ -24,10 +24,8 @@ def read_images(folder: Path) -> list[Path]:
 def make_frame(number: int, camera: int, size: tuple[int, int], images: list[Path]) -> Frame:
     """Make a camera's frame of this number, (height, width) pixels, the same every time."""
     if images:
-        read = cv2.imread(str(images[number % len(images)]))
-        if read is None:
-            raise ValueError(f'image {images[number % len(images)]} cannot be read')
-        rgb = cv2.resize(np.asarray(read[..., ::-1], np.uint8), size[::-1])
+        bgr = read_pixels(images[number % len(images)])
+        rgb = cv2.resize(np.asarray(bgr[..., ::-1], np.uint8), size[::-1])
     else:
         rgb = _blocks(number, camera, size)
     return Frame(np.ascontiguousarray(rgb), number * STEP_NS)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tdnet_ros.nets.classes import UNLABELED, ClassSet
-from tdnet_ros.nets.images import IMAGE_SUFFIXES
+from tdnet_ros.nets.images import IMAGE_SUFFIXES, read_pixels
 
 BLACK = (0, 0, 0)
 """Colour of what is no class, unless a class has it."""
@@ -22,10 +22,7 @@ LabelReader = Callable[[Path], NDArray[np.uint8]]
 
 def read_image(path: Path) -> NDArray[np.uint8]:
     """Return the image as RGB uint8 [H, W, 3]."""
-    bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if bgr is None:
-        raise ValueError(f'cannot read the image {path}')
-    return np.ascontiguousarray(bgr[:, :, ::-1], np.uint8)
+    return np.ascontiguousarray(read_pixels(path)[:, :, ::-1], np.uint8)
 
 
 def size_text(shape: Sequence[int]) -> str:
@@ -60,10 +57,7 @@ def _read_label(path: Path, mode: int = cv2.IMREAD_UNCHANGED) -> NDArray[np.gene
         if file.read(len(JPEG)) == JPEG:
             raise ValueError(f'{path} is a JPEG, which changes the pixels of a label: expected a '
                              'PNG')
-    label = cv2.imread(str(path), mode)
-    if label is None:
-        raise ValueError(f'cannot read the label image {path}')
-    return label
+    return read_pixels(path, mode)
 
 
 def _id_table(ids: dict[int, int]) -> Callable[[Path, NDArray[np.generic]], NDArray[np.uint8]]:

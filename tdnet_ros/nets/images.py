@@ -1,2 +1,27 @@
-"""Which files are taken for images: one answer for data sets, benchmarks and bags."""
+"""Image files: which are taken for such, and how all tools read them."""
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
 IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp')
+
+
+def read_pixels(path: Path, mode: int = cv2.IMREAD_COLOR) -> NDArray[np.generic]:
+    """Return the pixels of an image file, colours as BGR.
+
+    ValueError names a file that is no image, damaged or cut off. Of a JPEG that is cut off
+    OpenCV makes up the rest where it reads the file itself.
+    """
+    try:
+        data = np.fromfile(path, np.uint8)
+        image = cv2.imdecode(data, mode) if data.size else None
+    except (OSError, cv2.error) as error:
+        reason = error.strerror if isinstance(error, OSError) else error.err
+        raise ValueError(f'cannot read the image {path}: {reason}') from error
+    if image is None:
+        raise ValueError(f'cannot read the image {path}: it is damaged, cut off or no image')
+    return image

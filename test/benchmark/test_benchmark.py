@@ -95,3 +95,6 @@ def test_frames_repeat_and_move(tmp_path: Path) -> None:
     frame = make_frame(3, 0, (5, 8), read_images(tmp_path))
     assert frame.size == (5, 8)
     assert tuple(frame.rgb[0, 0]) == (0, 0, 255)
+    (tmp_path / 'a.png').write_bytes(b'no image')
+    with pytest.raises(ValueError, match=r'cannot read the image .*a\.png: it is damaged'):
+        make_frame(3, 0, (5, 8), read_images(tmp_path))

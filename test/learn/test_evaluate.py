@@ -89,6 +89,19 @@ def test_a_frame_of_another_size_in_a_video_is_named(tmp_path, model, capsys):
     assert 'v0_001.png is 97x65, but ' in capsys.readouterr().err
 
 
+def test_a_picture_that_is_cut_off_is_named_before_the_work(tmp_path, model, capsys, monkeypatch):
+    root = write_folder(tmp_path / 'squares', videos=1, frames=2, splits=('val',))
+    path = root / 'val/images/v0_001.png'
+    jpeg = cv2.imencode('.jpg', picture(1)[0])[1].tobytes()
+    path.unlink()
+    path.with_suffix('.jpg').write_bytes(jpeg[:len(jpeg) // 2])
+    monkeypatch.setattr('tdnet_ros.learn.evaluate.evaluate', None)
+    assert main(['--dataset', 'folder', '--root', str(root), '--model', str(model)]) == 1
+    assert capsys.readouterr().err == (f'tdnet_evaluate: cannot read the image '
+                                       f'{path.with_suffix(".jpg")}: it is damaged, cut off or no '
+                                       'image\n')
+
+
 @pytest.mark.parametrize('kind', [torch.cuda.OutOfMemoryError, MemoryError])
 def test_out_of_memory_is_one_clear_line(data, model, capsys, monkeypatch, kind):
     def fail(*_):

@@ -1,0 +1,44 @@
+"""Image files are read whole, or refused by name."""
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tdnet_ros.nets.images import IMAGE_SUFFIXES, read_pixels
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
+
+
+def encoded(suffix: str, *options: int) -> bytes:
+    pixels = PIXELS[..., 0] if suffix == '.pgm' else PIXELS
+    return cv2.imencode(suffix, pixels, options)[1].tobytes()
+
+
+@pytest.mark.parametrize('suffix', IMAGE_SUFFIXES)
+@pytest.mark.parametrize('name', ['a', 'ä ü'])
+def test_whole_files_are_read_as_opencv_reads_them(tmp_path: Path, suffix: str, name: str) -> None:
+    path = tmp_path / f'{name}{suffix}'
+    path.write_bytes(encoded(suffix))
+    for mode in (cv2.IMREAD_COLOR, cv2.IMREAD_UNCHANGED):
+        np.testing.assert_array_equal(read_pixels(path, mode), cv2.imread(str(path), mode))
+
+
+@pytest.mark.parametrize('share', [0, 0.01, 0.5, 0.99])
+@pytest.mark.parametrize(('suffix', 'options'), [
+    *((suffix, ()) for suffix in IMAGE_SUFFIXES),
+    ('.jpg', (cv2.IMWRITE_JPEG_PROGRESSIVE, 1)), ('.jpg', (cv2.IMWRITE_JPEG_RST_INTERVAL, 4))])
+def test_files_that_are_cut_off_are_refused(tmp_path: Path, suffix: str,
+                                            options: tuple[int, ...], share: float) -> None:
+    path, data = tmp_path / f'a{suffix}', encoded(suffix, *options)
+    path.write_bytes(data[:int(share * len(data))])
+    with pytest.raises(ValueError, match=f'^cannot read the image {path}: it is damaged, cut'):
+        read_pixels(path)
+
+
+def test_what_is_no_readable_file_is_named(tmp_path: Path) -> None:
+    for path, reason in ((tmp_path, 'Is a directory'), (tmp_path / 'a', 'No such file')):
+        with pytest.raises(ValueError, match=f'^cannot read the image {path}: {reason}'):
+            read_pixels(path)
