@@ -82,6 +82,8 @@ class Failure(NamedTuple):
 def launch(engine: Engine, preprocessor: Preprocessor, turns: Sequence[Turn],
            confidence: bool) -> Flight:
     """Run frames of the same path with equally full memories; put their features there."""
+    for turn in turns:
+        turn.memory.fit(preprocessor.input_size, engine.resample)
     lanes = preprocessor.lanes
     watch = Stopwatch(lanes.device)
     watch.mark('start', lanes.up)

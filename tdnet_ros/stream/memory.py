@@ -98,10 +98,11 @@ class FrameMemory:
 
         resample: takes features, their input size and the new one; returns the new features.
         """
-        old, self._input_size = self._input_size, input_size
+        old = self._input_size
         if old is not None and old != input_size:
             self._entries = deque((resample(entry, old, input_size) for entry in self._entries),
                                   self._entries.maxlen)
+        self._input_size = input_size
 
     def push(self, features: Any) -> None:
         """Keep the features of a frame that was processed (a per-frame network has none)."""

@@ -186,12 +186,10 @@ class VideoSegmenter:
             self.forget()
             self.warm_up(size)
 
-    @torch.inference_mode()
     def _turn(self, frame: Frame, memory: FrameMemory) -> Turn:
         if memory.owner is not self._engine:
             raise ValueError('this memory was made by another segmenter: take one of new_memory()')
         reason = memory.prepare(frame)
-        memory.fit(self.input_size, self._engine.resample)
         return Turn(frame, memory, reason, *memory.turn)
 
     def _attempt(self, turns: list[Turn], confidence: bool) -> list[Flight | Failure]:

@@ -105,6 +105,34 @@ def test_one_that_fails_does_not_cost_the_others(
     assert [result.reset_reason for result in after] == [None, 'the frame before failed', None]
 
 
+def test_a_memory_that_cannot_be_resampled_costs_one_image(
+        make_frame: MakeFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As any failure does; and what is then in the memory is of the new size."""
+    segmenter = batching('td2-tiny')
+    memories = [segmenter.new_memory() for _ in STARTS]
+    together(segmenter, [make_frame(start) for start in STARTS], memories)
+    segmenter.resize((97, 129))
+    lost, resample = memories[1].entries[0], segmenter._engine.resample
+
+    def no_room(features: object, *sizes: object) -> object:
+        if features is lost:
+            raise torch.cuda.OutOfMemoryError('no room')
+        return resample(features, *sizes)
+
+    monkeypatch.setattr(segmenter._engine, 'resample', no_room)
+    results = dict(segmenter.step_batch([make_frame(start + 1) for start in STARTS], memories))
+    assert [type(results[index]) for index in range(3)] == [
+        Segmentation, torch.cuda.OutOfMemoryError, Segmentation]
+    for number in (2, 3):
+        after = together(segmenter, [make_frame(start + number) for start in STARTS], memories)
+    assert [result.memory_fill for result in after] == [1, 1, 1]
+    segmenter.resize((65, 97))
+    lost = memories[0].entries[0]
+    with pytest.raises(torch.cuda.OutOfMemoryError):
+        segmenter.step(make_frame(4), memories[0])
+    assert segmenter.step(make_frame(5), memories[0]).reset_reason == 'the frame before failed'
+
+
 def test_a_batch_that_is_too_large_is_not_tried_again(
         make_frame: MakeFrame, monkeypatch: pytest.MonkeyPatch) -> None:
     segmenter = batching('td2-tiny')
