@@ -1,6 +1,7 @@
 """The one thread that runs the network for all cameras."""
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 import threading
 from typing import NamedTuple
@@ -34,7 +35,7 @@ class Worker:
         self._segmenter = segmenter
         self._streams = streams
         self._turns = list(streams)
-        self._in_flight: _Flight | None = None
+        self._in_flight: deque[_Flight] = deque()
         self._guard = guard
         self._adaptation = adaptation
         self._errors = ErrorLog(node)
@@ -82,23 +83,21 @@ class Worker:
         outcomes = self._segmenter.step_batch(
             [job.frame for _, job in jobs], [stream.memory for stream, _ in jobs],
             confidence=any(stream.wants_confidence for stream, _ in jobs))
-        self._land()
-        self._in_flight = _Flight(jobs, outcomes)
-        if not self._segmenter.is_asynchronous:
-            self._land()
+        self._in_flight.append(_Flight(jobs, outcomes))
+        self._land(but=int(self._segmenter.is_asynchronous))
 
-    def _land(self) -> None:
-        """Publish what was launched."""
-        flight, self._in_flight = self._in_flight, None
-        if flight is None:
-            return
-        for index, outcome in flight.outcomes:
-            stream, job = flight.jobs[index]
-            stream.finish(job, outcome)
-            if isinstance(outcome, Exception):
-                self._guard.failed(outcome)
-            elif self._adaptation is not None:
-                self._adaptation.observe(stream.latency_ms, stream.latency_budget_ms)
+    def _land(self, but: int = 0) -> None:
+        """Publish what was launched, all but the last; after an error it goes on from there."""
+        while len(self._in_flight) > but:
+            flight = self._in_flight[0]
+            for index, outcome in flight.outcomes:
+                stream, job = flight.jobs[index]
+                stream.finish(job, outcome)
+                if isinstance(outcome, Exception):
+                    self._guard.failed(outcome)
+                elif self._adaptation is not None:
+                    self._adaptation.observe(stream.latency_ms, stream.latency_budget_ms)
+            self._in_flight.popleft()
 
     def _publish_points(self) -> None:
         for stream in self._streams:

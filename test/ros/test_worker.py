@@ -137,6 +137,24 @@ def test_points_follow_the_last_image_before_another_comes(
         worker.stop()
 
 
+@pytest.mark.parametrize('asynchronous', [False, True])
+def test_an_error_while_images_land_loses_none(
+        asynchronous: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither those that landed with it nor those launched meanwhile."""
+    monkeypatch.setattr(VideoSegmenter, 'is_asynchronous', asynchronous)
+    errors = [RuntimeError('the GPU cannot free memory')]
+    finish = Stream.finish
+
+    def failing(stream: Stream, job: Any, outcome: Any) -> None:
+        finish(stream, job, outcome)
+        if errors:
+            raise errors.pop()
+
+    monkeypatch.setattr(Stream, 'finish', failing)
+    _, streams = serve([3, 3], batch=2)
+    assert [len(stream.outcomes) for stream in streams] == [3, 3]
+
+
 def test_it_goes_on_after_an_error() -> None:
     segmenter = VideoSegmenter.load('td2-tiny', 'cpu', (48, 64))
     broken, good = Stream(segmenter, 1), Stream(segmenter, 1)
