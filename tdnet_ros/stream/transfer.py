@@ -55,7 +55,8 @@ class Lanes:
                 tensor, non_blocking=True) for tensor in tensors]
             for tensor in tensors:
                 tensor.record_stream(self.down)
-            return Download(pinned, self.down.record_event())
+            # A thread that waits for it sleeps, where by default it would keep a core busy.
+            return Download(pinned, self.down.record_event(torch.cuda.Event(blocking=True)))
 
 
 class Download:
