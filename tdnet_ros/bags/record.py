@@ -16,6 +16,7 @@ from tdnet_ros.bags import qos
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.session import check_topic, message_class, ros_node
 from tdnet_ros.bags.writing import BagWriter
+from tdnet_ros.ros.subscribing import lost_count
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks
@@ -89,7 +90,7 @@ class Recorder:
         self._writer.put(connection, time.time_ns(), cdr)
 
     def _count_lost(self, status: Any) -> None:
-        self._lost += status.total_count_change
+        self._lost += lost_count(status)
 
 
 def record(topics: Sequence[str], out: Path, stop: threading.Event,

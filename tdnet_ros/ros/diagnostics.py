@@ -114,7 +114,8 @@ def stream_findings(snapshot: Snapshot, parameters: NodeParameters) -> list[Find
         findings.append(Finding(
             WARN, f'{snapshot.recent_losses} images lost on the way here: large images need '
                   'config/fastdds.xml (FASTRTPS_DEFAULT_PROFILES_FILE) at the camera driver and '
-                  'here, or image_transport compressed'))
+                  'here, those over 64 MiB a larger segment_size in it; or image_transport '
+                  'compressed'))
     if snapshot.recent_skips:
         level = WARN if snapshot.recent_processed else ERROR
         findings.append(Finding(level, f'{snapshot.recent_skips} images skipped, last: '

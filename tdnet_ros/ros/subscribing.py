@@ -14,6 +14,19 @@ try:
 except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks, UnsupportedEventTypeError
 
+_OVERFLOW = 2**31 - 1
+
+
+def lost_count(event: Any) -> int:
+    """How many messages an event says were just lost.
+
+    Fast DDS adds `_OVERFLOW` for a large message that came in part, when the next large one
+    replaces it after a small one came: a gap of -1, which it takes for endless. That loss has
+    been reported with the small one. Its counters have 32 bits and wrap.
+    """
+    count = int(event.total_count_change) % 2**32
+    return count - _OVERFLOW if count >= _OVERFLOW else count
+
 
 def subscribe(node: Node, kind: Any, topic: str, on_message: Callable[[Any], None],
               on_lost: Callable[[int], None], qos: QoSProfile) -> Any:
@@ -22,7 +35,7 @@ def subscribe(node: Node, kind: Any, topic: str, on_message: Callable[[Any], Non
     Where the middleware does not tell, nothing is counted.
     """
     def count(event: Any) -> None:
-        on_lost(event.total_count_change)
+        on_lost(lost_count(event))
 
     def create(**options: Any) -> Any:
         return node.create_subscription(
