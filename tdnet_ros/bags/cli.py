@@ -152,7 +152,8 @@ def _play(options: argparse.Namespace) -> int:
             stop, before_start=lambda: _wait_for_enter(stop) if options.start_paused else None,
             on_frame=lambda summary: update(summary.sent, f'{summary.rate_hz:.1f} Hz'))
     if options.summary:
-        options.summary.write_text(json.dumps(summary.as_dict()), encoding='utf-8')
+        sent = {**summary.as_dict(), 'problems': source.problems}
+        options.summary.write_text(json.dumps(sent), encoding='utf-8')
     print(f'sent {summary.sent} images in {summary.seconds:.1f} s ({summary.rate_hz:.2f} Hz), '
           f'at most {summary.max_late_ms:.1f} ms behind schedule')
     for problem in source.problems:

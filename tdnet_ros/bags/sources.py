@@ -14,6 +14,7 @@ import numpy as np
 
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.files.paths import MCAP, PACKED, ROS1, SQLITE, is_storage
+from tdnet_ros.bags.unread import Unread
 from tdnet_ros.nets.images import IMAGE_SUFFIXES, read_pixels
 
 DEFAULT_RATE_HZ = 10.0  # where images carry no times
@@ -122,7 +123,10 @@ class VideoSource(_PixelSource):
 
 
 class FolderSource(_PixelSource):
-    """The images of a folder in natural order: frame2 before frame10."""
+    """The images of a folder in natural order: frame2 before frame10.
+
+    Those that cannot be read are left out, and leave their time empty.
+    """
 
     def __init__(self, folder: Path, rate_hz: float | None = None) -> None:
         self.files = sorted((path for path in folder.iterdir()
@@ -131,14 +135,22 @@ class FolderSource(_PixelSource):
             raise BagError(f'{folder} holds no image ({", ".join(IMAGE_SUFFIXES)}) and is '
                            'no rosbag (no metadata.yaml)')
         super().__init__(len(self.files), rate_hz or DEFAULT_RATE_HZ)
+        self._left_out: dict[Path, str] = {}
 
     def __iter__(self) -> Iterator[Sample]:
         for index, path in enumerate(self.files):
             try:
                 image = read_pixels(path)
             except ValueError as error:
-                raise BagError(error) from error
+                self._leave_out(path, str(error))
+                continue
             yield self._sample(index, image)
+
+    def _leave_out(self, path: Path, why: str) -> None:
+        self._left_out.setdefault(path, why)
+        count, first = len(self._left_out), next(iter(self._left_out.values()))
+        self.problems[:] = [first if count == 1 else
+                            f'{count} images cannot be read, first that: {first}']
 
 
 class CameraSource(_PixelSource):
@@ -176,31 +188,6 @@ def info_topic(image: str) -> str:
 def made_by_node(image: str) -> bool:
     """Whether the name of an image topic is one of a node's outputs."""
     return bool(NODE_OUTPUTS & {*image.split('/')})
-
-
-class Unread:
-    """Messages that cannot be read: of each topic one line, how many and why the first."""
-
-    def __init__(self, problems: list[str], place: str = '') -> None:
-        self.problems = problems
-        self._place = place
-        self._lines: dict[str, tuple[int, str]] = {}
-        self._logged_ns: dict[str, set[int | None]] = {}
-
-    def note(self, topic: str, logged_ns: int | None, why: str) -> None:
-        """Count a message of a topic, unless it is counted already."""
-        logged = self._logged_ns.setdefault(topic, set())
-        if logged_ns in logged:
-            return
-        logged.add(logged_ns)
-        if len(logged) == 1:
-            first = f'logged at {logged_ns}: {why}'
-            self._lines[topic] = len(self.problems), first
-            self.problems.append(f'{self._place}message of {topic} {first}')
-            return
-        line, first = self._lines[topic]
-        self.problems[line] = (f'{self._place}{len(logged)} messages of {topic} cannot be read, '
-                                f'first that {first}')
 
 
 def natural_key(path: Path) -> list[tuple[int, int | str]]:

@@ -73,6 +73,7 @@ class Child:
     process: subprocess.Popen[bytes]
     log: Path
     may_end: bool = False  # by itself, when it is done
+    result: Path | None = None  # what it leaves when it is done, if not all went well
 
     def last_lines(self) -> str:
         """What it said last."""
@@ -82,6 +83,8 @@ class Child:
     def check(self) -> None:
         """Fail if it has ended with an error, or at all where it should not."""
         status = self.process.poll()
+        if self.result is not None and self.result.exists():
+            return
         if status or (status == 0 and not self.may_end):
             raise DemoError(f'the {self.name} ended with exit status {status}; its last lines '
                             f'({self.log}):\n{self.last_lines()}')
@@ -116,14 +119,15 @@ class Crew:
         self._children: list[Child] = []
         logs.mkdir(parents=True, exist_ok=True)
 
-    def start(self, name: str, command: Sequence[str], may_end: bool = False) -> Child:
+    def start(self, name: str, command: Sequence[str], may_end: bool = False,
+              result: Path | None = None) -> Child:
         """Start a process that Ctrl-C in the terminal does not reach."""
         log = self._logs / f'{name}.log'
         with log.open('wb') as output, held_back():
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output,
                                        stderr=subprocess.STDOUT, start_new_session=True,
                                        preexec_fn=END_WITH_PARENT)
-            self._children.append(Child(name, process, log, may_end))
+            self._children.append(Child(name, process, log, may_end, result))
         return self._children[-1]
 
     def check(self) -> None:

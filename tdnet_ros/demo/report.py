@@ -1,14 +1,17 @@
 """Everything that the demo leaves to look at, made from the bag."""
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 import json
 from typing import Any
 
 import numpy as np
+from rclpy.serialization import deserialize_message
 from rich.console import Console
 
 from tdnet_ros.bags.report.series import pick
+from tdnet_ros.bags.session import message_class
+from tdnet_ros.bags.sources import Sample, Source
 from tdnet_ros.demo import latency
 from tdnet_ros.demo.plan import Plan
 from tdnet_ros.demo.processes import DemoError
@@ -26,7 +29,7 @@ def write_report(plan: Plan, sent: dict[str, Any], console: Console) -> None:
     summary = latency.summarize(results, sent['sent'])
     (plan.out / 'latency.json').write_text(json.dumps(summary, indent=2) + '\n', encoding='utf-8')
     latency.print_tables(summary, console)
-    for line in latency.losses(summary, results):
+    for line in (*sent['problems'], *latency.losses(summary, results)):
         console.print(f'note: {line}', highlight=False, soft_wrap=True)
     if not summary['frames']['labelled']:
         raise DemoError(f'no frame was labelled ({results.report.last_failure or "none came"})')
@@ -60,12 +63,24 @@ def _played_images(plan: Plan, stamps_ns: Sequence[int],
                    wanted: set[int]) -> dict[int, Picture]:
     """Read the images that were played with these stamps from the source again."""
     images, source = {}, plan.open_source()
-    sent = (sample for sample in source if sample.topic not in source.infos.values())
-    for stamp_ns, sample in zip(stamps_ns, sent, strict=False):
+    for stamp_ns, sample in zip(stamps_ns, _sent(source), strict=False):
         if stamp_ns in wanted:
             images[stamp_ns] = (sample.payload if isinstance(sample.payload, np.ndarray)
                                 else image_of(sample.payload, plan.compressed))
     return images
+
+
+def _sent(source: Source) -> Iterator[Sample]:
+    """The images of a source that the player could send."""
+    for sample in source:
+        if sample.topic in source.infos.values():
+            continue
+        if isinstance(sample.payload, bytes):
+            try:
+                deserialize_message(sample.payload, message_class(source.topics[sample.topic]))
+            except Exception:  # middlewares fail in ways of their own
+                continue
+        yield sample
 
 
 def _titles(plan: Plan, results: Results, summary: dict[str, Any],

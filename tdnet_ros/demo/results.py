@@ -17,7 +17,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Float32
 
 from tdnet_ros.bags.reading import Message, header_stamp_ns, open_bag, read_messages
-from tdnet_ros.bags.sources import Unread
+from tdnet_ros.bags.unread import Unread
 from tdnet_ros.demo.counters import NodeReport
 from tdnet_ros.demo.plan import DIAGNOSTICS, LABELS, OVERLAY_JPEG, debug_topic
 from tdnet_ros.demo.stages import STAGES

@@ -49,7 +49,7 @@ def run(plan: Plan, total: int | None, view: bool, console: Console,
         _wait_for_recorder(watch)
         if view:
             crew.start('view', plan.viewer(), may_end=True)
-        player = crew.start('player', plan.player(summary), may_end=True)
+        player = crew.start('player', plan.player(summary), may_end=True, result=summary)
         _play(plan, watch, player, total)
         _settle(watch)
         recorder.stop()

@@ -68,10 +68,18 @@ def test_empty_folder_is_named(tmp_path: Path) -> None:
         open_source(str(tmp_path))
 
 
-def test_broken_image_is_named(folder: Path) -> None:
+def test_broken_images_are_left_out_and_named(folder: Path) -> None:
     (folder / 'frame3.png').write_bytes(b'no png')
-    with pytest.raises(BagError, match=r'cannot read the image .*frame3\.png'):
-        list(open_source(str(folder)))
+    source = open_source(str(folder))
+    for _ in range(2):
+        samples = list(source)
+        assert brightness(samples) == [0, 1, 2, *range(4, FRAMES)]
+        assert samples[3].due_s == pytest.approx(0.4)
+        (problem,) = source.problems
+        assert problem.startswith('cannot read the image') and 'frame3.png' in problem
+    (folder / 'frame5.png').write_bytes(b'no png')
+    assert len(list(source)) == FRAMES - 2
+    assert source.problems == [f'2 images cannot be read, first that: {problem}']
 
 
 @pytest.mark.parametrize('device', ['63', '/dev/video63'])

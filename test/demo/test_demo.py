@@ -80,6 +80,7 @@ def check_consistent(summary: dict) -> None:
 
 def test_run_leaves_everything_it_promises(tmp_path: Path, clip: Path, start: Start) -> None:
     out = tmp_path / 'out'
+    (clip / '5b.png').write_bytes(b'no png')
     demo = start('--images', clip, '--model', 'td2-tiny', '--rate', 2, '--out', out)
     text, errors = demo.communicate(timeout=120)
     assert demo.returncode == 0, errors
@@ -88,6 +89,7 @@ def test_run_leaves_everything_it_promises(tmp_path: Path, clip: Path, start: St
     assert summary['frames']['sent'] == FRAMES
     assert summary['frames']['labelled'] >= FRAMES // 2
     assert 'capture to publish' in text
+    assert f'note: cannot read the image {clip}/5b.png' in text
     assert 'ros2 launch tdnet_ros tdnet.launch.py image_topic:=/camera/image_raw' in text
     with Reader(out / 'bag') as reader:
         counts = {item.topic: item.msgcount for item in reader.connections}

@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from rclpy.serialization import serialize_message
 from rich.console import Console
 from sensor_msgs.msg import CameraInfo, CompressedImage
 from std_msgs.msg import Float32
@@ -54,7 +55,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def report(plan: Plan) -> str:
-    sent = {'sent': SENT, 'stamps_ns': STAMPS_NS}
+    sent = {'sent': SENT, 'stamps_ns': STAMPS_NS, 'problems': ['a cat']}
     console = Console(width=100, record=True, file=io.StringIO())
     write_report(plan, sent, console)
     return console.export_text()
@@ -69,6 +70,7 @@ def test_report_from_a_bag(tmp_path: Path, folder: Path, live: bool) -> None:
     assert summary['frames'] == {'sent': 10, 'received': 9, 'labelled': 5, 'overwritten': 4,
                                  'failed': 0}
     assert summary['capture_to_publish_ms']['p50'] == 5.0
+    assert 'note: a cat' in text
     assert 'note: 4 of 9 frames were overwritten' in text
     assert 'note: 1 frames were lost on the way from the player' in text
     video = cv2.VideoCapture(str(tmp_path / 'overlay.mp4'))
@@ -78,9 +80,10 @@ def test_report_from_a_bag(tmp_path: Path, folder: Path, live: bool) -> None:
     assert (sheet[130:, 60:400] == 10).all(2).sum() > 10_000
 
 
-def test_calibration_beside_the_images_of_a_bag_is_no_image(tmp_path: Path) -> None:
+def test_what_was_not_sent_of_a_bag_is_no_image(tmp_path: Path) -> None:
     played = write_bag(tmp_path / 'played', {
-        '/front/image_raw': [(1000 * index, image_message(index)) for index in range(SENT)],
+        '/front/image_raw': [*((1000 * index, image_message(index)) for index in range(SENT)),
+                             (500, serialize_message(image_message(0))[:-50])],
         '/front/camera_info': [(1000 * index, CameraInfo(header=image_message(index).header))
                                for index in range(SENT)]})
     write_run(tmp_path / 'bag', received=5, processed=5)

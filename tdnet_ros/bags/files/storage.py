@@ -18,7 +18,7 @@ from tdnet_ros.bags.files.salvage import scan
 from tdnet_ros.bags.files.scanned import NEVER, Topic
 from tdnet_ros.bags.files.sqlite import index_sqlite, read_sqlite
 from tdnet_ros.bags.reading import Message
-from tdnet_ros.bags.sources import Unread
+from tdnet_ros.bags.unread import Unread
 from tdnet_ros.ros.errors import one_line
 
 
