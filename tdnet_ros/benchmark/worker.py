@@ -19,8 +19,8 @@ import torch
 
 from tdnet_ros.benchmark.frames import STEP_NS, make_frame
 from tdnet_ros.stream import Segmentation, VideoSegmenter
+from tdnet_ros.stream.devices import find_device
 from tdnet_ros.stream.frame import Image
-from tdnet_ros.stream.segmenter import find_device
 
 
 @dataclass(frozen=True)

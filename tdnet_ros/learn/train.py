@@ -37,8 +37,8 @@ from tdnet_ros.nets.architecture import Architecture, aligned_size
 from tdnet_ros.nets.card import ModelCard, find_model, shipped_models
 from tdnet_ros.nets.classes import ClassSet
 from tdnet_ros.nets.zoo import VARIANTS, Network, build, variant
+from tdnet_ros.stream.devices import find_device
 from tdnet_ros.stream.engines.allocator import is_out_of_memory
-from tdnet_ros.stream.segmenter import find_device
 
 EXAMPLES = """examples:
   tdnet_train --dataset camvid --root data/camvid --model td2-bise18-half --out runs/small

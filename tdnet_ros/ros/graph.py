@@ -93,6 +93,14 @@ def namesakes(node: Node) -> list[Finding]:
                           '(-r __node:=NAME)')]
 
 
+def no_time(node: Node) -> list[Finding]:
+    """Simulated time that has not begun: most often a robot with a simulation's parameters."""
+    if not node.get_parameter('use_sim_time').value or node.get_clock().now().nanoseconds:
+        return []
+    return [Finding(WARN, f'use_sim_time is true and {node.resolve_topic_name("/clock")} is '
+                          'silent: set it to false with real cameras, or play with --clock')]
+
+
 def _or_here(topic: str, item: Mismatch) -> str:
     return (f', or set qos_overrides.{topic}.publisher.{item.policy}' if item.is_overridable
             else '')

@@ -239,7 +239,7 @@ class SegmentationNode(LifecycleNode):
         name = self.get_fully_qualified_name().lstrip('/')
         findings = [Finding(WARN, line) for line in self._unused]
         with noting(findings):
-            findings += graph.namesakes(self)
+            findings += graph.namesakes(self) + graph.no_time(self)
         if self._failure:
             findings.append(Finding(ERROR, self._failure))
         if self._guard is not None and self._guard.finding:
