@@ -8,8 +8,8 @@ from typing import Annotated
 import cv2
 import numpy as np
 
-from tdnet_ros.learn.records import Amount, Range, Share
 from tdnet_ros.nets.classes import UNLABELED
+from tdnet_ros.nets.records import Amount, Range, Share
 
 Scale = Annotated[float, Range(0.05, 20)]
 
@@ -38,7 +38,7 @@ class Augmentation:
 
     def __post_init__(self) -> None:
         if self.scale[0] > self.scale[1]:
-            raise ValueError('augmentation: scale is {:g}, {:g}, expected the smaller one first'
+            raise ValueError('scale is {:g}, {:g}, expected the smaller one first'
                              .format(*self.scale))
 
 

@@ -6,15 +6,21 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-
 from tdnet_ros.learn.augment import Augmentation, Motion, Scale
-from tdnet_ros.learn.records import Amount, Count, Natural, Range, Share, read_record
+from tdnet_ros.nets.records import (
+    Amount,
+    Count,
+    Natural,
+    Range,
+    Share,
+    Side,
+    read_record,
+    read_yaml,
+)
 
 RECIPES = Path(__file__).parent / 'recipes'
 DEFAULT = 'default'
 """The recipe where none is named."""
-Side = Annotated[int, Range(32)]
 
 
 @dataclass(frozen=True)
@@ -144,9 +150,9 @@ def load_config(name: str | Path) -> TrainConfig:
     if not path.is_file():
         raise ValueError(f'config {name}: no such file, nor one of {", ".join(recipes())}')
     try:
-        return parse_config(yaml.safe_load(path.read_text()))
-    except (yaml.YAMLError, ValueError) as error:
-        raise ValueError(f'config {path}: {" ".join(str(error).split())}') from error
+        return parse_config(read_yaml(path))
+    except ValueError as error:
+        raise ValueError(f'config {path}: {error}') from error
 
 
 def parse_config(content: Any) -> TrainConfig:

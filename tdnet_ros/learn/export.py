@@ -10,7 +10,7 @@ import torch
 
 from tdnet_ros.learn.datasets import Dataset
 from tdnet_ros.nets.architecture import Architecture
-from tdnet_ros.nets.card import ModelCard, save_card
+from tdnet_ros.nets.card import IMAGENET_MEAN, IMAGENET_STD, ModelCard, save_card
 from tdnet_ros.nets.checkpoint import save_weights
 from tdnet_ros.nets.writing import replacing
 from tdnet_ros.nets.zoo import Network
@@ -33,7 +33,7 @@ def new_card(name: str, architecture: Architecture, dataset: Dataset, input_size
         source = f'started from {start.name} ({start.source or "source unknown"}), trained'
         licences.insert(0, start.licence)
     return ModelCard(
-        name, architecture, dataset.classes, input_size,
+        name, architecture, dataset.classes, input_size, IMAGENET_MEAN, IMAGENET_STD,
         source=f'{source} on {dataset.name} train',
         licence=' '.join(dict.fromkeys(filter(None, licences))), training=training)
 

@@ -113,17 +113,10 @@ def class_reader(classes: ClassSet) -> LabelReader:
     convert_ids = _id_table({i: i for i in range(len(classes))} | {UNLABELED: UNLABELED})
     read_colours = colour_reader(
         {BLACK: UNLABELED} | {colour: i for i, colour in enumerate(classes.palette)})
-    shared = [name for name, colour in zip(classes.names, classes.palette)
-              if classes.palette.count(colour) > 1]
 
     def read(path: Path) -> NDArray[np.uint8]:
         label = _read_label(path)
-        if label.ndim == 2:
-            return convert_ids(path, label)
-        if shared:
-            raise ValueError(f'{path} is painted in colours, but {", ".join(shared)} are not told '
-                             'apart by theirs')
-        return read_colours(path)
+        return convert_ids(path, label) if label.ndim == 2 else read_colours(path)
 
     return read
 

@@ -2,7 +2,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
+
+from tdnet_ros.nets.records import Count, Range
 
 EXPANSION = {18: 1, 34: 1, 50: 4, 101: 4}
 '''Output channels of a residual block over its inner channels, by the depth of the ResNet.'''
@@ -34,43 +36,39 @@ CONTEXTS = {
 class Architecture:
     """One row of the table of variants (see zoo.py); every field has one meaning everywhere."""
 
-    paths: int
+    paths: Count
     '''N: number of sub-networks, one per frame in turn; 1 is a per-frame network.'''
     depth: int
     '''Depth of the ResNet: 18, 34, 50 or 101.'''
     context: str = 'psp'
     '''What follows the backbone: one of CONTEXTS.'''
-    groups: int = 1
+    groups: Count = 1
     '''The pyramid's channels are cut into this many groups; path p keeps group p mod groups.'''
-    width: float = 1.0
+    width: Annotated[float, Range(0.01, 100)] = 1.0
     '''Factor on every channel count.'''
-    key_channels: int = 64
+    key_channels: Count = 64
     '''Channels of query and key (d_k in the paper).'''
-    value_channels: int = 512
+    value_channels: Count = 512
     '''Channels of the value (d_v), before `width`; unused by a per-frame network.'''
-    head_reduction: int = 4
+    head_reduction: Count = 4
     '''Channels that enter the head over channels of its convolution.'''
-    memory_stride: int = 4
+    memory_stride: Count = 4
     '''Features are subsampled by this in each direction before they enter the memory.'''
-    norm_size: tuple[int, int] | None = (97, 193)
+    norm_size: tuple[Count, Count] | None = (97, 193)
     '''Native size of the spatial norm's weights; None: one group norm over all channels.'''
     output_stride: int = 8
     '''Stride of the logits: 8, or 4 (the head then adds detail from the first stage).'''
-    shared_stages: int = 0
+    shared_stages: Annotated[int, Range(0, 5)] = 0
     '''Number of leading backbone stages (stem, then layers) that all paths share.'''
     shared_head: bool = False
     '''All paths use one head.'''
 
     def __post_init__(self) -> None:
-        _expect('paths', self.paths, self.paths >= 1, 'at least 1')
         _expect('depth', self.depth, self.depth in EXPANSION, f'one of {sorted(EXPANSION)}')
         _expect('context', self.context, self.context in CONTEXTS, f'one of {sorted(CONTEXTS)}')
-        _expect('groups', self.groups, self.groups >= 1, 'at least 1')
-        _expect('width', self.width, self.width > 0, 'above 0')
         strides = (4, 8) if self.around.strides[0] == 1 else (8,)
         _expect('output_stride', self.output_stride, self.output_stride in strides,
                 f'{" or ".join(map(str, strides))} with context {self.context!r}')
-        _expect('shared_stages', self.shared_stages, 0 <= self.shared_stages <= 5, '0 to 5')
 
     @property
     def around(self) -> Context:
@@ -127,4 +125,4 @@ def aligned_size(size: tuple[int, int]) -> tuple[int, int]:
 
 def _expect(field: str, value: object, holds: bool, expected: str) -> None:
     if not holds:
-        raise ValueError(f'architecture: {field} is {value!r}, expected {expected}')
+        raise ValueError(f'{field} is {value!r}, expected {expected}')

@@ -2,20 +2,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 import os
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
 
 from tdnet_ros.nets.architecture import Architecture, aligned_size
 from tdnet_ros.nets.classes import CAMVID, CITYSCAPES, ClassSet
+from tdnet_ros.nets.records import Range, Share, Side, read_record, read_yaml
 from tdnet_ros.nets.zoo import VARIANTS
 
 MODELS = Path(__file__).resolve().parent.parent / 'models'
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+Spread = Annotated[float, Range(1e-4, 1)]
 
 
 @dataclass(frozen=True)
@@ -25,11 +27,11 @@ class ModelCard:
     name: str
     architecture: Architecture
     classes: ClassSet
-    input_size: tuple[int, int]
+    input_size: tuple[Side, Side]
     '''Native (height, width) of the network's input in pixels.'''
-    mean: tuple[float, float, float] = IMAGENET_MEAN
+    mean: tuple[Share, Share, Share]
     '''Per RGB channel, of values from 0 to 1.'''
-    std: tuple[float, float, float] = IMAGENET_STD
+    std: tuple[Spread, Spread, Spread]
     weights: Path | None = None
     '''The safetensors file; None: random weights, good for timing only.'''
     source: str = ''
@@ -93,24 +95,24 @@ def untrained_card(name: str, classes: ClassSet | None = None) -> ModelCard:
     if architecture.norm_size is not None:
         size = architecture.native_input_size
         classes = classes or CITYSCAPES
-    return ModelCard(name, architecture, classes or CAMVID, size)
+    return ModelCard(name, architecture, classes or CAMVID, size, IMAGENET_MEAN, IMAGENET_STD)
 
 
 def load_card(path: Path) -> ModelCard:
     """Read a card; ValueError names the file and the field that is wrong."""
     if not path.is_file():
         raise FileNotFoundError(f'model card {path}: no such file')
+    where = f'model card {path}'
     try:
-        content = yaml.safe_load(path.read_text())
-        card = _card(content)
-    except (yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError) as error:
-        reason = f'field {error} is missing' if isinstance(error, KeyError) else error
-        raise ValueError(f'model card {path}: {reason}') from error
+        content = read_yaml(path)
+    except ValueError as error:
+        raise ValueError(f'{where}: {error}') from error
+    card = read_record(ModelCard, content, where)
     if card.weights is None:
         return card
     weights = path.parent / card.weights
     if not weights.is_file():
-        raise FileNotFoundError(f'model card {path}: its weights {weights} do not exist')
+        raise FileNotFoundError(f'{where}: its weights {weights} do not exist')
     return replace(card, weights=weights)
 
 
@@ -129,44 +131,6 @@ def _card_beside(weights: Path) -> ModelCard:
         raise FileNotFoundError(f'weights {weights}: no model card {card.name} beside them; '
                                 'tdnet_convert and tdnet_train write both')
     return replace(load_card(card), weights=weights)
-
-
-def _card(content: Any) -> ModelCard:
-    if not isinstance(content, dict):
-        raise ValueError(f'expected a mapping, not {type(content).__name__}')
-    _refuse_unknown(content, ModelCard)
-    _refuse_unknown(content['architecture'], Architecture)
-    norm_size = content['architecture'].get('norm_size', Architecture.norm_size)
-    architecture = Architecture(**{
-        **content['architecture'], 'norm_size': _pair(norm_size) if norm_size else None})
-    classes = content['classes']
-    return ModelCard(**{
-        **content,
-        'architecture': architecture,
-        'classes': ClassSet(classes['name'], tuple(map(str, classes['names'])),
-                            tuple(_triple(color, int) for color in classes['palette'])),
-        'input_size': _pair(content['input_size']),
-        'mean': _triple(content.get('mean', IMAGENET_MEAN), float),
-        'std': _triple(content.get('std', IMAGENET_STD), float),
-        'weights': Path(content['weights']) if content.get('weights') else None,
-    })
-
-
-def _refuse_unknown(content: Mapping[str, Any], record: type) -> None:
-    known = [entry.name for entry in fields(record)]
-    unknown = [name for name in content if name not in known]
-    if unknown:
-        raise ValueError(f'unknown {", ".join(map(str, unknown))}, expected {", ".join(known)}')
-
-
-def _pair(values: Any) -> tuple[int, int]:
-    height, width = (int(value) for value in values)
-    return height, width
-
-
-def _triple(values: Any, number: type) -> Any:
-    first, second, third = (number(value) for value in values)
-    return first, second, third
 
 
 def _plain(value: Any) -> Any:

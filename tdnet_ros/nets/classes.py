@@ -1,15 +1,18 @@
 """Named sets of classes: what a pixel value means and the colour it is drawn in."""
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Any
 
-import yaml
+from tdnet_ros.nets.records import Range, read_value, read_yaml
 
 UNLABELED = 255
 '''Pixel value of 'no class' in label images and ground truth (vision_msgs, Cityscapes).'''
 
-Color = tuple[int, int, int]
+Level = Annotated[int, Range(0, 255)]
+Color = tuple[Level, Level, Level]
 
 
 @dataclass(frozen=True)
@@ -26,9 +29,6 @@ class ClassSet:
                              f'{len(self.palette)} colours, expected as many of each, at least 1')
         if len(set(self.names)) < len(self.names):
             raise ValueError(f"class set '{self.name}': a name occurs twice")
-        if not all(0 <= level <= 255 for color in self.palette for level in color):
-            raise ValueError(f"class set '{self.name}': colours are [red, green, blue] from "
-                             '0 to 255')
         if len(self.names) >= UNLABELED:
             raise ValueError(f"class set '{self.name}': {len(self.names)} classes, "
                              f'expected fewer than {UNLABELED}')
@@ -46,12 +46,24 @@ def read_classes(path: Path, name: str = '') -> ClassSet:
     if not path.is_file():
         raise ValueError(f'there is no {path}: expected a mapping of class names to RGB colours')
     try:
-        table = yaml.safe_load(path.read_text())
-        return ClassSet(name or path.stem, tuple(map(str, table)),
-                        tuple((int(r), int(g), int(b)) for r, g, b in table.values()))
-    except (AttributeError, TypeError, ValueError, yaml.YAMLError) as error:
-        raise ValueError(f'{path}: expected a mapping of class names to RGB colours, as '
-                         f"'road: [128, 64, 128]' ({' '.join(str(error).split())})") from error
+        return _class_set(name or path.stem, _named_colors(read_yaml(path)))
+    except ValueError as error:
+        raise ValueError(f'{path}: {error}') from error
+
+
+def _named_colors(table: Any) -> dict[str, Color]:
+    if not isinstance(table, Mapping):
+        raise ValueError(f'it holds {table!r}, expected a mapping of class names to RGB colours, '
+                         "as 'road: [128, 64, 128]'")
+    found: dict[Color, str] = {}
+    for name, value in table.items():
+        if not isinstance(name, str):
+            raise ValueError(f'the name {name!r} is no text: put it in quotes')
+        color = read_value(Color, value, 'colours', name)
+        if color in found:
+            raise ValueError(f'{found[color]} and {name} have one colour, {list(color)}')
+        found[color] = name
+    return {name: color for color, name in found.items()}
 
 
 def _class_set(name: str, table: dict[str, Color]) -> ClassSet:

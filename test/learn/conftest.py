@@ -3,7 +3,7 @@ import pytest
 
 from learn.synthetic import write_folder
 from tdnet_ros.learn.export import export
-from tdnet_ros.nets.card import ModelCard
+from tdnet_ros.nets.card import IMAGENET_MEAN, IMAGENET_STD, ModelCard
 from tdnet_ros.nets.classes import ClassSet
 from tdnet_ros.nets.zoo import VARIANTS, build
 
@@ -19,5 +19,6 @@ def data(tmp_path_factory):
 def model(tmp_path_factory):
     path = tmp_path_factory.mktemp('model') / 'tiny.yaml'
     architecture = VARIANTS['td2-tiny']
-    export(build(architecture, 3), ModelCard('tiny', architecture, CLASSES, (65, 97)), path)
+    card = ModelCard('tiny', architecture, CLASSES, (65, 97), IMAGENET_MEAN, IMAGENET_STD)
+    export(build(architecture, 3), card, path)
     return path

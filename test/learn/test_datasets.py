@@ -182,7 +182,7 @@ def test_missing_folder_and_file_are_named(tmp_path):
     (np.full((4, 6), 37, np.uint8), r'b_1.png holds the label id 37; known ids are 0-11, 255'),
     (np.zeros((4, 5), np.uint8), r'b_1.png is 5x4 but its image .*b_1.png is 6x4'),
     (np.zeros((4, 6, 3), np.uint8), r'b_1.png is uint8 with shape \(4, 6, 3\)'),
-    (None, r'cannot read the label image .*b_1.png'),
+    (None, r'cannot read the image .*labels/b_1.png'),
 ])
 def test_a_bad_label_is_named_before_training(tmp_path, label, message):
     root = camvid(tmp_path, ['a_1', 'b_1'])

@@ -8,7 +8,14 @@ import torch
 from learn.runs import command, write_config
 from tdnet_ros.learn.start import start_from
 from tdnet_ros.learn.train import main as train
-from tdnet_ros.nets.card import ModelCard, find_model, load_card, save_card
+from tdnet_ros.nets.card import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    ModelCard,
+    find_model,
+    load_card,
+    save_card,
+)
 from tdnet_ros.nets.checkpoint import load_network, save_weights
 from tdnet_ros.nets.classes import ClassSet
 from tdnet_ros.nets.zoo import build, variant
@@ -26,8 +33,8 @@ def trained_card(folder, architecture, classes=THREE) -> ModelCard:
             if value.is_floating_point() and value.dim() == 1:
                 value.uniform_(0.5, 1.5)
     save_weights(network, folder / 'w.safetensors')
-    save_card(ModelCard('small', architecture, classes, (65, 97),
-                        weights=folder / 'w.safetensors'), folder / 'w.yaml')
+    save_card(ModelCard('small', architecture, classes, (65, 97), IMAGENET_MEAN,
+                        IMAGENET_STD, weights=folder / 'w.safetensors'), folder / 'w.yaml')
     return load_card(folder / 'w.yaml')
 
 

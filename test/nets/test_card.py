@@ -3,8 +3,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+import re
+from typing import Any
 
 import pytest
+import yaml
 
 from tdnet_ros.nets.card import find_model, load_card, save_card, shipped_models, untrained_card
 from tdnet_ros.nets.checkpoint import load_network, save_weights
@@ -41,19 +44,57 @@ def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert find_model('~/mine.yaml') == untrained_card('td2-tiny')
 
 
-@pytest.mark.parametrize(('edit', 'expected'), [
-    (lambda text: text.replace('paths: 2', 'paths: 0'), 'paths is 0, expected at least 1'),
-    (lambda text: text + 'colour: red\n', 'unknown colour'),
-    (lambda text: text.replace('input_size:', 'size:'), 'unknown size'),
-    (lambda text: '- just\n- a list\n', 'expected a mapping, not list'),
-    (lambda text: '{', 'line 1'),
+@pytest.mark.parametrize(('change', 'expected'), [
+    ({'colour': 'red'}, 'unknown colour; expected name, architecture'),
+    ({'mean': ...}, 'mean missing'),
+    ({'mean': [0.5, float('nan'), 0.5]}, 'mean 1 is nan, expected a number from 0 to 1'),
+    ({'mean': [123.7, 116.3, 103.5]}, 'mean 0 is 123.7, expected a number from 0 to 1'),
+    ({'std': [0, 0, 0]}, 'std 0 is 0, expected a number from 0.0001 to 1'),
+    ({'std': 0.2}, 'std is 0.2, expected a list of 3'),
+    ({'input_size': [353]}, 'input_size is [353], expected a list of 2'),
+    ({'input_size': '353x481'}, "input_size is '353x481', expected a list of 2"),
+    ({'input_size': [353, 4.5]}, 'input_size 1 is 4.5, expected a whole number from 32 to 8192'),
+    ({'weights': ['a']}, "weights is ['a'], expected the name of a file"),
+    ({'metrics': 0.5}, 'metrics is 0.5, expected a mapping'),
+    ({'architecture': None}, 'architecture: expected a mapping, not None'),
+    ({'architecture.paths': 0}, 'architecture: paths is 0, expected a whole number of at least 1'),
+    ({'architecture.depth': '18'}, "architecture: depth is '18', expected a whole number"),
+    ({'architecture.depth': 19}, 'architecture: depth is 19, expected one of [18, 34, 50, 101]'),
+    ({'architecture.norm_size': [13]}, 'architecture: norm_size is [13], expected a list of 2'),
+    ({'architecture.pths': 2}, 'architecture: unknown pths; expected paths, depth'),
+    ({'classes.names': ['road', False]}, 'classes: names 1 is False, expected a text'),
+    ({'classes.names': ['road']}, "classes: class set 'cityscapes': 1 names and 19 colours"),
 ])
-def test_faults_are_named(edit: object, expected: str, tmp_path: Path) -> None:
+def test_a_field_that_is_wrong_is_named(tmp_path: Path, change: dict[str, Any],
+                                        expected: str) -> None:
     path = tmp_path / 'card.yaml'
     save_card(untrained_card('td2-tiny'), path)
-    path.write_text(edit(path.read_text()))  # type: ignore[operator]
-    with pytest.raises(ValueError, match=expected):
+    content = yaml.safe_load(path.read_text())
+    (name, value), = change.items()
+    *outer, field = name.split('.')
+    place = content[outer[0]] if outer else content
+    if value is ...:
+        del place[field]
+    else:
+        place[field] = value
+    path.write_text(yaml.safe_dump(content))
+    with pytest.raises(ValueError, match=f'^model card {path}: {re.escape(expected)}'):
         load_card(path)
+
+
+@pytest.mark.parametrize(('content', 'expected'), [
+    ('', 'expected a mapping, not None'),
+    ('- just\n- a list\n', "expected a mapping, not ['just', 'a list']"),
+    ('{', 'line 1: expected the node content, but found'),
+    ('name: a\nname: b\n', 'line 2: name is there twice'),
+    ('\N{BOM}\0', 'unacceptable character'),
+])
+def test_what_is_no_card_is_one_clear_line(tmp_path: Path, content: str, expected: str) -> None:
+    path = tmp_path / 'card.yaml'
+    path.write_text(content)
+    with pytest.raises(ValueError, match=f'^model card {path}: {re.escape(expected)}') as told:
+        load_card(path)
+    assert len(str(told.value).splitlines()) == 1
 
 
 def test_unknown_model_lists_what_there_is() -> None:

@@ -1,0 +1,141 @@
+"""YAML files, and records of what is in them whose fields say type and range."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, fields, is_dataclass
+import math
+from pathlib import Path
+from reprlib import repr
+from types import UnionType
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    NamedTuple,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+import yaml
+
+Record = TypeVar('Record')
+
+
+class Range(NamedTuple):
+    """Bounds of a number, both included."""
+
+    low: float
+    high: float = math.inf
+
+    def __str__(self) -> str:
+        end = f'from {self.low:.10g} to {self.high:.10g}'
+        return end if math.isfinite(self.high) else f'of at least {self.low:g}'
+
+
+Count = Annotated[int, Range(1)]
+Natural = Annotated[int, Range(0)]
+Amount = Annotated[float, Range(0)]
+Share = Annotated[float, Range(0, 1)]
+Side = Annotated[int, Range(32, 8192)]
+"""Of an image that a network takes, in pixels."""
+
+_EXPECTED = {int: 'a whole number', float: 'a number', bool: 'true or false', str: 'a text',
+             Path: 'the name of a file', Mapping: 'a mapping'}
+_WRITTEN_AS: dict[Any, Any] = {float: (int, float), Path: str}
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """Refuses a key that a mapping has twice; usually the last one counts, in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    raise ValueError(f'line {key.start_mark.line + 1}: {key.value} is there twice')
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: Path) -> Any:
+    """Read a YAML file; ValueError says in one line where it is none, or has a key twice."""
+    try:
+        return yaml.load(path.read_text(encoding='utf-8'), _UniqueKeys)  # a safe loader
+    except yaml.MarkedYAMLError as error:
+        line = f'line {error.problem_mark.line + 1}: ' if error.problem_mark else ''
+        raise ValueError(f'{line}{error.problem}') from error
+    except yaml.YAMLError as error:
+        raise ValueError(' '.join(str(error).split())) from error
+
+
+def read_record(kind: type[Record], content: Any, where: str) -> Record:
+    """Build a dataclass from a mapping; ValueError says what came and what was expected."""
+    if not isinstance(content, Mapping):
+        raise ValueError(f'{where}: expected a mapping, not {repr(content)}')
+    known: dict[str, Field[Any]] = {
+        entry.name: entry for entry in fields(kind)}  # type: ignore[arg-type]
+    unknown = [str(key) for key in content if key not in known]
+    if unknown:
+        raise ValueError(f'{where}: unknown {", ".join(unknown)}; expected {", ".join(known)}')
+    missing = [name for name, entry in known.items() if name not in content
+               and entry.default is MISSING and entry.default_factory is MISSING]
+    if missing:
+        raise ValueError(f'{where}: {", ".join(missing)} missing')
+    hints = get_type_hints(kind, include_extras=True)
+    values = {name: read_value(hints[name], value, where, name)
+              for name, value in content.items()}
+    try:
+        return kind(**values)
+    except ValueError as error:
+        raise ValueError(f'{where}: {error}') from error
+
+
+def read_value(hint: Any, value: Any, where: str, name: str) -> Any:
+    """Check one value against a type hint; ValueError says what came and what was expected."""
+    if get_origin(hint) in (Union, UnionType):  # with None
+        if value is None:
+            return None
+        hint, _ = get_args(hint)
+    if is_dataclass(hint):
+        return read_record(hint, value, f'{where}: {name}')  # type: ignore[arg-type]
+    if get_origin(hint) is tuple:
+        return _tuple(get_args(hint), value, where, name)
+    try:
+        return _scalar(hint, value)
+    except ValueError as error:
+        raise ValueError(f'{where}: {name} is {repr(value)}, expected {error}') from None
+
+
+def _tuple(hints: tuple[Any, ...], value: Any, where: str, name: str) -> Any:
+    endless = hints[-1] is Ellipsis
+    if not isinstance(value, (list, tuple)) or not (endless or len(value) == len(hints)):
+        length = 'a list' if endless else f'a list of {len(hints)}'
+        raise ValueError(f'{where}: {name} is {repr(value)}, expected {length}')
+    return tuple(read_value(hints[0] if endless else hints[index], item, where, f'{name} {index}')
+                 for index, item in enumerate(value))
+
+
+def _scalar(hint: Any, value: Any) -> Any:
+    """Check one value; the ValueError says what is expected."""
+    if get_origin(hint) is Literal:
+        if value not in get_args(hint):
+            raise ValueError(' or '.join(map(repr, get_args(hint))))
+        return value
+    kind, bounds = get_args(hint) if get_origin(hint) is Annotated else (hint, None)
+    kind = get_origin(kind) or kind
+    expected = _EXPECTED[kind] + (f' {bounds}' if bounds else '')
+    if kind is float and isinstance(value, str):  # YAML reads 1e-3 as text
+        try:
+            value = float(value)
+        except ValueError:
+            raise ValueError(expected) from None
+    fits = isinstance(value, _WRITTEN_AS.get(kind, kind))
+    if not fits or (isinstance(value, bool) and kind is not bool):
+        raise ValueError(expected)
+    if (kind is float and not math.isfinite(value)) or (
+            bounds and not bounds.low <= value <= bounds.high):
+        raise ValueError(expected)
+    return value if kind is Mapping else kind(value)
