@@ -68,6 +68,7 @@ class Plan:
         size = self.input_size
         return [*_python('tdnet_ros.ros.program'), '--ros-args',
                 '-r', f'image:={CAMERA}', '-p', f'model:={self.model}',
+                '-p', f'no_image_timeout_s:={WAIT_FOR_NODE_S:.1f}',  # the player starts last
                 '-p', f'image_transport:={"compressed" if self.compressed else "raw"}',
                 *(['-p', f'input_size:=[{size[0]}, {size[1]}]'] if size else [])]
 

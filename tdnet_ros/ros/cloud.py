@@ -79,7 +79,8 @@ def depth_in_metres(msg: Any, size: tuple[int, int]) -> NDArray[np.float32]:
     if (height, width) != size or width * height > MAX_PIXELS:
         raise ValueError(f'depth is {width} x {height} pixels, images have {size[1]} x {size[0]}: '
                          'register depth to the camera')
-    if step < width * dtype.itemsize or len(msg.data) < height * step:
+    row_bytes = width * dtype.itemsize
+    if step < row_bytes or len(msg.data) < (height - 1) * step + row_bytes:
         raise ValueError(f'depth of {width} x {height} with step {step} has {len(msg.data)} bytes')
     values = np.ndarray(size, dtype, msg.data, strides=(step, dtype.itemsize))
     depth = values.astype(np.float32) * np.float32(metres)

@@ -41,15 +41,20 @@ def image_to_rgb(msg: Any) -> NDArray[np.uint8]:
     if width % encoding.width_multiple or height % encoding.height_multiple:
         raise ValueError(f'{what}: expected a width that is a multiple of '
                          f'{encoding.width_multiple}, a height of {encoding.height_multiple}')
-    if step < width * encoding.pixel_bytes:
-        raise ValueError(f'{what} has step {step}: expected at least '
-                         f'{width * encoding.pixel_bytes} bytes a row')
+    row_bytes = width * encoding.pixel_bytes
+    if step < row_bytes:
+        raise ValueError(f'{what} has step {step}: expected at least {row_bytes} bytes a row')
     rows = int(height * encoding.rows_per_line)
-    if len(msg.data) < rows * step:
+    needed = (rows - 1) * step + row_bytes  # some drivers do not pad the last row
+    if len(msg.data) < needed:
         raise ValueError(f'{what} with step {step} has {len(msg.data)} bytes of data: '
-                         f'expected {rows * step}')
-    data = np.frombuffer(msg.data, np.uint8, rows * step).reshape(rows, step)
-    return encoding.decode(data, width, height, bool(msg.is_bigendian))
+                         f'expected {needed}')
+    if rows == 1:
+        step = row_bytes
+    data = np.frombuffer(msg.data, np.uint8)[:rows * step]
+    if len(data) < rows * step:
+        data = np.pad(data, (0, rows * step - len(data)))
+    return encoding.decode(data.reshape(rows, step), width, height, bool(msg.is_bigendian))
 
 
 def _through_cv_bridge(msg: Any) -> NDArray[np.uint8]:

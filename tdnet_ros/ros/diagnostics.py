@@ -108,17 +108,17 @@ def stream_findings(snapshot: Snapshot, parameters: NodeParameters) -> list[Find
     findings = []
     if snapshot.recent_failures:
         level = WARN if snapshot.recent_processed else ERROR
-        findings.append(Finding(level, f'{snapshot.recent_failures} images failed, last: '
+        findings.append(Finding(level, f'{_images(snapshot.recent_failures)} failed, last: '
                                        f'{snapshot.last_failure}'))
     if snapshot.recent_losses:
         findings.append(Finding(
-            WARN, f'{snapshot.recent_losses} images lost on the way here: large images need '
+            WARN, f'{_images(snapshot.recent_losses)} lost on the way here: large images need '
                   'config/fastdds.xml (FASTRTPS_DEFAULT_PROFILES_FILE) at the camera driver and '
                   'here, those over 64 MiB a larger segment_size in it; or image_transport '
                   'compressed'))
     if snapshot.recent_skips:
         level = WARN if snapshot.recent_processed else ERROR
-        findings.append(Finding(level, f'{snapshot.recent_skips} images skipped, last: '
+        findings.append(Finding(level, f'{_images(snapshot.recent_skips)} skipped, last: '
                                        f'{snapshot.last_skip}'))
     if snapshot.recent_processed >= PERSISTENT and (
             2 * snapshot.recent_resets > snapshot.recent_processed):
@@ -131,7 +131,7 @@ def stream_findings(snapshot: Snapshot, parameters: NodeParameters) -> list[Find
         count = len(snapshot.latencies_ms)
         level = ERROR if late == count >= PERSISTENT else WARN
         findings.append(Finding(
-            level, f'{late} of {count} images later than latency_budget_ms {budget:g}, p50 '
+            level, f'{late} of {_images(count)} later than latency_budget_ms {budget:g}, p50 '
                    f'{snapshot.spreads[LATENCY].p50:.0f} ms{_remedy(snapshot, budget)}'))
     age = snapshot.image_age_s
     if age is not None and math.isinf(age):
@@ -144,6 +144,10 @@ def stream_findings(snapshot: Snapshot, parameters: NodeParameters) -> list[Find
                   "node's clock, so latency is not known: play bags with --clock and set "
                   'use_sim_time, or synchronise the clocks'))
     return findings
+
+
+def _images(count: int) -> str:
+    return '1 image' if count == 1 else f'{count} images'
 
 
 def _remedy(snapshot: Snapshot, budget_ms: float) -> str:

@@ -82,15 +82,17 @@ def incompatible_receivers(node: Node, topics: Mapping[str, QoSProfile]) -> list
 def namesakes(node: Node) -> list[Finding]:
     """Other nodes of our full name: their topics and services cannot be told from ours.
 
-    One that died without a word is on the graph until its lease ends, 20 s by default.
+    The log says so once. One that died without a word is on the graph until its lease ends, 20 s
+    by default.
     """
     ours = node.get_name(), node.get_namespace()
     if node.get_node_names_and_namespaces().count(ours) < 2:
         return []
     name = printable(node.get_fully_qualified_name(), MAX_NAME)
-    return [Finding(WARN, f'another node is named {name}, so topics, services and diagnostics '
-                          'mix: give one a namespace (-r __ns:=/NAME) or another name '
-                          '(-r __node:=NAME)')]
+    text = (f'another node is named {name}, so topics, services and diagnostics mix: give one a '
+            'namespace (-r __ns:=/NAME) or another name (-r __node:=NAME)')
+    node.get_logger().warning(text, once=True)
+    return [Finding(WARN, text)]
 
 
 def no_time(node: Node) -> list[Finding]:

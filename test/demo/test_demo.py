@@ -84,6 +84,7 @@ def test_run_leaves_everything_it_promises(tmp_path: Path, clip: Path, start: St
     demo = start('--images', clip, '--model', 'td2-tiny', '--rate', 2, '--out', out)
     text, errors = demo.communicate(timeout=120)
     assert demo.returncode == 0, errors
+    assert 'ERROR' not in (out / 'log' / 'node.log').read_text()
     summary = json.loads((out / 'latency.json').read_text())
     check_consistent(summary)
     assert summary['frames']['sent'] == FRAMES

@@ -87,6 +87,16 @@ def test_depth_of_either_kind(big_endian: bool, padding: int) -> None:
         np.testing.assert_allclose(depth_in_metres(msg, SIZE), expected, rtol=1e-6)
 
 
+def test_the_padding_of_the_last_row_of_depth_may_be_missing() -> None:
+    values = np.arange(1, 25, dtype='<u2').reshape(SIZE)
+    msg = depth_image(values, '16UC1', padding=6)
+    msg.data = msg.data[:-6]
+    np.testing.assert_allclose(depth_in_metres(msg, SIZE), values / 1000)
+    msg.data = msg.data[:-1]
+    with pytest.raises(ValueError, match='bytes'):
+        depth_in_metres(msg, SIZE)
+
+
 def test_no_depth_is_nan() -> None:
     values = np.full(SIZE, 2.0, '<f4')
     values[0] = (np.nan, np.inf, -np.inf, 0.0, -1.0, 3.0)

@@ -65,7 +65,9 @@ def test_failures_warn_and_are_an_error_when_nothing_else_comes() -> None:
     some = Snapshot(recent_failures=2, last_failure='short buffer', recent_processed=9)
     assert levels(some) == [WARN]
     assert 'short buffer' in stream_findings(some, PARAMETERS)[0].text
-    assert levels(Snapshot(recent_failures=2, last_failure='short buffer')) == [ERROR]
+    one = Snapshot(recent_failures=1, last_failure='short buffer')
+    assert stream_findings(one, PARAMETERS) == [
+        Finding(ERROR, '1 image failed, last: short buffer')]
 
 
 def test_a_memory_that_is_emptied_all_the_time_warns() -> None:

@@ -104,12 +104,30 @@ def test_rgb8_is_a_view(rgb: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize('encoding', ENCODINGS)
+def test_the_padding_of_the_last_row_may_be_missing(encoding: str) -> None:
+    layout = ENCODINGS[encoding]
+    shape = int(HEIGHT * layout.rows_per_line), WIDTH * layout.pixel_bytes
+    msg = message(encoding, np.random.default_rng(1).integers(0, 256, shape, np.uint8), 5)
+    whole = image_to_rgb(msg)
+    msg.data = msg.data[:-5]
+    np.testing.assert_array_equal(image_to_rgb(msg), whole)
+    msg.data = msg.data[:-1]
+    with pytest.raises(ValueError, match=f'bytes of data: expected {len(msg.data) + 1}'):
+        image_to_rgb(msg)
+
+
+@pytest.mark.parametrize('encoding', ENCODINGS)
 def test_the_smallest_image_of_every_encoding(encoding: str) -> None:
     layout = ENCODINGS[encoding]
     width, height = layout.width_multiple, layout.height_multiple
     rows = np.zeros((int(height * layout.rows_per_line), width * layout.pixel_bytes), np.uint8)
     rgb = image_to_rgb(message(encoding, rows, width=width, height=height))
     assert rgb.shape == (height, width, 3)
+
+
+def test_the_step_of_a_single_row_costs_nothing() -> None:
+    row = np.full((1, 3 * WIDTH), 9, np.uint8)
+    assert image_to_rgb(message('rgb8', row, height=1, step=2**31)).shape == (1, WIDTH, 3)
 
 
 @pytest.mark.parametrize(('changes', 'words'), [

@@ -24,15 +24,16 @@ MASKS = {'/camera/image_raw': '/semantic/mask', '/robot/rear/image': '/robot/seg
 
 
 @pytest.fixture(scope='module')
-def nodes(start: Callable[..., NodeProcess]) -> None:
+def nodes(start: Callable[..., NodeProcess]) -> NodeProcess:
     common = *TINY, '-p', 'diagnostics_period_s:=0.2'
     plain = start(*common, '-r', 'image:=/camera/image_raw', '-r', '~/labels:=/semantic/mask')
     named = start(*common, '-r', '__ns:=/robot', '-r', '__node:=seg', '-p', 'cameras:=[rear]')
     plain.wait_for_log('active: labels /camera/image_raw')
     named.wait_for_log('active: labels /robot/rear/image')
+    return named
 
 
-def test_each_labels_its_own_camera(nodes: None, peer: Peer) -> None:
+def test_each_labels_its_own_camera(nodes: NodeProcess, peer: Peer) -> None:
     masks = {image: peer.collect(Image, mask) for image, mask in MASKS.items()}
     senders = {image: peer.sender(topic=image) for image in MASKS}
 
@@ -46,7 +47,7 @@ def test_each_labels_its_own_camera(nodes: None, peer: Peer) -> None:
         assert {msg.header.frame_id for msg in came} == {image}
 
 
-def test_diagnostics_and_services_are_those_of_one_node(nodes: None, peer: Peer) -> None:
+def test_diagnostics_and_services_are_those_of_one_node(nodes: NodeProcess, peer: Peer) -> None:
     diagnostics = peer.collect(DiagnosticArray, '/diagnostics')
     topics = {'tdnet: image': '/camera/image_raw', 'robot/seg: rear': '/robot/rear/image'}
     for name, topic in topics.items():
@@ -57,7 +58,7 @@ def test_diagnostics_and_services_are_those_of_one_node(nodes: None, peer: Peer)
     assert peer.node.count_subscribers('/camera/image_raw') == 1
 
 
-def test_a_node_of_the_same_name_is_pointed_out(nodes: None, peer: Peer) -> None:
+def test_a_node_of_the_same_name_is_pointed_out(nodes: NodeProcess, peer: Peer) -> None:
     diagnostics = peer.collect(DiagnosticArray, '/diagnostics')
 
     def warned(name: str) -> bool:
@@ -70,9 +71,11 @@ def test_a_node_of_the_same_name_is_pointed_out(nodes: None, peer: Peer) -> None
     assert not warned('tdnet'), 'its name is its own'
     other.close()
     wait_for(lambda: not warned('robot/seg'), 'end of the warning')
+    assert nodes.log.count('another node is named /robot/seg') == 1
 
 
-def test_topics_are_below_the_node_or_where_they_were_remapped(nodes: None, peer: Peer) -> None:
+def test_topics_are_below_the_node_or_where_they_were_remapped(
+        nodes: NodeProcess, peer: Peer) -> None:
     for topic in ('/tdnet/overlay', '/robot/seg/rear/overlay', *MASKS.values()):
         wait_for(lambda topic=topic: peer.node.count_publishers(topic), topic)
     assert peer.node.count_publishers('/tdnet/labels') == 0
