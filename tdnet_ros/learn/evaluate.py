@@ -26,6 +26,7 @@ from tdnet_ros.learn.labellers import (
 from tdnet_ros.learn.picture import check_format, save_confusion
 from tdnet_ros.nets import DEFAULT_MODEL
 from tdnet_ros.nets.writing import check_writable, naming
+from tdnet_ros.stream.engines import ENGINES, PRECISIONS
 from tdnet_ros.stream.engines.allocator import is_out_of_memory
 from tdnet_ros.stream.segmenter import VideoSegmenter
 
@@ -44,6 +45,7 @@ EXAMPLES = """modes:
 examples:
   tdnet_evaluate --dataset camvid --root data/camvid --split val --mode streaming
   tdnet_evaluate --dataset camvid --root data/camvid --input-size 289 385
+  tdnet_evaluate --dataset camvid --root data/camvid --engine tensorrt --precision float16
   tdnet_evaluate --dataset camvid --root data/camvid --model td4-psp18.yaml --mode compare \\
       --key-model psp101.yaml --json figures.json
 """
@@ -68,6 +70,10 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--carry', choices=CARRIED, help='what flows from key frame to key frame '
                                                          f'(default: {CARRIED[0]})')
     parser.add_argument('--device', default='auto', help='cpu, cuda, cuda:1 (default: auto)')
+    parser.add_argument('--engine', default='torch', choices=ENGINES,
+                        help='what computes the network (default: %(default)s)')
+    parser.add_argument('--precision', default='float32', choices=PRECISIONS,
+                        help='of the network (default: %(default)s)')
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the figures')
     parser.add_argument('--confusion', type=Path, metavar='FILE',
                         help='draw the (first) confusion matrix as a picture')
@@ -155,7 +161,8 @@ def make_labellers(modes: Sequence[str], options: argparse.Namespace, dataset: D
 def load(model: str, options: argparse.Namespace, dataset: Dataset, console: Console,
          size: Sequence[int] | None = None) -> VideoSegmenter:
     """Load a model; ValueError if its classes are others than the data's."""
-    segmenter = VideoSegmenter.load(model, options.device, (size[0], size[1]) if size else None)
+    segmenter = VideoSegmenter.load(model, options.device, (size[0], size[1]) if size else None,
+                                    engine=options.engine, precision=options.precision)
     check_classes(f"model '{model}'", segmenter.card.classes, dataset.classes)
     if not segmenter.trained:
         console.print(f"'{model}' has no weights: accuracy is chance, only times count")

@@ -74,6 +74,9 @@ def load_network(card: ModelCard) -> Network:
     """
     network = build(card.architecture, len(card.classes))
     if card.weights is not None:
+        if card.weights.suffix == '.onnx':
+            raise ValueError(f'model {card.name} is exported ({card.weights}): expected engine '
+                             'onnxruntime or tensorrt, or the model that it was exported from')
         try:
             state = load_file(card.weights)
         except (SafetensorError, OSError) as error:

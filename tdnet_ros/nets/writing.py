@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 
 @contextmanager
@@ -37,3 +38,11 @@ def check_writable(path: Path | None) -> None:
         path.open('ab').close()
         if not there:
             path.unlink()
+
+
+def check_folder(path: Path) -> None:
+    """Raise OSError unless files can be written into a folder, which may have to be made."""
+    with naming(path):
+        there = next(folder for folder in (path, *path.parents) if folder.exists())
+        with TemporaryDirectory(dir=there):
+            pass

@@ -72,6 +72,18 @@ def test_the_models_input_takes_another_size(data, model, tmp_path, monkeypatch)
     assert set(sizes) == {(33, 65)}
 
 
+def test_accuracy_is_that_of_the_engine_and_precision(data, model, tmp_path, monkeypatch):
+    loaded = []
+    load = VideoSegmenter.load
+    monkeypatch.setattr(VideoSegmenter, 'load', lambda *arguments, **options: (
+        loaded.append(load(*arguments, **options)) or loaded[-1]))
+    found = [run(data, model, tmp_path, *more)['miou'] for more in (
+        [], ['--engine', 'reference'], ['--precision', 'bfloat16'])]
+    assert [(segmenter.engine, segmenter.precision) for segmenter in loaded] == [
+        ('torch', 'float32'), ('reference', 'float32'), ('torch', 'bfloat16')]
+    assert found[1] == pytest.approx(found[0], abs=1e-3)
+
+
 def test_labels_that_are_all_void_are_refused(tmp_path, model, capsys):
     root = write_folder(tmp_path / 'squares', videos=1, frames=2, splits=('val',))
     for label in (root / 'val/labels').iterdir():
@@ -172,6 +184,8 @@ def test_outputs_are_checked_before_the_work(data, model, tmp_path, capsys, monk
     (['--key-model', 'nothing'], '--key-model is of the modes key-frame and compare, not of stre'),
     (['--mode', 'repeated', '--key-interval', '5'], '--key-interval is of the modes key-frame'),
     (['--mode', 'per-frame', '--carry', 'labels'], '--carry is of the modes key-frame'),
+    (['--engine', 'reference', '--precision', 'bfloat16'], 'engine reference computes in float32'),
+    (['--engine', 'tensorrt'], 'tensorrt needs a CUDA device'),
     (['--input-size', '0', '97'], 'input size 0x97, expected at least 32x32 pixels'),
 ])
 def test_bad_requests_are_one_clear_line(data, model, capsys, monkeypatch, arguments, message):

@@ -20,7 +20,8 @@ def load_engine(name: str, card: ModelCard, device: torch.device, input_size: tu
     """Load a card's network into an engine; ValueError says what does not go together."""
     _check(name, device, precision)
     if name in ('onnxruntime', 'tensorrt'):
-        from tdnet_ros.stream.engines.onnx_engine import OnnxEngine, find_graphs
+        from tdnet_ros.stream.engines.onnx_engine import OnnxEngine, find_graphs, find_provider
+        find_provider(device, name == 'tensorrt')  # before graphs are exported for it
         manifest = find_graphs(card, input_size, precision)
         return OnnxEngine(manifest, device, tensorrt=name == 'tensorrt')
     network = load_network(card)

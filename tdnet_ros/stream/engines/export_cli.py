@@ -10,8 +10,9 @@ import time
 import torch
 
 from tdnet_ros.nets.card import find_model
+from tdnet_ros.nets.writing import check_folder
 from tdnet_ros.stream.engines.export import MANIFEST, export
-from tdnet_ros.stream.engines.onnx_engine import OnnxEngine
+from tdnet_ros.stream.engines.onnx_engine import OnnxEngine, find_provider
 
 EXAMPLES = '''examples:
   tdnet_export td4-psp18 --out exported
@@ -28,6 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         card = find_model(options.model, options.weights)
+        check_folder(options.out)
+        if options.tensorrt:
+            _check_tensorrt()
         height, width = options.input_size or card.input_size
         labels = tuple(options.labels) if options.labels else None
         manifest = export(card, options.out, (height, width), options.precision, labels, _say)
@@ -40,10 +44,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _build_tensorrt(manifest: Path) -> None:
-    """Build the engines now, so that the robot does not when it starts."""
+def _check_tensorrt() -> None:
     if not torch.cuda.is_available():
         raise ValueError('--tensorrt: no CUDA device here; build on the robot itself')
+    find_provider(torch.device('cuda'), tensorrt=True)
+
+
+def _build_tensorrt(manifest: Path) -> None:
+    """Build the engines now, so that the robot does not when it starts."""
     device = torch.device('cuda')
     engine = OnnxEngine(manifest, device, tensorrt=True)
     image = torch.zeros(1, 3, *engine.input_size, device=device)

@@ -34,15 +34,13 @@ class OnnxEngine:
 
     def __init__(self, manifest: Path, device: torch.device, tensorrt: bool = False) -> None:
         """Open the graphs that a manifest lists; `tensorrt` builds engines, minutes at first."""
-        if onnxruntime is None:
-            raise ValueError("the Python package onnxruntime is missing: pip install "
-                             "'tdnet_ros[export]' (onnxruntime-gpu for CUDA)")
+        provider = find_provider(device, tensorrt)
         content = json.loads(manifest.read_text())
         self.device = device
         self.paths: int = content['paths']
         self.input_size: tuple[int, int] = tuple(content['input_size'])
         self.steps: list[dict[str, Any]] = content['steps']
-        providers = _providers(device, content, tensorrt)
+        providers = _providers(provider, device, content)
         self._sessions = [_session(manifest.parent / step['file'], providers)
                           for step in self.steps]
         if device.type == 'cpu':
@@ -96,7 +94,12 @@ class OnnxEngine:
 def find_graphs(card: ModelCard, input_size: tuple[int, int], precision: str) -> Path:
     """Find the manifest of a card's graphs: beside them, or in the cache, exported if needed."""
     if card.weights is not None and card.weights.suffix == '.onnx':
-        return card.weights.parent / MANIFEST
+        manifest = card.weights.parent / MANIFEST
+        exported = json.loads(manifest.read_text())['precision']
+        if precision != exported:
+            raise ValueError(f'model {card.name} was exported in {exported}, so precision must be '
+                             f'{exported}, not {precision}')
+        return manifest
     height, width = input_size
     key = hashlib.sha256(f'{card.architecture} {weights_digest(load_network(card))} '
                          f'{torch.__version__}'.encode()).hexdigest()[:16]
@@ -130,23 +133,34 @@ def tensorrt_folder(gpu: str, content: dict[str, Any]) -> Path:
         content['precision'], f'{height}x{width}', content['weights_sha256'][:16]))
 
 
-def _providers(device: torch.device, content: dict[str, Any],
-               tensorrt: bool) -> list[tuple[str, dict[str, Any]]]:
+def find_provider(device: torch.device, tensorrt: bool) -> str:
+    """Name what of onnxruntime runs graphs on a device; ValueError says what is missing."""
+    if tensorrt and device.type == 'cpu':
+        raise ValueError('engine tensorrt needs a CUDA device')
+    if onnxruntime is None:
+        raise ValueError("the Python package onnxruntime is missing: pip install "
+                         "'tdnet_ros[export]' (onnxruntime-gpu for CUDA)")
     if device.type == 'cpu':
-        if tensorrt:
-            raise ValueError('engine tensorrt needs a CUDA device')
-        return [('CPUExecutionProvider', {})]
+        return 'CPUExecutionProvider'
     wanted = 'TensorrtExecutionProvider' if tensorrt else 'CUDAExecutionProvider'
     available = onnxruntime.get_available_providers()
     if wanted not in available:
         raise ValueError(f'this onnxruntime has no {wanted} (it has {", ".join(available)}); '
                          'install onnxruntime-gpu')
+    return wanted
+
+
+def _providers(name: str, device: torch.device,
+               content: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """List a provider and what it leaves to another, with their settings."""
+    if device.type == 'cpu':
+        return [(name, {})]
     index = device.index or 0
     cuda = ('CUDAExecutionProvider', {'device_id': index})
-    if not tensorrt:
+    if name == cuda[0]:
         return [cuda]
     cache = str(tensorrt_folder(torch.cuda.get_device_name(device), content))
-    return [('TensorrtExecutionProvider', {
+    return [(name, {
         'device_id': index, 'trt_fp16_enable': content['precision'] == 'float16',
         'trt_engine_cache_enable': True,
         'trt_timing_cache_enable': True, 'trt_timing_cache_path': cache}), cuda]

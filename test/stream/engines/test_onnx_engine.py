@@ -111,6 +111,11 @@ def test_card_of_the_graphs_runs_in_the_segmenter(
         memory = segmenter.new_memory()
         results.append([segmenter.step(make_frame(i), memory).labels for i in range(5)])
     assert np.mean(np.stack(results[0]) == np.stack(results[1])) > 0.9999
+    for options, message in (
+            ({}, 'tiny is exported .*: expected engine onnxruntime or tensorrt, or the model'),
+            ({'engine': 'onnxruntime', 'precision': 'float16'}, 'must be float32, not float16')):
+        with pytest.raises(ValueError, match=message):
+            VideoSegmenter.load(tmp_path / 'graphs' / 'model.yaml', 'cpu', **options)
 
 
 def test_graphs_are_exported_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
@@ -144,9 +149,27 @@ def test_tensorrt_is_built_on_the_gpu_itself(tmp_path: Path,
                                              capsys: pytest.CaptureFixture[str]) -> None:
     if torch.cuda.is_available():
         pytest.skip('there is a CUDA device')
-    assert main(['td2-tiny', '--out', str(tmp_path), '--input-size', '49', '65',
-                 '--tensorrt']) == 1
-    assert 'no CUDA device here; build on the robot itself' in capsys.readouterr().err
+    assert main(['td2-tiny', '--out', str(tmp_path), '--tensorrt']) == 1
+    assert capsys.readouterr().err == (
+        'tdnet_export: --tensorrt: no CUDA device here; build on the robot itself\n')
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_cannot_be_written_is_named_before_the_work(
+        tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / 'file').touch()
+    for out, reason in ((tmp_path / 'file/new', 'Not a directory'),
+                        (Path('/proc/new'), 'No such file or directory')):
+        assert main(['td2-tiny', '--out', str(out)]) == 1
+        assert capsys.readouterr().err == f'tdnet_export: cannot write {out}: {reason}\n'
+
+
+def test_engines_that_cannot_run_are_refused_before_graphs_are_made(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    with pytest.raises(ValueError, match='tensorrt needs a CUDA device'):
+        VideoSegmenter.load('td2-tiny', 'cpu', engine='tensorrt')
+    assert not list(tmp_path.iterdir())
 
 
 def test_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
