@@ -43,6 +43,7 @@ ARGUMENTS = {
     'engine': ('', 'torch, onnxruntime, tensorrt or reference; empty: as in params_file.'),
     'precision': ('', 'float32, bfloat16 or float16; empty: as in params_file.'),
     'rviz': ('false', 'Start RViz with the camera image, overlay, labels and points.'),
+    'rviz_frame': ('', "Fixed frame of RViz, such as the camera's frame_id; empty: map."),
     'bag': ('', 'Directory of a bag to play, with --clock and simulated time.'),
     'rate': ('1.0', 'Speed of the playback.'),
     'loop': ('false', 'Play the bag over and over.'),
@@ -106,8 +107,10 @@ def _node(given: dict) -> Node:
 def _rviz(given: dict) -> Node:
     outputs = [(f'/tdnet/{name}', _in_namespace(given, f'tdnet/{name}'))
                for name in ('overlay', 'labels/color', 'points')]
+    frame = ['--fixed-frame', given['rviz_frame']] if given['rviz_frame'] else []
     return Node(
-        package='rviz2', executable='rviz2', arguments=['-d', os.path.join(CONFIG, 'tdnet.rviz')],
+        package='rviz2', executable='rviz2',
+        arguments=['-d', os.path.join(CONFIG, 'tdnet.rviz'), *frame],
         parameters=[{'use_sim_time': _uses_sim_time(given)}],
         remappings=[('/image', _in_namespace(given, given['image_topic'])), *outputs],
         additional_env=_environment(given))

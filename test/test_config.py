@@ -94,7 +94,9 @@ def test_the_costmap_has_a_cost_for_every_class_that_is_published() -> None:
     assert node['points']
     classes = find_model(node.get('model', DEFAULT_MODEL)).classes
     published = LabelMap(classes, node['keep_classes'], node['class_remap']).names.values()
-    layer = content['local_costmap']['local_costmap']['ros__parameters']['semantic_layer']
+    costmap = content['local_costmap']['local_costmap']['ros__parameters']
+    assert costmap['plugins'] == ['voxel_layer', 'semantic_layer', 'inflation_layer']
+    layer = costmap['semantic_layer']
     camera = layer[layer['observation_sources']]
     priced = [name for kind in camera['class_types'] for name in camera[kind]['classes']]
     assert sorted(priced) == sorted(published)

@@ -20,7 +20,7 @@ launch_ros = pytest.importorskip('launch_ros.actions', reason=f'launch_ros {WHER
 ROOT = Path(__file__).parents[1]
 DOCUMENTED = {
     'namespace', 'use_sim_time', 'params_file', 'autostart', 'log_level', 'image_topic', 'model',
-    'weights', 'device', 'rviz', 'bag', 'record', 'rate', 'loop', 'fastdds_profile',
+    'weights', 'device', 'rviz', 'rviz_frame', 'bag', 'record', 'rate', 'loop', 'fastdds_profile',
     'depth_topic', 'cloud_topic', 'image_transport', 'points', 'points_source', 'engine',
     'precision'}
 
@@ -152,6 +152,16 @@ def test_bag_and_record_run_ros2_bag(
         f'ros2 bag record --output out --use-sim-time {option}/camera/image_raw '
         '/camera/camera_info /robot/tdnet/labels/compressed /robot/tdnet/label_info '
         '/robot/tdnet/overlay/compressed /diagnostics')
+
+
+def test_rviz_takes_the_frame_of_a_camera_alone() -> None:
+    def arguments(**given: str) -> list[str]:
+        cmd = nodes(actions(rviz='true', **given))['rviz2'].cmd
+        return [part.text for word in cmd for part in word if hasattr(part, 'text')]
+
+    assert '--fixed-frame' not in arguments()
+    given = arguments(rviz_frame='camera_link')
+    assert given[given.index('--fixed-frame') + 1] == 'camera_link'
 
 
 def test_a_namespace_that_an_including_file_pushed_comes_first() -> None:
