@@ -36,18 +36,19 @@ from tdnet_ros.learn.validator import Validator
 from tdnet_ros.nets.architecture import Architecture, aligned_size
 from tdnet_ros.nets.card import ModelCard, find_model, shipped_models
 from tdnet_ros.nets.classes import ClassSet
+from tdnet_ros.nets.writing import check_folder
 from tdnet_ros.nets.zoo import VARIANTS, Network, build, variant
 from tdnet_ros.stream.devices import find_device
 from tdnet_ros.stream.engines.allocator import is_out_of_memory
 
 EXAMPLES = """examples:
   tdnet_train --dataset camvid --root data/camvid --model td2-bise18-half --out runs/small
-  tdnet_train ... --out runs/small --resume            go on where it was killed
+  tdnet_train ... --out runs/small --resume            go on where it was stopped or killed
   tdnet_train ... --teacher runs/teacher/best.yaml     distil a per-frame network's knowledge
   torchrun --nproc-per-node 4 -m tdnet_ros.learn.train --dataset cityscapes ...
 
 OUT/best.yaml and OUT/best.safetensors are the averaged weights of the best validation so far:
-a model for every other tool. OUT/last.pt is where --resume goes on.
+a model for every other tool. OUT/last.pt is where --resume goes on; Ctrl-C writes it, too.
 """
 MORE_TO_DO = 75
 """Exit status (EX_TEMPFAIL) of a run that --max-minutes stopped before its end."""
@@ -163,6 +164,7 @@ def check_options(options: argparse.Namespace) -> None:
         raise ValueError('--input-size {} {}: expected a height and a width'.format(
             *options.input_size))
     find_device(options.accelerator)
+    check_folder(options.out)
     last = options.out / LAST
     if last.exists() and not options.resume:
         raise ValueError(f'{last} is there: add --resume to go on, or choose another --out')

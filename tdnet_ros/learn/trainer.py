@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from tdnet_ros.learn.config import TrainConfig, plain
 from tdnet_ros.learn.devices import shares_norms
 from tdnet_ros.learn.ema import WeightAverage
+from tdnet_ros.learn.interrupt import DeferredInterrupt
 from tdnet_ros.learn.learner import Learner, Passes, start_paths
 from tdnet_ros.learn.progress import Progress
 from tdnet_ros.learn.samples import Clip
@@ -45,7 +46,16 @@ class Trainer:
 
     def run(self, clips: Iterator[Clip], validator: Validator, progress: Progress,
             end: int, deadline: float = float('inf')) -> bool:
-        """Train up to step `end`, or to the deadline (time.monotonic); True at the end."""
+        """Train up to step `end`, or to the deadline (time.monotonic); True at the end.
+
+        SIGINT ends the step that it meets, and raises KeyboardInterrupt once that is saved.
+        """
+        with DeferredInterrupt() as interrupt:
+            self._run(clips, validator, progress, end, deadline, interrupt)
+        return self.step >= end
+
+    def _run(self, clips: Iterator[Clip], validator: Validator, progress: Progress, end: int,
+             deadline: float, interrupt: DeferredInterrupt) -> None:
         saved = time.monotonic()
         while self.step < end:
             terms = self.take_step(clips)
@@ -53,17 +63,19 @@ class Trainer:
                 raise FloatingPointError(f'the loss is not a number at step {self.step}: {terms}')
             progress.step(self.step, terms, self.config.learning_rate(self.step - 1))
             ended = self.step == end
-            now = time.monotonic()
-            stopped, due = self._any_process(
-                now > deadline, now - saved > 60 * self.config.checkpoint_minutes)
             if ended or self.step % self.config.validate_every == 0:
                 self._validate(validator, progress)
-            if ended or stopped or due:
+            now = time.monotonic()
+            interrupted, stopped, due = self._any_process(
+                interrupt.came, now > deadline,
+                now - saved > 60 * self.config.checkpoint_minutes)
+            if ended or interrupted or stopped or due:
                 self.save(LAST)
                 saved = time.monotonic()
+            if interrupted:
+                raise KeyboardInterrupt
             if stopped:
                 break
-        return self.step >= end
 
     def take_step(self, clips: Iterator[Clip]) -> dict[str, float]:
         """Take one optimiser step; return the terms of its loss."""

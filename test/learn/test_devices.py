@@ -48,6 +48,25 @@ def test_processes_save_and_stop_at_the_same_step(data, tmp_path):
     assert torch.load(tmp_path / 'run/last.pt', weights_only=True)['step'] > 0
 
 
+def test_an_interrupt_of_one_process_stops_all_at_the_same_step(data, tmp_path):
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 1000, 'solo': True}], calibrate=False)
+    program = tmp_path / 'program.py'
+    program.write_text('import os, signal, sys\n'
+                       'from tdnet_ros.learn.train import main\n'
+                       'from tdnet_ros.learn.trainer import Trainer\n'
+                       'step = Trainer.take_step\n'
+                       'def take_step(self, clips):\n'
+                       '    if (os.environ["RANK"], self.step) == ("1", 1):\n'
+                       '        signal.raise_signal(signal.SIGINT)\n'
+                       '    return step(self, clips)\n'
+                       'Trainer.take_step = take_step\n'
+                       'sys.exit(main())\n')
+    with torchrun(command(data, config, tmp_path / 'run'), [str(program)]) as run:
+        _, err = run.communicate(timeout=120)
+    assert 'exitcode  : 130' in err
+    assert torch.load(tmp_path / 'run/last.pt', weights_only=True)['step'] == 2
+
+
 def test_a_checkpoint_that_not_every_machine_has_is_no_start(data, tmp_path):
     """Each process has a folder of its own here, as on machines without a common one."""
     config = write_config(tmp_path / 'c.yaml', [{'name': 'one', 'steps': 1}, {'steps': 2}])

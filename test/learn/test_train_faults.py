@@ -1,13 +1,14 @@
 """What the training command says instead of a run, and before one: one clear line."""
 import resource
 import shutil
+import signal
 
 import cv2
 import numpy as np
 import pytest
 import torch
 
-from learn.runs import command, write_config
+from learn.runs import command, losses, write_config
 from learn.synthetic import write_folder
 from tdnet_ros.learn.train import main as train
 from tdnet_ros.learn.trainer import Trainer
@@ -31,6 +32,32 @@ def test_a_full_disk_leaves_the_last_checkpoint(data, tmp_path, capsys):
     assert capsys.readouterr().err == f'tdnet_train: cannot write {out}/last.pt: File too large\n'
     assert (out / 'last.pt').read_bytes() == before
     assert not list(out.glob('*.part'))
+
+
+def test_an_interrupt_saves_the_step_that_it_meets(data, tmp_path, capfd, monkeypatch):
+    def interrupt(self, clips, times=1):
+        for _ in range(times if self.step == 1 else 0):
+            signal.raise_signal(signal.SIGINT)
+        return take_step(self, clips)
+
+    take_step = Trainer.take_step
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 4}], calibrate=False)
+    whole, cut, twice = (command(data, config, tmp_path / name, '--resume')
+                         for name in ('whole', 'cut', 'twice'))
+    assert train(whole) == 0
+    monkeypatch.setattr(Trainer, 'take_step', lambda *arguments: interrupt(*arguments, times=2))
+    assert train(twice) == 130
+    assert not (tmp_path / 'twice/last.pt').exists()
+    capfd.readouterr()
+    monkeypatch.setattr(Trainer, 'take_step', interrupt)
+    assert train(cut) == 130
+    said = capfd.readouterr().err
+    assert 'saving when this step is done; Ctrl-C again ends at once' in said
+    assert said.endswith('\ntdnet_train: interrupted; --resume goes on\n')
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    monkeypatch.setattr(Trainer, 'take_step', take_step)
+    assert train(cut) == 0
+    assert losses(tmp_path / 'cut') == pytest.approx(losses(tmp_path / 'whole'))
 
 
 @pytest.mark.parametrize('saved', [False, True])
@@ -98,6 +125,14 @@ def test_a_bad_request_is_one_clear_line(data, tmp_path, capsys, more, message):
     assert error.startswith('tdnet_train: ')
     assert len(error.splitlines()) == 1
     assert not (tmp_path / 'run/last.pt').exists()
+
+
+def test_a_folder_that_cannot_be_written_is_named_before_the_work(data, tmp_path, capsys):
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 1}])
+    for out, reason in ((config / 'run', 'Not a directory'),
+                        ('/proc/run', 'No such file or directory')):
+        assert train(command(data, config, out, '--model', 'nothing')) == 1
+        assert capsys.readouterr().err == f'tdnet_train: cannot write {out}: {reason}\n'
 
 
 @pytest.mark.parametrize(('option', 'message'), [
