@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 import shutil
 import subprocess
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -66,6 +67,47 @@ def test_environment_in_an_interactive_shell(checkout: Path, shell: str) -> None
     for folder, file in ((checkout, env), (checkout.parent, checkout / env)):
         code, path = source(shell, folder, file).stdout.splitlines()
         assert (code, path) == ('0', f'{checkout}/.venv/bin:{os.environ["PATH"]}')
+
+
+@pytest.mark.parametrize(('failure', 'said'), [
+    ('...because ensurepip is not available.', 'on Debian and Ubuntu: sudo apt install'),
+    ('Error: [Errno 28] No space left on device', 'Error: [Errno 28] No space left on device')])
+def test_setup_says_why_there_is_no_environment(tmp_path: Path, failure: str, said: str) -> None:
+    done = run_setup(unprepared(tmp_path / 'tdnet_ros', failure))
+    assert done.returncode == 1
+    assert done.stderr.startswith(f'setup: no virtual environment: {said}')
+
+
+def test_setup_names_whose_checkout_it_cannot_write() -> None:
+    with TemporaryDirectory() as folder:
+        theirs = unprepared(Path(folder) / 'theirs', 'not reached')
+        Path(folder).chmod(0o755)
+        theirs.chmod(0o555)
+        done = run_setup(theirs, user=65534 if os.getuid() == 0 else None)
+        theirs.chmod(0o755)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f'setup: cannot write {theirs}, which belongs to ')
+    assert len(done.stderr.splitlines()) == 1
+
+
+def unprepared(checkout: Path, failure: str) -> Path:
+    """Make a checkout with the real script, and a Python that cannot make environments."""
+    for name in ('script', 'requirements', 'interfaces'):
+        shutil.copytree(ROOT / name, checkout / name)
+    for name in ('setup.py', 'setup.cfg', 'package.xml'):
+        shutil.copy(ROOT / name, checkout)
+    say(checkout / 'bin/python3', f"""case "$*" in
+        *version*) echo 3.12;;
+        *realpath*) echo "$0";;
+        *venv*) echo '{failure}'; exit 1;;
+        esac""")
+    return checkout
+
+
+def run_setup(checkout: Path, user: int | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [checkout / 'script/setup'], capture_output=True, text=True, timeout=20, check=False,
+        user=user, env={'PATH': f'{checkout / "bin"}:{os.environ["PATH"]}', 'ROS_DISTRO': 'jazzy'})
 
 
 def test_environment_refuses_other_shells(checkout: Path) -> None:
