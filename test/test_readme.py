@@ -1,23 +1,27 @@
-"""The README says what the code does."""
+"""The README and the page on model cards say what the code does."""
 from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
 import re
+from typing import Any
 
 import pytest
+import yaml
 
 from tdnet_ros.nets import DEFAULT_MODEL
-from tdnet_ros.nets.card import find_model
+from tdnet_ros.nets.architecture import Architecture
+from tdnet_ros.nets.card import ModelCard, find_model
+from tdnet_ros.nets.classes import ClassSet
 from tdnet_ros.nets.zoo import VARIANTS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / 'README.md').read_text()
 
 
-def table_rows(heading: str) -> list[list[str]]:
+def table_rows(heading: str, page: str = README) -> list[list[str]]:
     """Cells of the first table below a heading, code marks and header left out."""
-    lines = README.partition(f'# {heading}\n')[2].splitlines()
+    lines = page.partition(f'# {heading}\n')[2].splitlines()
     start = next(i for i, line in enumerate(lines) if line.startswith('|'))
     rows = []
     for line in lines[start + 2:]:
@@ -32,7 +36,6 @@ def test_parameters_and_defaults() -> None:
     declared = {field.name: list(field.default) if isinstance(field.default, tuple)
                 else field.default
                 for field in dataclasses.fields(parameters.NodeParameters)}
-    yaml = pytest.importorskip('yaml')
     assert {name: yaml.safe_load(default or "''") for name, default, _ in
             table_rows('Parameters')} == declared
 
@@ -41,6 +44,22 @@ def test_models() -> None:
     listed = {row[0] for row in table_rows('Models and your own weights')}
     expected = {name for name in VARIANTS if not name.endswith('-tiny')}
     assert expected <= listed
+
+
+@pytest.mark.parametrize(('heading', 'kind'), [
+    ('Model cards', ModelCard), ('Classes', ClassSet), ('Architecture', Architecture)])
+def test_fields_of_a_model_card(heading: str, kind: type) -> None:
+    def shown(field: dataclasses.Field[Any]) -> object:
+        if field.default_factory is not dataclasses.MISSING:
+            return 'empty'
+        return {dataclasses.MISSING: 'required', None: 'none', '': 'empty'}.get(
+            field.default, list(field.default) if isinstance(field.default, tuple)
+            else field.default)
+
+    page = (ROOT / 'docs' / 'models.md').read_text()
+    assert {name: yaml.safe_load(default) for name, default, _ in
+            table_rows(heading, page)} == {field.name: shown(field) for field in
+                                           dataclasses.fields(kind)}
 
 
 def test_links_lead_somewhere() -> None:
