@@ -63,7 +63,7 @@ def test_an_interrupt_of_one_process_stops_all_at_the_same_step(data, tmp_path):
                        'sys.exit(main())\n')
     with torchrun(command(data, config, tmp_path / 'run'), [str(program)]) as run:
         _, err = run.communicate(timeout=120)
-    assert 'exitcode  : 130' in err
+    assert run.returncode == 1, err  # torchrun's own
     assert torch.load(tmp_path / 'run/last.pt', weights_only=True)['step'] == 2
 
 
