@@ -33,7 +33,7 @@ setup(
         'pyyaml>=5.4',
     ],
     extras_require={
-        'bags': ['rosbags>=0.11.9', 'rich>=12', 'matplotlib>=3.7', 'jinja2>=3'],
+        'bags': ['rosbags>=0.11.9', 'apsw', 'rich>=12', 'matplotlib>=3.7', 'jinja2>=3'],
         'demo': ['matplotlib>=3.7', 'rich>=12'],
         'train': ['lightning-fabric>=2.2', 'torchmetrics>=1.2', 'tensorboard>=2.12', 'rich>=12',
                   'matplotlib>=3.7'],

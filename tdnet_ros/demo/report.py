@@ -67,6 +67,8 @@ def _played_images(plan: Plan, stamps_ns: Sequence[int],
         if stamp_ns in wanted:
             images[stamp_ns] = (sample.payload if isinstance(sample.payload, np.ndarray)
                                 else image_of(sample.payload, plan.compressed))
+        if len(images) == len(wanted):
+            break
     return images
 
 

@@ -26,8 +26,8 @@ def advice(options: argparse.Namespace, config: TrainConfig, card: ModelCard,
     """
     yield '; '.join(f'{name}: {_extent(dataset)}' for name, dataset in zip(SPLITS, datasets))
     if options.dataset == 'folder' and max(map(_longest, datasets)) > 1:
-        yield ('frames whose numbers follow each other are taken for video; pictures that are '
-               'none want --dataset stills')
+        yield ('frames whose numbers follow each other are taken for video; separate pictures are '
+               '--dataset stills')
     absent = [name for name, count in zip(card.classes.names, contents[0].pixels, strict=True)
               if not count]
     if absent:

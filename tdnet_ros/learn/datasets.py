@@ -108,7 +108,7 @@ def check_one_size(frame: VideoFrame, size: tuple[int, int], earlier: VideoFrame
     if size != earlier_size:
         raise ValueError(
             f'{frame.image} is {size_text(size)}, but {earlier.image} of the same video is '
-            f'{size_text(earlier_size)}; pictures that are no video want --dataset stills')
+            f'{size_text(earlier_size)}; separate pictures are --dataset stills')
 
 
 def check_classes(model: str, theirs: ClassSet, ours: ClassSet) -> None:
@@ -117,7 +117,7 @@ def check_classes(model: str, theirs: ClassSet, ours: ClassSet) -> None:
     for number, (one, other) in pairs:
         if one != other:
             raise ValueError(f'{model} has {len(theirs)} classes, the data {len(ours)}: number '
-                             f'{number} is {one} there and {other} here')
+                             f'{number} is {one} in the model and {other} in the data')
 
 
 def pair_frames(images: dict[str, Path], labels: dict[str, Path], source: Path,

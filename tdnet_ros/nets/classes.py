@@ -58,10 +58,10 @@ def _named_colors(table: Any) -> dict[str, Color]:
     found: dict[Color, str] = {}
     for name, value in table.items():
         if not isinstance(name, str):
-            raise ValueError(f'the name {name!r} is no text: put it in quotes')
+            raise ValueError(f'the name {name!r} is not text: put it in quotes')
         color = read_value(Color, value, 'colours', name)
         if color in found:
-            raise ValueError(f'{found[color]} and {name} have one colour, {list(color)}')
+            raise ValueError(f'{found[color]} and {name} have the same colour, {list(color)}')
         found[color] = name
     return {name: color for color, name in found.items()}
 

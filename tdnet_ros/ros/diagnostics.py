@@ -133,17 +133,21 @@ def stream_findings(snapshot: Snapshot, parameters: NodeParameters) -> list[Find
         findings.append(Finding(
             level, f'{late} of {_images(count)} later than latency_budget_ms {budget:g}, p50 '
                    f'{snapshot.spreads[LATENCY].p50:.0f} ms{_remedy(snapshot, budget)}'))
+    return findings + _stamp_findings(snapshot)
+
+
+def _stamp_findings(snapshot: Snapshot) -> list[Finding]:
     age = snapshot.image_age_s
     if age is not None and math.isinf(age):
-        findings.append(Finding(
+        return [Finding(
             WARN, 'images have no stamp, so pauses, copies and latency are not known and points '
-                  'match at random: the camera driver has to set header.stamp'))
-    elif age is not None and not is_comparable(age):
-        findings.append(Finding(
+                  'match at random: the camera driver has to set header.stamp')]
+    if age is not None and not is_comparable(age):
+        return [Finding(
             WARN, f'image stamps are {abs(age):.1f} s {"behind" if age > 0 else "ahead of"} the '
                   "node's clock, so latency is not known: play bags with --clock and set "
-                  'use_sim_time, or synchronise the clocks'))
-    return findings
+                  'use_sim_time, or synchronise the clocks')]
+    return []
 
 
 def _images(count: int) -> str:
@@ -154,7 +158,7 @@ def _remedy(snapshot: Snapshot, budget_ms: float) -> str:
     """What helps against late images: the network, unless they are late when they come."""
     transport = snapshot.spreads.get('transport')
     if transport is not None and transport.p50 > budget_ms / 2:
-        return (f', of which {transport.p50:.0f} ms are gone when they come: synchronise the '
+        return (f', of which {transport.p50:.0f} ms passed before they came: synchronise the '
                 'clocks, or look at the camera driver and the network between')
     return ': a smaller input_size or model, or a GPU, is faster'
 

@@ -15,17 +15,16 @@ except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks, UnsupportedEventTypeError
 
 _OVERFLOW = 2**31 - 1
+"""What Fast DDS adds to its counter of 32 bits, which wraps, for a gap of -1.
+
+It sees one where a large message that came in part is replaced by the next large one after a
+small one came; that loss has been reported with the small one.
+"""
 
 
 def lost_count(event: Any) -> int:
-    """How many messages an event says were just lost.
-
-    Fast DDS adds `_OVERFLOW` for a large message that came in part, when the next large one
-    replaces it after a small one came: a gap of -1, which it takes for endless. That loss has
-    been reported with the small one. Its counters have 32 bits and wrap.
-    """
-    count = int(event.total_count_change) % 2**32
-    return count - _OVERFLOW if count >= _OVERFLOW else count
+    """How many messages an event says were just lost, without what is `_OVERFLOW`."""
+    return int(event.total_count_change) % 2**32 % _OVERFLOW
 
 
 def subscribe(node: Node, kind: Any, topic: str, on_message: Callable[[Any], None],

@@ -32,7 +32,7 @@ def test_clips_and_frames_are_counted_and_video_is_called_so(tmp_path, said):
     video, stills = said(root), said(root, '--dataset', 'stills')
     assert video.startswith('train: frames 6, labelled 6, clips 2 (longest 3); '
                             'val: frames 6, labelled 5, clips 2 (longest 3)\n')
-    assert 'want --dataset stills' in video
+    assert 'are --dataset stills' in video
     assert 'train: frames 6, labelled 6, clips 6 (longest 1)' in stills
     assert 'want' not in stills
 

@@ -74,7 +74,7 @@ def test_pictures_may_differ_in_size_but_not_within_a_video(tmp_path):
         write(path, cv2.imread(str(path), cv2.IMREAD_UNCHANGED)[:40])
     assert open_dataset('stills', root, 'val').check().sizes == {(65, 97): 2, (40, 97): 1}
     with pytest.raises(ValueError, match=r'v0_002.png is 97x40, but .*v0_001.png of the same .*'
-                                         r'97x65; pictures that are no video want --dataset sti'):
+                                         r'97x65; separate pictures are --dataset stills'):
         open_dataset('folder', root, 'val').check()
 
 

@@ -129,9 +129,9 @@ def test_out_of_memory_is_one_clear_line(data, model, capsys, monkeypatch, kind)
 def test_the_first_class_that_differs_is_named(data, model, tmp_path, capsys):
     other = shutil.copytree(data, tmp_path / 'other')
     for classes, said in (('sky: [0, 0, 1]\nground: [0, 1, 0]\nrobot: [1, 0, 0]\n',
-                           'the data 3: number 2 is square there and robot here'),
+                           'the data 3: number 2 is square in the model and robot in the data'),
                           ('sky: [0, 0, 1]\nground: [0, 1, 0]\n',
-                           'the data 2: number 2 is square there and none here')):
+                           'the data 2: number 2 is square in the model and none in the data')):
         (other / 'classes.yaml').write_text(classes)
         assert main(['--dataset', 'folder', '--root', str(other), '--model', str(model)]) == 1
         assert f'has 3 classes, {said}' in capsys.readouterr().err

@@ -33,8 +33,8 @@ def test_the_file_of_classes_is_not_replaced_by_the_card(
     ('', 'it holds None, expected a mapping of class names to RGB colours'),
     ('{}', "class set 'mine': 0 names"),
     ('road: [1, 2, 3]\ncar: [3, 2, 1]\nroad: [4, 4, 4]', 'line 3: road is there twice'),
-    ('road: [1, 2, 3]\nNO: [3, 2, 1]', 'the name False is no text: put it in quotes'),
-    ('road: [1, 2, 3]\ncar: [1, 2, 3]', 'road and car have one colour, [1, 2, 3]'),
+    ('road: [1, 2, 3]\nNO: [3, 2, 1]', 'the name False is not text: put it in quotes'),
+    ('road: [1, 2, 3]\ncar: [1, 2, 3]', 'road and car have the same colour, [1, 2, 3]'),
 ])
 def test_bad_classes_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str],
                                text: str, reason: str) -> None:

@@ -54,7 +54,7 @@ def test_a_late_image_warns_and_lateness_that_persists_is_an_error(
 
 
 @pytest.mark.parametrize(('transport_ms', 'words'), [
-    (20, 'or a GPU, is faster'), (90, 'of which 90 ms are gone when they come: synchronise')])
+    (20, 'or a GPU, is faster'), (90, 'of which 90 ms passed before they came: synchronise')])
 def test_images_that_come_late_are_not_the_networks_fault(transport_ms: float, words: str) -> None:
     spreads = {'latency': Spread.of([150.0]), 'transport': Spread.of([transport_ms])}
     finding, = stream_findings(Snapshot(latencies_ms=[150.0], spreads=spreads), PARAMETERS)

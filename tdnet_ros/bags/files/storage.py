@@ -41,8 +41,7 @@ class StorageFile:
         Messages that cannot be read are told to `unread`, all else to `report`.
         """
         self.path = path
-        self.topics: dict[str, Topic] = {}
-        self.start_ns, self.end_ns = NEVER, 0
+        self._forget()
         self._report = lambda damage: report(f'{name or path}: {damage}')
         self._unread = unread
         self._packed = packed_messages
@@ -52,6 +51,8 @@ class StorageFile:
             self._read_index()
             self._indexed = True
         except Exception:  # parsers of foreign bytes raise nearly anything
+            self.close()
+            self._forget()
             self._survey()
 
     def close(self) -> None:
@@ -71,6 +72,10 @@ class StorageFile:
             except Exception as error:
                 self._unread.note(topic, logged_ns, one_line(error))
 
+    def _forget(self) -> None:
+        self.topics: dict[str, Topic] = {}
+        self.start_ns, self.end_ns = NEVER, 0
+
     def _read_index(self) -> None:
         if self.path.suffix == SQLITE:
             topics, first_ns, last_ns = index_sqlite(self.path)
@@ -78,8 +83,16 @@ class StorageFile:
                 self.start_ns, self.end_ns = first_ns, last_ns + 1
             self.topics = topics
             return
-        reader: Any = (Ros1Reader if self.path.suffix == ROS1 else Reader)(self.path)
-        reader.open()
+        if self.path.suffix == ROS1:
+            ros1 = Ros1Reader(self.path)
+            ros1.open()
+            self._ros1 = ros1
+            self._take_index(ros1)
+            return
+        with Reader(self.path) as reader:
+            self._take_index(reader)
+
+    def _take_index(self, reader: Any) -> None:
         for item in reader.connections:
             topic = self.topics.setdefault(item.topic, Topic(item.msgtype, 0))
             topic.count += item.msgcount
@@ -87,10 +100,6 @@ class StorageFile:
             topic.offers = topic.offers or tuple(getattr(item.ext, 'offered_qos_profiles', ()))
         if reader.message_count:
             self.start_ns, self.end_ns = reader.start_time, reader.end_time
-        if self.path.suffix == ROS1:
-            self._ros1 = reader
-        else:
-            reader.close()
 
     def _survey(self) -> None:
         """Find topics and times without an index."""

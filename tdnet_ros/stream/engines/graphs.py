@@ -28,7 +28,7 @@ class CaptureError(RuntimeError):
 
     def __init__(self, error: RuntimeError) -> None:
         *_, root = causes(error)
-        super().__init__('a CUDA graph broke off, which this PyTorch does not get over '
+        super().__init__('a CUDA graph broke off, which this PyTorch cannot recover from '
                          f'({str(root).partition(chr(10))[0]})')
 
 
