@@ -1,6 +1,7 @@
 """Ctrl-C that waits for a step to end."""
 from __future__ import annotations
 
+from contextlib import suppress
 import os
 import signal
 from types import FrameType, TracebackType
@@ -31,4 +32,5 @@ class DeferredInterrupt:
         self.came = True
         signal.signal(signal.SIGINT, self._before)
         if os.getpid() == self._process and os.environ.get('RANK', '0') == '0':
-            os.write(2, SAID)  # print may be what was interrupted
+            with suppress(OSError):  # of a stderr that is closed
+                os.write(2, SAID)  # print may be what was interrupted

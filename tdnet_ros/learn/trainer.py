@@ -52,6 +52,8 @@ class Trainer:
         """
         with DeferredInterrupt() as interrupt:
             self._run(clips, validator, progress, end, deadline, interrupt)
+        if self._any_process(interrupt.came)[0]:  # it came during the last save
+            raise KeyboardInterrupt
         return self.step >= end
 
     def _run(self, clips: Iterator[Clip], validator: Validator, progress: Progress, end: int,

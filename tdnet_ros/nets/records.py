@@ -50,14 +50,15 @@ _WRITTEN_AS: dict[Any, Any] = {float: (int, float), Path: str}
 class _UniqueKeys(yaml.SafeLoader):
     """Refuses a key that a mapping has twice; usually the last one counts, in silence."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)  # before what it merges is added to it
+        seen: set[tuple[str, str]] = set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode):
-                if key.value in seen:
+                if (key.tag, key.value) in seen:
                     raise ValueError(f'line {key.start_mark.line + 1}: {key.value} is there twice')
-                seen.add(key.value)
-        return super().construct_mapping(node, deep)
+                seen.add((key.tag, key.value))
+        return node
 
 
 def read_yaml(path: Path) -> Any:
@@ -72,7 +73,10 @@ def read_yaml(path: Path) -> Any:
 
 
 def read_record(kind: type[Record], content: Any, where: str) -> Record:
-    """Build a dataclass from a mapping; ValueError says what came and what was expected."""
+    """Build a dataclass from a mapping; ValueError says what came and what was expected.
+
+    A key without a value is as good as none where the field has a default.
+    """
     if not isinstance(content, Mapping):
         raise ValueError(f'{where}: expected a mapping, not {repr(content)}')
     known: dict[str, Field[Any]] = {
@@ -80,13 +84,15 @@ def read_record(kind: type[Record], content: Any, where: str) -> Record:
     unknown = [str(key) for key in content if key not in known]
     if unknown:
         raise ValueError(f'{where}: unknown {", ".join(unknown)}; expected {", ".join(known)}')
-    missing = [name for name, entry in known.items() if name not in content
-               and entry.default is MISSING and entry.default_factory is MISSING]
+    required = [name for name, entry in known.items()
+                if entry.default is MISSING and entry.default_factory is MISSING]
+    missing = [name for name in required if name not in content]
     if missing:
         raise ValueError(f'{where}: {", ".join(missing)} missing')
     hints = get_type_hints(kind, include_extras=True)
     values = {name: read_value(hints[name], value, where, name)
-              for name, value in content.items()}
+              for name, value in content.items()
+              if value is not None or name in required or _may_be_none(hints[name])}
     try:
         return kind(**values)
     except ValueError as error:
@@ -95,7 +101,7 @@ def read_record(kind: type[Record], content: Any, where: str) -> Record:
 
 def read_value(hint: Any, value: Any, where: str, name: str) -> Any:
     """Check one value against a type hint; ValueError says what came and what was expected."""
-    if get_origin(hint) in (Union, UnionType):  # with None
+    if _may_be_none(hint):
         if value is None:
             return None
         hint, _ = get_args(hint)
@@ -107,6 +113,10 @@ def read_value(hint: Any, value: Any, where: str, name: str) -> Any:
         return _scalar(hint, value)
     except ValueError as error:
         raise ValueError(f'{where}: {name} is {repr(value)}, expected {error}') from None
+
+
+def _may_be_none(hint: Any) -> bool:
+    return get_origin(hint) in (Union, UnionType)
 
 
 def _tuple(hints: tuple[Any, ...], value: Any, where: str, name: str) -> Any:
@@ -127,10 +137,10 @@ def _scalar(hint: Any, value: Any) -> Any:
     kind, bounds = get_args(hint) if get_origin(hint) is Annotated else (hint, None)
     kind = get_origin(kind) or kind
     expected = _EXPECTED[kind] + (f' {bounds}' if bounds else '')
-    if kind is float and isinstance(value, str):  # YAML reads 1e-3 as text
+    if kind is float and isinstance(value, (int, str)) and not isinstance(value, bool):
         try:
-            value = float(value)
-        except ValueError:
+            value = float(value)  # YAML reads 1e-3 as text
+        except (ValueError, OverflowError):
             raise ValueError(expected) from None
     fits = isinstance(value, _WRITTEN_AS.get(kind, kind))
     if not fits or (isinstance(value, bool) and kind is not bool):

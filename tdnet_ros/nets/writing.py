@@ -43,6 +43,7 @@ def check_writable(path: Path | None) -> None:
 def check_folder(path: Path) -> None:
     """Raise OSError unless files can be written into a folder, which may have to be made."""
     with naming(path):
-        there = next(folder for folder in (path, *path.parents) if folder.exists())
+        there = next(folder for folder in (path, *path.parents)
+                     if folder.exists() or folder.is_symlink())
         with TemporaryDirectory(dir=there):
             pass

@@ -60,6 +60,20 @@ def test_an_interrupt_saves_the_step_that_it_meets(data, tmp_path, capfd, monkey
     assert losses(tmp_path / 'cut') == pytest.approx(losses(tmp_path / 'whole'))
 
 
+def test_an_interrupt_of_the_last_save_counts(data, tmp_path, capfd, monkeypatch):
+    def save_late(self, name):
+        save(self, name)
+        signal.raise_signal(signal.SIGINT)
+
+    save = Trainer.save
+    monkeypatch.setattr(Trainer, 'save', save_late)
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 1}])
+    assert train(command(data, config, tmp_path / 'run')) == 130
+    said = capfd.readouterr()
+    assert said.err.endswith('interrupted; --resume goes on\n')
+    assert 'calibrated' not in said.out
+
+
 @pytest.mark.parametrize('saved', [False, True])
 def test_an_interrupted_run_says_where_it_goes_on(data, tmp_path, capsys, monkeypatch, saved):
     def interrupt(*_):

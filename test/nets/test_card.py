@@ -57,6 +57,7 @@ def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ({'weights': ['a']}, "weights is ['a'], expected the name of a file"),
     ({'metrics': 0.5}, 'metrics is 0.5, expected a mapping'),
     ({'architecture': None}, 'architecture: expected a mapping, not None'),
+    ({'mean': [10**400, 0, 0]}, 'mean 0 is 1000'),
     ({'architecture.paths': 0}, 'architecture: paths is 0, expected a whole number of at least 1'),
     ({'architecture.depth': '18'}, "architecture: depth is '18', expected a whole number"),
     ({'architecture.depth': 19}, 'architecture: depth is 19, expected one of [18, 34, 50, 101]'),
@@ -95,6 +96,18 @@ def test_what_is_no_card_is_one_clear_line(tmp_path: Path, content: str, expecte
     with pytest.raises(ValueError, match=f'^model card {path}: {re.escape(expected)}') as told:
         load_card(path)
     assert len(str(told.value).splitlines()) == 1
+
+
+def test_a_card_may_leave_values_out_and_merge_mappings(tmp_path: Path) -> None:
+    path = tmp_path / 'card.yaml'
+    save_card(untrained_card('td2-tiny'), path)
+    content = yaml.safe_load(path.read_text())
+    del content['metrics'], content['licence']
+    path.write_text(yaml.safe_dump(content) + 'licence:\nmetrics: {a: &a {x: 1}, b: &b {<<: *a, '
+                    'x: 2}, c: {<<: *b}}\n')
+    card = load_card(path)
+    assert card.licence == ''
+    assert card.metrics['c'] == {'x': 2}
 
 
 def test_unknown_model_lists_what_there_is() -> None:

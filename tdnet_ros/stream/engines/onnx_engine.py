@@ -35,7 +35,7 @@ class OnnxEngine:
     def __init__(self, manifest: Path, device: torch.device, tensorrt: bool = False) -> None:
         """Open the graphs that a manifest lists; `tensorrt` builds engines, minutes at first."""
         provider = find_provider(device, tensorrt)
-        content = json.loads(manifest.read_text())
+        content = read_manifest(manifest)
         self.device = device
         self.paths: int = content['paths']
         self.input_size: tuple[int, int] = tuple(content['input_size'])
@@ -91,11 +91,24 @@ class OnnxEngine:
         return [share, *(tensor.contiguous() for tensor in flatten([*[blank] * missing, *memory]))]
 
 
+def read_manifest(manifest: Path) -> dict[str, Any]:
+    """Read what `tdnet_export` says of its graphs; ValueError if it is not that."""
+    try:
+        content: dict[str, Any] = json.loads(manifest.read_text())
+        missing = {'paths', 'precision', 'input_size', 'steps'} - content.keys()
+        if missing:
+            raise ValueError(f'{", ".join(sorted(missing))} missing')
+    except (ValueError, AttributeError) as error:
+        raise ValueError(f'{manifest} is not the manifest of an exported model ({error})'
+                         ) from error
+    return content
+
+
 def find_graphs(card: ModelCard, input_size: tuple[int, int], precision: str) -> Path:
     """Find the manifest of a card's graphs: beside them, or in the cache, exported if needed."""
     if card.weights is not None and card.weights.suffix == '.onnx':
         manifest = card.weights.parent / MANIFEST
-        exported = json.loads(manifest.read_text())['precision']
+        exported = read_manifest(manifest)['precision']
         if precision != exported:
             raise ValueError(f'model {card.name} was exported in {exported}, so precision must be '
                              f'{exported}, not {precision}')

@@ -116,6 +116,10 @@ def test_card_of_the_graphs_runs_in_the_segmenter(
             ({'engine': 'onnxruntime', 'precision': 'float16'}, 'must be float32, not float16')):
         with pytest.raises(ValueError, match=message):
             VideoSegmenter.load(tmp_path / 'graphs' / 'model.yaml', 'cpu', **options)
+    for content in ('{}', '{', '[]'):
+        (tmp_path / 'graphs' / 'manifest.json').write_text(content)
+        with pytest.raises(ValueError, match=r'manifest\.json is not the manifest of an exported'):
+            VideoSegmenter.load(tmp_path / 'graphs' / 'model.yaml', 'cpu', engine='onnxruntime')
 
 
 def test_graphs_are_exported_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
