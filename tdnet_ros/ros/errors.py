@@ -34,11 +34,11 @@ def quoted(name: str) -> str:
 def one_line(error: BaseException) -> str:
     """What an exception says, on one line; with its type unless it was written for users."""
     text = printable(str(error))
-    if isinstance(error, RuntimeError) and any(words in text for words in BROKEN_GPU):
-        first = printable(str(error).splitlines()[0])
-        return f'{first}: this process cannot use the GPU any more, restart the node'
     if isinstance(error, (ValueError, OSError)) and text:
         return text
+    if any(words in text for words in BROKEN_GPU):
+        first = printable(str(error).splitlines()[0])
+        return f'{first}: this process cannot use the GPU any more, restart the node'
     return f'{type(error).__name__}: {text}' if text else type(error).__name__
 
 

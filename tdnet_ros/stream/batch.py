@@ -6,8 +6,6 @@ from typing import Any
 
 import torch
 
-from tdnet_ros.stream.engines.graphs import CaptureError
-
 WORTHWHILE = 0.95
 '''A larger batch is used where a frame then takes less than this share of its time.'''
 
@@ -51,8 +49,6 @@ def measured(frame_ms: Callable[[int], float], limit: int) -> dict[int, float]:
     for count in range(2, limit + 1):
         try:
             times[count] = frame_ms(count)
-        except CaptureError:
-            raise
         except (RuntimeError, ValueError):
             break
         if times[count] > WORTHWHILE * times[count - 1]:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 import time
@@ -13,7 +14,7 @@ from tdnet_ros.nets.card import ModelCard, find_model
 from tdnet_ros.stream.batch import largest_worthwhile, measured, runs
 from tdnet_ros.stream.devices import find_device
 from tdnet_ros.stream.engines import load_engine
-from tdnet_ros.stream.engines.graphs import CaptureError, GraphEngine
+from tdnet_ros.stream.engines.graphs import GraphEngine
 from tdnet_ros.stream.flight import FAILED, Failure, Flight, Turn, launch
 from tdnet_ros.stream.frame import Frame, Segmentation
 from tdnet_ros.stream.memory import FrameMemory
@@ -149,13 +150,9 @@ class VideoSegmenter:
         """
         alone_ms = self.frame_ms(size)
         if self.is_asynchronous:
-            try:
+            with suppress(RuntimeError):  # no room: frames then go one by one
                 for count in range(2, self.batch + 1):
                     self.frame_ms(size, count)
-            except CaptureError:
-                raise
-            except RuntimeError:  # no room: frames then go one by one
-                pass
         return alone_ms
 
     def frame_ms(self, size: tuple[int, int], count: int = 1) -> float:

@@ -23,8 +23,11 @@ Record = Callable[[StaticStep, Sequence[Tensor]], tuple[Replay, Sequence[Tensor]
 '''Takes a step and its inputs; returns what repeats it on them, and where its outputs are.'''
 
 
-class CaptureError(RuntimeError):
-    """A CUDA graph broke off, and PyTorch's allocator believes that it is still being recorded."""
+class CaptureError(Exception):
+    """A CUDA graph broke off, and PyTorch's allocator believes that it is still being recorded.
+
+    No RuntimeError, after many of which one can go on with less.
+    """
 
     def __init__(self, error: RuntimeError) -> None:
         *_, root = causes(error)
