@@ -16,12 +16,7 @@ from tdnet_ros.bags import qos
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.session import check_topic, message_class, ros_node
 from tdnet_ros.bags.writing import BagWriter
-from tdnet_ros.ros.subscribing import lost_count
-
-try:
-    from rclpy.event_handler import SubscriptionEventCallbacks
-except ImportError:  # ROS 2 Humble
-    from rclpy.qos_event import SubscriptionEventCallbacks
+from tdnet_ros.ros.subscribing import when_lost
 
 TICK_S = 0.1
 DRAIN_S = 0.3
@@ -83,14 +78,14 @@ class Recorder:
         self._node.create_subscription(
             message_class(msgtype), topic, partial(self._keep, connection),
             qos.request(offers, DEPTH), raw=True,
-            event_callbacks=SubscriptionEventCallbacks(message_lost=self._count_lost))
+            event_callbacks=when_lost(self._count_lost))
         self._node.get_logger().info(f'recording {topic} [{msgtype}]')
 
     def _keep(self, connection: Any, cdr: bytes) -> None:
         self._writer.put(connection, time.time_ns(), cdr)
 
-    def _count_lost(self, status: Any) -> None:
-        self._lost += lost_count(status)
+    def _count_lost(self, count: int) -> None:
+        self._lost += count
 
 
 def record(topics: Sequence[str], out: Path, stop: threading.Event,

@@ -44,7 +44,6 @@ Side = Annotated[int, Range(32, 8192)]
 
 _EXPECTED = {int: 'a whole number', float: 'a number', bool: 'true or false', str: 'a text',
              Path: 'the name of a file', Mapping: 'a mapping'}
-_WRITTEN_AS: dict[Any, Any] = {float: (int, float), Path: str}
 
 
 class _UniqueKeys(yaml.SafeLoader):
@@ -142,7 +141,7 @@ def _scalar(hint: Any, value: Any) -> Any:
             value = float(value)  # YAML reads 1e-3 as text
         except (ValueError, OverflowError):
             raise ValueError(expected) from None
-    fits = isinstance(value, _WRITTEN_AS.get(kind, kind))
+    fits = isinstance(value, str if kind is Path else kind)
     if not fits or (isinstance(value, bool) and kind is not bool):
         raise ValueError(expected)
     if (kind is float and not math.isfinite(value)) or (

@@ -27,21 +27,23 @@ def lost_count(event: Any) -> int:
     return int(event.total_count_change) % 2**32 % _OVERFLOW
 
 
+def when_lost(on_lost: Callable[[int], None]) -> Any:
+    """Event callbacks of a subscription: `on_lost` gets how many messages were just lost."""
+    return SubscriptionEventCallbacks(message_lost=lambda event: on_lost(lost_count(event)))
+
+
 def subscribe(node: Node, kind: Any, topic: str, on_message: Callable[[Any], None],
               on_lost: Callable[[int], None], qos: QoSProfile) -> Any:
     """Subscribe with overridable QoS; `on_lost` gets how many messages were just lost.
 
     Where the middleware does not tell, nothing is counted.
     """
-    def count(event: Any) -> None:
-        on_lost(lost_count(event))
-
     def create(**options: Any) -> Any:
         return node.create_subscription(
             kind, topic, on_message, **overridable(qos), **options)
 
     with naming(topic):
         try:
-            return create(event_callbacks=SubscriptionEventCallbacks(message_lost=count))
+            return create(event_callbacks=when_lost(on_lost))
         except UnsupportedEventTypeError:
             return create()
