@@ -76,6 +76,13 @@ def channels_last(module: Module) -> Module:
     return module
 
 
+def leave_together() -> None:
+    """End the group of processes, if there is one; who loses another while it ends aborts."""
+    if torch.distributed.is_initialized():
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()
+
+
 def cores() -> int:
     """Processor cores for each process of the run on this machine."""
     usable = len(os.sched_getaffinity(0))

@@ -23,7 +23,7 @@ from tdnet_ros.learn.config import (
     seen_at,
 )
 from tdnet_ros.learn.datasets import Dataset
-from tdnet_ros.learn.devices import channels_last, make_fabric, place, shares_norms
+from tdnet_ros.learn.devices import channels_last, leave_together, make_fabric, place, shares_norms
 from tdnet_ros.learn.distill import GroupedTeacher, load_teacher
 from tdnet_ros.learn.export import LICENCES, new_card
 from tdnet_ros.learn.learner import Learner
@@ -184,6 +184,7 @@ def run(trainer: Trainer, training: Dataset, validator: Validator, end: int,
             done = trainer.run(data, validator, progress, end, deadline)
     if fabric.is_global_zero:
         finish(config, trainer.step, training, validator)
+    leave_together()
     return done
 
 
