@@ -55,6 +55,8 @@ class Summary:
     """What has been sent."""
 
     stamps_ns: array[int] = field(default_factory=lambda: array('q'))
+    samples: array[int] = field(default_factory=lambda: array('q'))
+    '''Which sample of the source each image was, from 0.'''
     seconds: float = 0.0
     max_late_ms: float = 0.0  # behind the schedule, at worst
 
@@ -71,8 +73,8 @@ class Summary:
     def as_dict(self) -> dict[str, Any]:
         """Everything in plain types, for JSON."""
         return {'sent': self.sent, 'stamps_ns': self.stamps_ns.tolist(),
-                'seconds': self.seconds, 'rate_hz': self.rate_hz,
-                'max_late_ms': self.max_late_ms}
+                'samples': self.samples.tolist(), 'seconds': self.seconds,
+                'rate_hz': self.rate_hz, 'max_late_ms': self.max_late_ms}
 
 
 class Player:
@@ -124,7 +126,7 @@ class Player:
         """
         summary = Summary()
         start_s = None
-        for sample in self._samples(summary):
+        for number, sample in self._samples(summary):
             if stop.is_set():
                 break
             message = self._message(sample)
@@ -144,6 +146,7 @@ class Player:
                 continue
             self._publishers[sample.topic].publish(message)
             summary.stamps_ns.append(stamp_ns)
+            summary.samples.append(number)
             summary.seconds = time.monotonic() - start_s
             on_frame(summary)
             if summary.sent == self._options.frames:
@@ -151,16 +154,16 @@ class Player:
         time.sleep(LINGER_S if summary.sent else 0.0)
         return summary
 
-    def _samples(self, summary: Summary) -> Iterator[Sample]:
-        """The source's samples, once or for ever, due on one timeline."""
+    def _samples(self, summary: Summary) -> Iterator[tuple[int, Sample]]:
+        """The source's samples with their numbers, once or for ever, due on one timeline."""
         offset_s = 0.0
         while True:
             last_s = 0.0
-            for sample in self._source:
+            for number, sample in enumerate(self._source):
                 if sample.due_s is not None:
                     last_s = sample.due_s
                     sample = replace(sample, due_s=offset_s + last_s)
-                yield sample
+                yield number, sample
             if not summary.sent:  # another pass would send none either
                 raise BagError('\n'.join(['no image of it can be read', *self._source.problems]))
             if not self._options.loop:

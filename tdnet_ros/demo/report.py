@@ -1,17 +1,14 @@
 """Everything that the demo leaves to look at, made from the bag."""
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 import json
 from typing import Any
 
 import numpy as np
-from rclpy.serialization import deserialize_message
 from rich.console import Console
 
 from tdnet_ros.bags.report.series import pick
-from tdnet_ros.bags.session import message_class
-from tdnet_ros.bags.sources import Sample, Source
 from tdnet_ros.demo import latency
 from tdnet_ros.demo.plan import Plan
 from tdnet_ros.demo.processes import DemoError
@@ -36,7 +33,7 @@ def write_report(plan: Plan, sent: dict[str, Any], console: Console) -> None:
     latency.plot_latency(results, summary, plan.out / 'latency.png')
     stamps_ns = sent['stamps_ns']
     write_video(plan.out / 'overlay.mp4', results.overlays(), stamps_ns, _rate(stamps_ns))
-    pairs = _pairs(plan, results, stamps_ns)
+    pairs = _pairs(plan, results, sent)
     write_sheet(plan.out / 'overlay.png', pairs, find_model(plan.model).classes,
                 *_titles(plan, results, summary, pairs))
     for line in results.unread.problems:
@@ -50,39 +47,26 @@ def _rate(stamps_ns: Sequence[int]) -> float:
     return float(np.clip(1e9 / np.median(np.diff(stamps_ns)), 1.0, 240.0))
 
 
-def _pairs(plan: Plan, results: Results, stamps_ns: Sequence[int]) -> list[Pair]:
+def _pairs(plan: Plan, results: Results, sent: dict[str, Any]) -> list[Pair]:
     chosen = pick(len(results.overlay_stamps_ns), PAIRS)
     wanted = {int(results.overlay_stamps_ns[index]) for index in chosen}
     images = (results.images(plan.topic, wanted) if plan.live
-              else _played_images(plan, stamps_ns, wanted))
-    return [Pair((stamp_ns - stamps_ns[0]) * 1e-9, images[stamp_ns], overlay)
+              else _played_images(plan, sent, wanted))
+    return [Pair((stamp_ns - sent['stamps_ns'][0]) * 1e-9, images[stamp_ns], overlay)
             for stamp_ns, overlay in results.overlays() if stamp_ns in images]
 
 
-def _played_images(plan: Plan, stamps_ns: Sequence[int],
-                   wanted: set[int]) -> dict[int, Picture]:
+def _played_images(plan: Plan, sent: dict[str, Any], wanted: set[int]) -> dict[int, Picture]:
     """Read the images that were played with these stamps from the source again."""
-    images, source = {}, plan.open_source()
-    for stamp_ns, sample in zip(stamps_ns, _sent(source), strict=False):
+    images, stamps = {}, dict(zip(sent['samples'], sent['stamps_ns'], strict=True))
+    for number, sample in enumerate(plan.open_source()):
+        stamp_ns = stamps.get(number)
         if stamp_ns in wanted:
             images[stamp_ns] = (sample.payload if isinstance(sample.payload, np.ndarray)
                                 else image_of(sample.payload, plan.compressed))
         if len(images) == len(wanted):
             break
     return images
-
-
-def _sent(source: Source) -> Iterator[Sample]:
-    """The images of a source that the player could send."""
-    for sample in source:
-        if sample.topic in source.infos.values():
-            continue
-        if isinstance(sample.payload, bytes):
-            try:
-                deserialize_message(sample.payload, message_class(source.topics[sample.topic]))
-            except Exception:  # middlewares fail in ways of their own
-                continue
-        yield sample
 
 
 def _titles(plan: Plan, results: Results, summary: dict[str, Any],

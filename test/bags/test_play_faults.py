@@ -72,6 +72,17 @@ def test_a_bag_without_one_readable_image_does_not_loop_for_ever(
                              'logged at 1000000000: RMWError: ')
 
 
+def test_the_summary_says_which_samples_were_sent(tmp_path: Path) -> None:
+    """Not the calibration, nor the first image, which cannot be read."""
+    whole = serialize_message(image_message(0))
+    infos = [serialize_message(CameraInfo(header=image_message(0).header))]
+    drive = write_raw(tmp_path / 'drive', {
+        '/cam/camera_info': infos, '/cam/image': [whole[:-50], whole, whole]})
+    summary = play(open_source(str(drive)), PlayOptions(loop=True, frames=3, wait_s=0),
+                   threading.Event())
+    assert summary.as_dict()['samples'] == [2, 3, 2]
+
+
 def test_an_interrupt_is_heard_between_messages_that_cannot_be_read(tmp_path: Path) -> None:
     source = open_source(str(unreadable(tmp_path / 'drive', with_info=False)))
     stop = threading.Event()
