@@ -40,7 +40,7 @@ class Source(Protocol):
     problems: list[str]
     '''What could not be read so far, each in one line; it is left out.'''
     unread: Unread
-    '''Counts, in `problems`, messages that cannot be read; who plays finds more of them.'''
+    '''Counts, in `problems`, what cannot be read; who plays finds more of it.'''
 
     @property
     def topics(self) -> Mapping[str, str]:
@@ -135,22 +135,15 @@ class FolderSource(_PixelSource):
             raise BagError(f'{folder} holds no image ({", ".join(IMAGE_SUFFIXES)}) and is '
                            'no rosbag (no metadata.yaml)')
         super().__init__(len(self.files), rate_hz or DEFAULT_RATE_HZ)
-        self._left_out: dict[Path, str] = {}
 
     def __iter__(self) -> Iterator[Sample]:
         for index, path in enumerate(self.files):
             try:
                 image = read_pixels(path)
             except ValueError as error:
-                self._leave_out(path, str(error))
+                self.unread.note_image(path, str(error))
                 continue
             yield self._sample(index, image)
-
-    def _leave_out(self, path: Path, why: str) -> None:
-        self._left_out.setdefault(path, why)
-        count, first = len(self._left_out), next(iter(self._left_out.values()))
-        self.problems[:] = [first if count == 1 else
-                            f'{count} images cannot be read, first that: {first}']
 
 
 class CameraSource(_PixelSource):

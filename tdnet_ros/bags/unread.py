@@ -1,27 +1,40 @@
-"""Messages of a bag that cannot be read, in few lines."""
+"""What of a source cannot be read, in few lines."""
 from __future__ import annotations
+
+from pathlib import Path
 
 
 class Unread:
-    """Messages that cannot be read: of each topic one line, how many and why the first."""
+    """Messages or images that cannot be read: of each topic one line, how many and why the first.
+
+    All images of a folder are one line, too.
+    """
 
     def __init__(self, problems: list[str], place: str = '') -> None:
         self.problems = problems
         self._place = place
         self._lines: dict[str, tuple[int, str]] = {}
-        self._logged_ns: dict[str, set[int | None]] = {}
+        self._counted: dict[str, set[object]] = {}
 
     def note(self, topic: str, logged_ns: int | None, why: str) -> None:
         """Count a message of a topic, unless it is counted already."""
-        logged = self._logged_ns.setdefault(topic, set())
-        if logged_ns in logged:
+        first = f'logged at {logged_ns}: {why}'
+        self._count(f'messages of {topic}', logged_ns, f'message of {topic} {first}', f' {first}')
+
+    def note_image(self, path: Path, why: str) -> None:
+        """Count an image file, which `why` names, unless it is counted already."""
+        self._count('images', path, why, f': {why}')
+
+    def _count(self, kind: str, which: object, alone: str, first: str) -> None:
+        """Count one of a kind; its line as long as it is alone, and what tells of it later."""
+        counted = self._counted.setdefault(kind, set())
+        if which in counted:
             return
-        logged.add(logged_ns)
-        if len(logged) == 1:
-            first = f'logged at {logged_ns}: {why}'
-            self._lines[topic] = len(self.problems), first
-            self.problems.append(f'{self._place}message of {topic} {first}')
+        counted.add(which)
+        if len(counted) == 1:
+            self._lines[kind] = len(self.problems), first
+            self.problems.append(f'{self._place}{alone}')
             return
-        line, first = self._lines[topic]
-        self.problems[line] = (f'{self._place}{len(logged)} messages of {topic} cannot be read, '
-                                f'first that {first}')
+        line, first = self._lines[kind]
+        self.problems[line] = (f'{self._place}{len(counted)} {kind} cannot be read, first '
+                               f'that{first}')
