@@ -12,6 +12,7 @@ from tdnet_ros.bags.options import positive
 from tdnet_ros.nets.writing import check_writable, naming
 
 WORST = 8
+MAX_NAMED = 8  # bags of a folder
 
 COMPARE_EXAMPLES = '''examples:
   tdnet_bag compare run1 run2                     two models, or two engines
@@ -75,7 +76,8 @@ def labelled_bags(path: Path) -> list[Path]:
 def add_compare_options(parser: argparse.ArgumentParser) -> None:
     """Declare what `tdnet_bag compare` takes."""
     add = parser.add_argument
-    add('a', type=Path, metavar='A', help='labelled bag; its labels are what B is held against')
+    add('a', type=Path, metavar='A', help='labelled bag, or a folder with one; its labels are '
+                                          'what B is held against')
     add('b', type=Path, metavar='B', help='labelled bag of the same images')
     add('--topics', nargs=2, metavar=('A_TOPIC', 'B_TOPIC'),
         help='label topics to compare (default: those of the same camera, or the only ones)')
@@ -94,9 +96,10 @@ def run_compare(options: argparse.Namespace) -> int:
     from tdnet_ros.bags.compare.tables import print_comparison
     from tdnet_ros.bags.progress import progress
     _check_outputs(options)
-    with progress(f'comparing {options.a} and {options.b}') as update:
+    first, second = map(_only_bag, (options.a, options.b))
+    with progress(f'comparing {first} and {second}') as update:
         comparison = compare(
-            options.a, options.b, options.topics and tuple(options.topics), options.worst,
+            first, second, options.topics and tuple(options.topics), options.worst,
             lambda done, total, camera: update(done, f'of {total} frames of {camera}'))
     content = comparison.as_dict()
     print_comparison(content, Console(soft_wrap=True))
@@ -117,6 +120,15 @@ def run_compare(options: argparse.Namespace) -> int:
     for problem in comparison.problems:
         print(f'tdnet_bag: {problem}', file=sys.stderr)
     return 1 if comparison.problems else 0
+
+
+def _only_bag(path: Path) -> Path:
+    """The bag itself, or the one in a folder."""
+    bags = labelled_bags(path)
+    if len(bags) > 1:
+        names = [bag.name for bag in bags[:MAX_NAMED]] + ['...'] * (len(bags) > MAX_NAMED)
+        raise BagError(f'{path} holds {len(bags)} bags: name one of them ({", ".join(names)})')
+    return bags[0]
 
 
 def _check_outputs(options: argparse.Namespace) -> None:

@@ -202,6 +202,23 @@ def test_bad_input_is_one_line(tmp_path: Path, start: Start) -> None:
     assert err.startswith(f'tdnet_bag: {tmp_path}/missing ')
 
 
+def test_the_bag_in_a_folder_is_taken_and_several_are_named(tmp_path: Path,
+                                                            start: Start) -> None:
+    first, second = tmp_path / 'first', tmp_path / 'second'
+    for bag in (first / 'drive', second / 'drive', second / 'drive10', second / 'drive9'):
+        write_labels(bag, {0: FIRST})
+    (second / 'report.html').write_text('')
+    process = start('compare', first, second)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (1, '')
+    assert err == (f'tdnet_bag: {second} holds 3 bags: name one of them (drive, drive9, '
+                   'drive10)\n')
+    process = start('compare', first, second / 'drive')
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, '')
+    assert f'A {first}/drive  /tdnet/labels' in out
+
+
 def test_message_without_a_header_is_left_out_and_told(tmp_path: Path) -> None:
     frames = {0: FIRST, 50: SECOND, 200: FIRST}
     pair = (write_labels(tmp_path / 'a', frames), write_damaged_labels(tmp_path / 'b', frames))
