@@ -16,8 +16,8 @@ from tdnet_ros.benchmark.frames import read_images
 from tdnet_ros.benchmark.measure import measure
 from tdnet_ros.benchmark.worker import Setup
 from tdnet_ros.nets import DEFAULT_MODEL
+from tdnet_ros.nets.engines import ENGINES, PRECISIONS
 from tdnet_ros.nets.writing import check_writable, naming
-from tdnet_ros.stream.engines import ENGINES, PRECISIONS
 
 EXAMPLES = '''examples:
   tdnet_benchmark                          the shipped model, engines reference and torch

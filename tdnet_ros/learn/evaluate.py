@@ -25,8 +25,8 @@ from tdnet_ros.learn.labellers import (
 )
 from tdnet_ros.learn.picture import check_format, save_confusion
 from tdnet_ros.nets import DEFAULT_MODEL
+from tdnet_ros.nets.engines import ENGINES, PRECISIONS
 from tdnet_ros.nets.writing import check_writable, naming
-from tdnet_ros.stream.engines import ENGINES, PRECISIONS
 from tdnet_ros.stream.engines.allocator import is_out_of_memory
 from tdnet_ros.stream.segmenter import VideoSegmenter
 

@@ -13,7 +13,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from tdnet_ros.nets import DEFAULT_MODEL
-from tdnet_ros.stream.engines import ENGINES, PRECISIONS
+from tdnet_ros.nets.engines import ENGINES, PRECISIONS
 from tdnet_ros.stream.segmenter import RESIZABLE
 
 IMAGE_TYPES = {'raw': 'sensor_msgs/msg/Image', 'compressed': 'sensor_msgs/msg/CompressedImage'}

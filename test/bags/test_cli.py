@@ -39,6 +39,26 @@ def test_bad_numbers_are_refused(folder: Path, start: Start, arguments: tuple[st
     assert arguments[0] in err.splitlines()[-1]
 
 
+@pytest.mark.parametrize(('option', 'expected'), [
+    ('--engine', 'choose from torch, reference, onnxruntime, tensorrt'),
+    ('--precision', 'choose from float32, bfloat16, float16')])
+def test_engines_and_precisions_are_those_there_are(bag: Path, start: Start, option: str,
+                                                    expected: str) -> None:
+    process = start('label', bag, '--out', 'labelled', option, 'fast')
+    _, err = process.communicate(timeout=15)
+    assert process.returncode == 2
+    assert expected in err.splitlines()[-1].replace("'", '')  # newer Pythons leave them out
+
+
+def test_no_cluster_is_started_for_an_engine_without_that_precision(bag: Path,
+                                                                    start: Start) -> None:
+    process = start('label', bag, '--out', 'labelled', '--ray', '--engine', 'reference',
+                    '--precision', 'bfloat16')
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (1, '')
+    assert err == 'tdnet_bag: engine reference computes in float32, not bfloat16\n'
+
+
 def test_info_lists_topics(bag: Path, start: Start) -> None:
     process = start('info', bag)
     out, _ = process.communicate(timeout=15)

@@ -15,6 +15,7 @@ from tdnet_ros.bags.label.options import LabelOptions
 from tdnet_ros.bags.options import positive
 from tdnet_ros.bags.review import write_and_tell
 from tdnet_ros.nets import DEFAULT_MODEL
+from tdnet_ros.nets.engines import ENGINES, PRECISIONS
 
 if TYPE_CHECKING:
     from tdnet_ros.bags.label.run import Outcome
@@ -39,9 +40,11 @@ def add_label_options(parser: argparse.ArgumentParser) -> None:
         help='image topic to label; may be repeated (default: every camera)')
     add('--model', default=DEFAULT_MODEL, help='shipped model, card, weights or variant')
     add('--weights', default='', help="a safetensors file in place of the model's own")
-    add('--device', default='auto', help='auto, cpu, cuda or cuda:N')
-    add('--engine', default='torch', help='torch, onnxruntime, tensorrt or reference')
-    add('--precision', default='float32', help='float32, bfloat16 or float16')
+    add('--device', default=LabelOptions.device, help='auto, cpu, cuda or cuda:N')
+    add('--engine', default=LabelOptions.engine, choices=ENGINES,
+        help='what computes the network (default: %(default)s)')
+    add('--precision', default=LabelOptions.precision, choices=PRECISIONS,
+        help='of the network (default: %(default)s)')
     add('--input-size', nargs=2, type=positive(int), metavar=('H', 'W'),
         help="of the network (default: the model's own)")
     add('--start', type=float, default=0.0, metavar='S', help='begin S seconds into the bag')

@@ -23,6 +23,7 @@ from tdnet_ros.bags.label.run import BagRun, Outcome
 from tdnet_ros.bags.label.survey import survey
 from tdnet_ros.bags.progress import progress
 from tdnet_ros.nets.card import find_model
+from tdnet_ros.nets.engines import check_engine
 from tdnet_ros.ros.errors import one_line
 
 ATTEMPTS = 4
@@ -131,6 +132,7 @@ def label_on_cluster(bags: Sequence[str], folder: str, options: LabelOptions,
     there is no cluster.
     """
     try:
+        check_engine(options.engine, options.precision)
         Encoder(find_model(options.model, options.weights or None), options)
     except (ValueError, OSError) as error:
         raise BagError(str(error)) from error

@@ -5,20 +5,18 @@ import torch
 
 from tdnet_ros.nets.card import ModelCard
 from tdnet_ros.nets.checkpoint import load_network
+from tdnet_ros.nets.engines import check_engine
 from tdnet_ros.stream.engines.engine import Engine, ReferenceEngine
 from tdnet_ros.stream.engines.graphs import GraphEngine
 from tdnet_ros.stream.engines.torch_engine import TorchEngine
-
-PRECISIONS = ('float32', 'bfloat16', 'float16')
-ENGINES = {'torch': PRECISIONS, 'reference': ('float32',), 'onnxruntime': ('float32', 'float16'),
-           'tensorrt': ('float32', 'float16')}
-'''The engines, and the precisions that each computes in.'''
 
 
 def load_engine(name: str, card: ModelCard, device: torch.device, input_size: tuple[int, int],
                 precision: str = 'float32') -> Engine:
     """Load a card's network into an engine; ValueError says what does not go together."""
-    _check(name, device, precision)
+    check_engine(name, precision)
+    if name == 'torch' and precision == 'float16' and device.type == 'cpu':
+        raise ValueError('precision float16 needs a CUDA device; on the CPU use bfloat16')
     if name in ('onnxruntime', 'tensorrt'):
         from tdnet_ros.stream.engines.onnx_engine import OnnxEngine, find_graphs, find_provider
         find_provider(device, name == 'tensorrt')  # before graphs are exported for it
@@ -32,16 +30,4 @@ def load_engine(name: str, card: ModelCard, device: torch.device, input_size: tu
     return TorchEngine(network, device, precision)
 
 
-def _check(name: str, device: torch.device, precision: str) -> None:
-    if name not in ENGINES:
-        raise ValueError(f"engine '{name}', expected one of {', '.join(ENGINES)}")
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision '{precision}', expected one of {', '.join(PRECISIONS)}")
-    if precision not in ENGINES[name]:
-        raise ValueError(f'engine {name} computes in {" or ".join(ENGINES[name])}, '
-                         f'not {precision}')
-    if name == 'torch' and precision == 'float16' and device.type == 'cpu':
-        raise ValueError('precision float16 needs a CUDA device; on the CPU use bfloat16')
-
-
-__all__ = ['ENGINES', 'PRECISIONS', 'Engine', 'load_engine']
+__all__ = ['Engine', 'load_engine']

@@ -10,6 +10,7 @@ import time
 import torch
 
 from tdnet_ros.nets.card import find_model
+from tdnet_ros.nets.engines import ENGINES
 from tdnet_ros.nets.writing import check_folder
 from tdnet_ros.stream.engines.export import MANIFEST, export
 from tdnet_ros.stream.engines.onnx_engine import OnnxEngine, find_provider
@@ -74,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     add('--weights', help="a safetensors file in place of the model's own")
     add('--out', type=Path, required=True, help='folder to write')
     add('--input-size', nargs=2, type=int, metavar=('H', 'W'), help="default: the model's own")
-    add('--precision', default='float32', choices=('float32', 'float16'))
+    add('--precision', default='float32', choices=ENGINES['onnxruntime'])
     add('--labels', nargs=2, type=int, metavar=('H', 'W'),
         help='let the graphs also return the best class at this size, as uint8')
     add('--tensorrt', action='store_true', help='build the TensorRT engines of this GPU, too')
