@@ -105,13 +105,17 @@ def read_manifest(manifest: Path) -> dict[str, Any]:
 
 
 def find_graphs(card: ModelCard, input_size: tuple[int, int], precision: str) -> Path:
-    """Find the manifest of a card's graphs: beside them, or in the cache, exported if needed."""
+    """Find the manifest of a card's graphs: beside them, or in the cache, exported if needed.
+
+    ValueError if those beside a card were made for another size or precision.
+    """
     if card.weights is not None and card.weights.suffix == '.onnx':
         manifest = card.weights.parent / MANIFEST
-        exported = read_manifest(manifest)['precision']
-        if precision != exported:
-            raise ValueError(f'model {card.name} was exported in {exported}, so precision must be '
-                             f'{exported}, not {precision}')
+        exported = read_manifest(manifest)
+        for what, wanted, made in (('precision', precision, exported['precision']),
+                                   ('input size', list(input_size), exported['input_size'])):
+            if wanted != made:
+                raise ValueError(f'model {card.name} was exported for {what} {made}, not {wanted}')
         return manifest
     height, width = input_size
     key = hashlib.sha256(f'{card.architecture} {weights_digest(load_network(card))} '
