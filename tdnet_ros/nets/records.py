@@ -61,7 +61,7 @@ class _UniqueKeys(yaml.SafeLoader):
 
 
 def read_yaml(path: Path) -> Any:
-    """Read a YAML file; ValueError says in one line where it is none, or has a key twice."""
+    """Read a YAML file; ValueError says in one line what is wrong with it."""
     try:
         return yaml.load(path.read_text(encoding='utf-8'), _UniqueKeys)  # a safe loader
     except yaml.MarkedYAMLError as error:
@@ -69,6 +69,8 @@ def read_yaml(path: Path) -> Any:
         raise ValueError(f'{line}{error.problem}') from error
     except yaml.YAMLError as error:
         raise ValueError(' '.join(str(error).split())) from error
+    except RecursionError:
+        raise ValueError('it is nested too deeply') from None
 
 
 def read_record(kind: type[Record], content: Any, where: str) -> Record:
