@@ -150,7 +150,7 @@ def train(options: argparse.Namespace) -> bool:
             print(*advice(options, given, card, datasets, contents), sep='\n')
     weights = balance_weights(contents[0].pixels, config.class_balance)
     learner = place(Learner(network, config, len(card.classes), weights, teacher), fabric)
-    trainer = Trainer(fabric, learner, config, options.out)
+    trainer = Trainer(fabric, learner, config, card.classes, options.out)
     if resumed:
         trainer.resume(last)
     return run(trainer, training, Validator(validation, card, options.out, fabric), end, deadline)

@@ -1,9 +1,10 @@
 """The training loop: resumable at any step, the same on one process or many."""
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 import copy
+from itertools import zip_longest
 import math
 from pathlib import Path
 import time
@@ -20,6 +21,7 @@ from tdnet_ros.learn.learner import Learner, Passes, start_paths
 from tdnet_ros.learn.progress import Progress
 from tdnet_ros.learn.samples import Clip
 from tdnet_ros.learn.validator import Validator
+from tdnet_ros.nets.classes import ClassSet
 from tdnet_ros.nets.writing import replacing
 
 LAST = 'last.pt'
@@ -30,10 +32,12 @@ NONE_YET = -1.0
 class Trainer:
     """A learner, its optimiser and its averaged weights, at some step of a run."""
 
-    def __init__(self, fabric: Fabric, learner: Learner, config: TrainConfig,
+    def __init__(self, fabric: Fabric, learner: Learner, config: TrainConfig, classes: ClassSet,
                  out: Path) -> None:
         self.fabric = fabric
         self.config = config
+        self.classes = [f'{name} {list(color)}'
+                        for name, color in zip(classes.names, classes.palette, strict=True)]
         self.out = out
         self.step = 0
         self.best = NONE_YET
@@ -143,7 +147,7 @@ class Trainer:
             with replacing(self.out / name) as part, part.open('wb') as file, _disk_errors():
                 torch.save({
                     'step': self.step, 'best': self.best, 'solo': self.solo,
-                    'config': plain(self.config),
+                    'config': plain(self.config), 'classes': self.classes,
                     'learner': self.learner.module.state_dict(),
                     'average': self.average.network.state_dict(),
                     'optimizer': self.optimizer.state_dict()}, file)
@@ -158,6 +162,8 @@ class Trainer:
                              ) from error
         except Exception as error:
             raise ValueError(f'{path} cannot be read as a checkpoint of a run') from error
+        if 'classes' in state:  # not in those of older versions
+            _check_classes(path, state['classes'], self.classes)
         try:
             if state['config']['optimizer'] != self.config.optimizer:
                 raise ValueError(state['config']['optimizer'])
@@ -187,6 +193,13 @@ class Trainer:
 
     def _seed(self, part: int) -> int:
         return (self.config.seed * 1_000_003 + self.step) * 1009 + part
+
+
+def _check_classes(path: Path, before: Sequence[str], now: Sequence[str]) -> None:
+    for number, (was, found) in enumerate(zip_longest(before, now, fillvalue='none')):
+        if was != found:
+            raise ValueError(f'{path}: class {number} was {was} and is {found} now: put '
+                             'classes.yaml back, or choose another --out')
 
 
 @contextmanager

@@ -223,3 +223,30 @@ def test_a_checkpoint_of_another_run_is_refused(data, tmp_path, capsys):
     (tmp_path / 'run/last.pt').write_bytes(b'cut off')
     assert train(resume) == 1
     assert 'last.pt cannot be read as a checkpoint' in capsys.readouterr().err
+
+
+def test_a_run_keeps_its_classes(data, tmp_path, capsys):
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 1}], calibrate=False)
+    root = shutil.copytree(data, tmp_path / 'data')
+    resume = command(root, config, tmp_path / 'run', '--resume')
+    assert train(resume) == 0
+    last = tmp_path / 'run/last.pt'
+    sky, ground, square = (root / 'classes.yaml').read_text().splitlines(keepends=True)
+    for classes, said in (
+            (ground + sky + square, 'class 0 was sky [0, 0, 255] and is ground [0, 128, 0] now'),
+            (sky + ground + 'robot: [255, 255, 0]\n',
+             'class 2 was square [255, 255, 0] and is robot [255, 255, 0] now'),
+            (sky + ground + 'square: [9, 9, 9]\n',
+             'class 2 was square [255, 255, 0] and is square [9, 9, 9] now'),
+            (sky + ground + square + 'robot: [9, 9, 9]\n',
+             'class 3 was none and is robot [9, 9, 9] now')):
+        (root / 'classes.yaml').write_text(classes)
+        capsys.readouterr()
+        assert train(resume) == 1
+        assert capsys.readouterr().err == (f'tdnet_train: {last}: {said}: put classes.yaml back, or '
+                                           'choose another --out\n')
+    state = torch.load(last, weights_only=True)
+    del state['classes']  # as older versions wrote it
+    torch.save(state, last)
+    (root / 'classes.yaml').write_text(ground + sky + square)
+    assert train(resume) == 0
