@@ -18,6 +18,8 @@ JPEG = b'\xff\xd8\xff'
 """With which such a file begins, whatever its name."""
 
 LabelReader = Callable[[Path], NDArray[np.uint8]]
+Convert = Callable[[Path, NDArray[np.generic]], NDArray[np.uint8]]
+"""Turns the pixels of a label, whose path is for errors, to classes."""
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
@@ -60,8 +62,7 @@ def _read_label(path: Path, mode: int = cv2.IMREAD_UNCHANGED) -> NDArray[np.gene
     return read_pixels(path, mode)
 
 
-def _id_table(ids: dict[int, int]) -> Callable[[Path, NDArray[np.generic]], NDArray[np.uint8]]:
-    """Return what turns the pixels of a label, whose path is for errors, to classes."""
+def _id_table(ids: dict[int, int]) -> Convert:
     known = np.zeros(256, bool)
     known[list(ids)] = True
     table = np.full(256, UNLABELED, np.uint8)
@@ -84,23 +85,30 @@ def _id_table(ids: dict[int, int]) -> Callable[[Path, NDArray[np.generic]], NDAr
 
 def colour_reader(colours: dict[tuple[int, int, int], int]) -> LabelReader:
     """Return a reader of labels painted in RGB colours; colours maps each to a class id."""
+    convert = _colour_table(colours)
+    return lambda path: convert(path, _read_label(path, cv2.IMREAD_COLOR))
+
+
+def _colour_table(colours: dict[tuple[int, int, int], int]) -> Convert:
     codes = np.array([(r << 16) | (g << 8) | b for r, g, b in colours])
     order = np.argsort(codes)
     codes, classes = codes[order], np.array(list(colours.values()), np.uint8)[order]
 
-    def read(path: Path) -> NDArray[np.uint8]:
-        bgr = _read_label(path, cv2.IMREAD_COLOR).astype(np.int32)
-        code = (bgr[..., 2] << 16) | (bgr[..., 1] << 8) | bgr[..., 0]
+    def convert(path: Path, label: NDArray[np.generic]) -> NDArray[np.uint8]:
+        if label.dtype != np.uint8:
+            raise ValueError(f'{path} is {label.dtype}: colours have 8 bits per channel')
+        blue, green, red = (label[..., channel].astype(np.int32) for channel in range(3))
+        code = (red << 16) | (green << 8) | blue
         index = np.minimum(np.searchsorted(codes, code), len(codes) - 1)
         wrong = codes[index] != code
         if wrong.any():
             y, x = np.argwhere(wrong)[0]
             raise ValueError(
-                f'{path} has the colour {tuple(int(v) for v in bgr[y, x, ::-1])} at x {x}, y {y}, '
+                f'{path} has the colour {tuple(label[y, x, 2::-1].tolist())} at x {x}, y {y}, '
                 f'which is none of the {len(codes)} label colours')
         return classes[index]
 
-    return read
+    return convert
 
 
 def class_reader(classes: ClassSet) -> LabelReader:
@@ -111,12 +119,12 @@ def class_reader(classes: ClassSet) -> LabelReader:
     black = void unless a class is black.
     """
     convert_ids = _id_table({i: i for i in range(len(classes))} | {UNLABELED: UNLABELED})
-    read_colours = colour_reader(
+    convert_colours = _colour_table(
         {BLACK: UNLABELED} | {colour: i for i, colour in enumerate(classes.palette)})
 
     def read(path: Path) -> NDArray[np.uint8]:
         label = _read_label(path)
-        return convert_ids(path, label) if label.ndim == 2 else read_colours(path)
+        return (convert_ids if label.ndim == 2 else convert_colours)(path, label)
 
     return read
 

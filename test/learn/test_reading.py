@@ -1,4 +1,5 @@
 """Images and labels as files: what is found, and what their pixels mean."""
+import cv2
 import numpy as np
 from PIL import Image
 import pytest
@@ -23,19 +24,22 @@ def test_any_usual_image_format_is_found(tmp_path):
     assert len(open_dataset('folder', root, 'val').labelled()) == 4
 
 
-@pytest.mark.parametrize('palette', [False, True])
-def test_labels_painted_in_the_colours_of_the_classes(tmp_path, palette):
+@pytest.mark.parametrize('kind', ['colours', 'palette', 'transparent'])
+def test_labels_painted_in_the_colours_of_the_classes(tmp_path, kind):
     root = own(tmp_path, ['a_1'])
     colours = [(0, 0, 0), (0, 128, 0), (255, 255, 0)]
     index = np.array([[0, 1, 2, 1, 2, 0]] * 4, np.uint8)
     path = root / 'val/labels/a_1.png'
-    if palette:
+    painted = np.array(colours, np.uint8)[index][..., ::-1]
+    if kind == 'palette':
         path.parent.mkdir()
         picture = Image.fromarray(index).convert('P')
         picture.putpalette([level for colour in colours for level in colour])
         picture.save(path)
+    elif kind == 'transparent':
+        write(path, np.dstack([painted, 50 * index]))
     else:
-        write(path, np.array(colours, np.uint8)[index][..., ::-1])
+        write(path, painted)
     dataset = open_dataset('folder', root, 'val')
     dataset.check()
     assert dataset.label(0, 0).tolist() == [[255, 0, 1, 0, 1, 255]] * 4
@@ -45,6 +49,23 @@ def test_labels_painted_in_the_colours_of_the_classes(tmp_path, palette):
     (root / 'classes.yaml').write_text(
         'nothing: [0, 0, 0]\nground: [0, 128, 0]\nsquare: [255, 255, 0]\n')
     assert open_dataset('folder', root, 'val').label(0, 0).tolist() == index.tolist()
+
+
+def test_a_painted_label_is_decoded_once(tmp_path, monkeypatch):
+    root = own(tmp_path, ['a_1'])
+    write(root / 'val/labels/a_1.png', image())
+    decoded = []
+    monkeypatch.setattr('cv2.imdecode', lambda *arguments, decode=cv2.imdecode: (
+        decoded.append(0) or decode(*arguments)))
+    open_dataset('folder', root, 'val').label(0, 0)
+    assert len(decoded) == 1
+
+
+def test_colours_of_16_bits_are_refused(tmp_path):
+    root = own(tmp_path, ['a_1'])
+    write(root / 'val/labels/a_1.png', image().astype(np.uint16))
+    with pytest.raises(ValueError, match=r'a_1.png is uint16: colours have 8 bits per channel'):
+        open_dataset('folder', root, 'val').label(0, 0)
 
 
 @pytest.mark.parametrize('name', ['b_1.jpg', 'b_1.png'])

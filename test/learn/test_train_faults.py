@@ -243,8 +243,8 @@ def test_a_run_keeps_its_classes(data, tmp_path, capsys):
         (root / 'classes.yaml').write_text(classes)
         capsys.readouterr()
         assert train(resume) == 1
-        assert capsys.readouterr().err == (f'tdnet_train: {last}: {said}: put classes.yaml back, or '
-                                           'choose another --out\n')
+        assert capsys.readouterr().err == (
+            f'tdnet_train: {last}: {said}: put classes.yaml back, or choose another --out\n')
     state = torch.load(last, weights_only=True)
     del state['classes']  # as older versions wrote it
     torch.save(state, last)

@@ -113,7 +113,7 @@ def test_card_of_the_graphs_runs_in_the_segmenter(
     assert np.mean(np.stack(results[0]) == np.stack(results[1])) > 0.9999
     for options, message in (
             ({}, 'tiny is exported .*: expected engine onnxruntime or tensorrt, or the model'),
-            ({'engine': 'onnxruntime', 'precision': 'float16'}, 'for precision float32, not float16'),
+            ({'engine': 'onnxruntime', 'precision': 'float16'}, 'precision float32, not float16'),
             ({'engine': 'onnxruntime', 'input_size': (65, 97)},
              r'was exported for input size \[49, 65\], not \[65, 97\]')):
         with pytest.raises(ValueError, match=message):
