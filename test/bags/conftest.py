@@ -9,7 +9,17 @@ import pytest
 import rclpy
 from std_msgs.msg import Header
 
-from bags.material import FRAMES, SHAPE, Peer, compressed_message, frame, image_message, write_bag
+from bags.material import (
+    FRAMES,
+    SHAPE,
+    Peer,
+    compressed_message,
+    frame,
+    image_message,
+    label_command,
+    write_bag,
+)
+from tdnet_ros.bags.cli import main
 
 
 @pytest.fixture
@@ -66,3 +76,13 @@ def start() -> Iterator[Callable[..., subprocess.Popen]]:
         if process.poll() is None:
             process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def run(model: Path, tmp_path: Path,
+        capsys: pytest.CaptureFixture) -> Callable[..., tuple[int, list[str]]]:
+    """Run `tdnet_bag label` with the module's model; return status and lines of its errors."""
+    def run(*arguments: object) -> tuple[int, list[str]]:
+        status = main(label_command(model, tmp_path, *arguments))
+        return status, capsys.readouterr().err.splitlines()
+    return run

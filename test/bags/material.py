@@ -84,6 +84,12 @@ def write_raw(path: Path, topics: Mapping[str, list[bytes]]) -> Path:
     return path
 
 
+def label_command(model: Path, folder: Path, *arguments: object) -> list[str]:
+    """Arguments for `tdnet_bag` to label into a folder."""
+    return ['label', *map(str, arguments), '--out', str(folder / 'out'), '--model', str(model),
+            '--device', 'cpu', '--no-report']
+
+
 class Peer:
     """The test's own node, the other end of the program under test."""
 

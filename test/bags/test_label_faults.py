@@ -1,17 +1,15 @@
-"""Damaged bags, interrupted runs, full disks and bad input: what can be saved is, and said."""
+"""Damaged bags, interrupted runs and full disks: what can be saved is, and said."""
 from __future__ import annotations
 
 from collections.abc import Callable
 import os
 from pathlib import Path
 import signal
-import sqlite3
 import struct
 import subprocess
 import sys
 
 import pytest
-import yaml
 
 from bags.label_material import (
     IMAGE,
@@ -26,9 +24,7 @@ from bags.label_material import (
     save_model,
     write_bag,
 )
-from tdnet_ros.bags.cli import main
-from tdnet_ros.bags.errors import BagError
-from tdnet_ros.bags.label.location import check_inputs
+from bags.material import label_command
 from tdnet_ros.bags.label.output import Output
 from tdnet_ros.bags.label.wire import types
 from tdnet_ros.bags.label_record import LabelRecord
@@ -40,20 +36,6 @@ LABELS = '/tdnet/labels/compressed'
 @pytest.fixture(scope='module')
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_model(tmp_path_factory.mktemp('model'), paths=2)
-
-
-@pytest.fixture
-def run(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> Run:
-    """Run `tdnet_bag label`; return its status and the lines of its errors."""
-    def run(*arguments: object) -> tuple[int, list[str]]:
-        status = main(command(model, tmp_path, *arguments)[3:])
-        return status, capsys.readouterr().err.splitlines()
-    return run
-
-
-def command(model: Path, folder: Path, *arguments: object) -> list[str]:
-    return [sys.executable, '-m', 'tdnet_ros.bags.cli', 'label', *map(str, arguments), '--out',
-            str(folder / 'out'), '--model', str(model), '--device', 'cpu', '--no-report']
 
 
 def spoil_a_record(path: Path, after: int) -> None:
@@ -118,7 +100,7 @@ def killed(self, job, on_frame, stop):
             os.kill(os.getpid(), signal.SIGKILL)
     return label(self, job, on_each, stop)
 chunk.Labeller.label = killed
-sys.exit(cli.main({command(model, tmp_path, bag, '--chunk', 20)[3:]!r}))
+sys.exit(cli.main({label_command(model, tmp_path, bag, '--chunk', 20)!r}))
 '''
     killed = subprocess.run([sys.executable, '-c', program], stdout=subprocess.DEVNULL,
                             timeout=60, check=False)
@@ -166,7 +148,7 @@ def limited(self, job, *rest):
         resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 15, 1 << 15))
     return label(self, job, *rest)
 chunk.Labeller.label = limited
-sys.exit(cli.main({command(model, tmp_path, first, second, '--raw', '--chunk', 20)[3:]!r}))
+sys.exit(cli.main({label_command(model, tmp_path, first, second, '--raw', '--chunk', 20)!r}))
 '''
     done = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True,
                           timeout=60, check=False)
@@ -181,79 +163,6 @@ sys.exit(cli.main({command(model, tmp_path, first, second, '--raw', '--chunk', 2
     assert not (out / 'first.part' / 'writing').exists()
 
 
-def test_bad_input_is_one_line_each(tmp_path: Path,
-                                    run: Run) -> None:
-    note = Logged('/note', 'std_msgs/msg/Header', START_NS, header(START_NS))
-    strange = drive(2)
-    for item in strange:
-        item.message.encoding = 'BGR8'
-    depth = drive(2)
-    for item in depth:
-        item.message.encoding = '32FC1'
-    twin = write_bag(tmp_path / 'elsewhere' / 'good', drive(2))
-    good = write_bag(tmp_path / 'good', drive(2))
-    empty = tmp_path / 'empty'
-    empty.mkdir()
-    (tmp_path / 'text.mcap').write_text('text')
-    bags = {
-        write_bag(tmp_path / 'silent', [note]): 'has no image topic; its topics: /note',
-        write_bag(tmp_path / 'strange', strange): "encoding 'BGR8' is not supported "
-                                                  "(did you mean 'bgr8'?)",
-        write_bag(tmp_path / 'depth', depth): "encoding '32FC1' is not supported",
-        tmp_path / 'nothing': 'does not exist: expected a rosbag',
-        empty: 'is no rosbag: it has neither metadata.yaml nor a storage file',
-        tmp_path / 'text.mcap': 'has no image topic',
-        good: ''}
-    status, errors = run(*bags)
-    assert status == 1
-    assert len(errors) == len(bags) - 1
-    for (bag, message), error in zip(bags.items(), errors):
-        assert error.startswith(f'tdnet_bag: {bag} ') and message in error
-    assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == ['good']
-    for bad, message in (((good, good), 'is given twice'), ((good, twin), 'choose another --out'),
-                         ((tmp_path / 'out' / 'good',), 'would be labelled into itself'),
-                         ((good, '--start', 5), 'nothing is left from --start 5 on'),
-                         ((twin, '--keep', 'tank'), "there is no class 'tank'"),
-                         ((twin, '--topic', '/left'), 'has no image topic /left'),
-                         ((twin, '--points'), 'points need a depth topic')):
-        status, errors = run(*bad)
-        assert (status, len(errors)) == (1, 1), errors
-        assert message in errors[0]
-
-
-@pytest.mark.parametrize('out', ['drive', 'drive/labels', 'drive/../drive/'])
-def test_an_output_inside_an_input_is_refused(tmp_path: Path, out: str) -> None:
-    bag = write_bag(tmp_path / 'drive', drive(2))
-    before = sorted(tmp_path.rglob('*'))
-    with pytest.raises(BagError, match=rf'--out .* lies in {bag}, which is read'):
-        check_inputs([str(bag)], f'{tmp_path}/{out}')
-    check_inputs([str(bag)], f'{tmp_path}/drive2')
-    assert sorted(tmp_path.rglob('*')) == before
-
-
-def test_an_output_that_cannot_be_written_is_named(
-        tmp_path: Path, run: Run) -> None:
-    bag = write_bag(tmp_path / 'drive', drive(2))
-    (tmp_path / 'out').write_text('a file')
-    assert run(bag) == (1, [f'tdnet_bag: cannot write {tmp_path}/out/drive.part: '
-                            'Not a directory'])
-
-
-def test_a_message_without_definition_cannot_be_copied(
-        tmp_path: Path, run: Run) -> None:
-    note = Logged('/note', 'std_msgs/msg/Header', START_NS, header(START_NS))
-    bag = write_bag(tmp_path / 'drive', [*drive(2), note], 'db3')
-    with sqlite3.connect(bag / 'drive.db3') as database:
-        database.execute("UPDATE topics SET type = 'lost_msgs/msg/Lost' WHERE name = '/note'")
-        database.execute('DELETE FROM message_definitions')
-    about = yaml.safe_load((bag / 'metadata.yaml').read_text())
-    (bag / 'metadata.yaml').write_text(yaml.safe_dump(about))
-    status, errors = run(bag, '--copy-input')
-    assert (status, len(errors)) == (1, 1), errors
-    assert '/note cannot be copied: the bag has no definition of lost_msgs/msg/Lost' in errors[0]
-    assert run(bag) == (0, [])
-
-
 def test_no_ros_is_needed(tmp_path: Path, model: Path) -> None:
     info = make('std_msgs/msg/Header', stamp=header(START_NS).stamp, frame_id='x')
     bag = write_bag(tmp_path / 'drive', [
@@ -263,7 +172,7 @@ import sys
 sys.modules.update(dict.fromkeys(['rclpy', 'sensor_msgs', 'std_msgs', 'vision_msgs',
                                   'builtin_interfaces', 'ament_index_python']))
 from tdnet_ros.bags.cli import main
-sys.exit(main({command(model, tmp_path, bag, '--overlay', '--copy-input')[3:]!r}))
+sys.exit(main({label_command(model, tmp_path, bag, '--overlay', '--copy-input')!r}))
 '''
     done = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True,
                           timeout=60, check=False)

@@ -4,14 +4,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 import time
-from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 import numpy as np
 import pytest
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.time import Time
-from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 import yaml
 
 from ros.harness import (
@@ -22,51 +20,28 @@ from ros.harness import (
     message_of,
     moving_square,
     pixels,
-    stamp_of,
     wait_for,
 )
+from ros.points import (
+    CALIBRATION,
+    HEIGHT,
+    SENSOR,
+    WIDTH,
+    Layer,
+    cloud_message,
+    depth_message,
+)
 
-HEIGHT, WIDTH = 48, 64
-# What the layer subscribes with: sensor data for masks and clouds, latched label names.
-SENSOR = QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT)
+# What the layer subscribes with: latched label names.
 NAMES = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE,
                    durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 @pytest.fixture(scope='module')
 def node(start: Callable[..., NodeProcess]) -> NodeProcess:
-    process = start(*TINY, '-p', 'points:=true',
-                    '-p', 'diagnostics_period_s:=0.2')
+    process = start(*TINY, '-p', 'points:=true', '-p', 'diagnostics_period_s:=0.2')
     process.wait_for_log('active: labels /image')
     return process
-
-
-CALIBRATION = CameraInfo(height=HEIGHT, width=WIDTH,
-                         k=[50.0, 0.0, 32.0, 0.0, 50.0, 24.0, 0.0, 0.0, 1.0])
-MILLIMETRES = np.full((HEIGHT, WIDTH), 2500, '<u2')
-
-
-def depth_message(stamp_ns: int, values: np.ndarray = MILLIMETRES,
-                  encoding: str = '16UC1') -> Image:
-    msg = Image(height=HEIGHT, width=WIDTH, encoding=encoding, step=values.strides[0])
-    msg.header.stamp = Time(nanoseconds=stamp_ns).to_msg()
-    msg.data.frombytes(values.tobytes())
-    return msg
-
-
-class Layer:
-    """Keeps masks, confidences and clouds of one stamp together, as the layer does."""
-
-    def __init__(self, peer: Peer) -> None:
-        self.masks = peer.collect(Image, '/tdnet/labels', SENSOR)
-        self.confidences = peer.collect(Image, '/tdnet/confidence', SENSOR)
-        self.clouds = peer.collect(PointCloud2, '/tdnet/points', SENSOR)
-
-    def synced(self) -> list[tuple[Any, ...]]:
-        tables = [{stamp_of(msg): msg for msg in list(messages)}
-                  for messages in (self.masks, self.confidences, self.clouds)]
-        return [tuple(table[stamp] for table in tables) for stamp in tables[0]
-                if all(stamp in table for table in tables)]
 
 
 def test_a_costmap_layer_gets_what_it_needs(node: NodeProcess, peer: Peer) -> None:
@@ -146,112 +121,6 @@ def test_the_costmap_example_runs_with_the_default_model(
     assert sorted(item.class_name for item in names[0].class_map) == sorted(priced)
     wait_for(lambda: peer.node.count_publishers('/nav/tdnet/points'), 'points')
     assert process.end() == 0
-
-
-def test_depth_of_another_moment_makes_no_points(node: NodeProcess, peer: Peer) -> None:
-    layer = Layer(peer)
-    image, depth = peer.sender(), peer.sender(topic='/depth')
-    diagnostics = peer.collect(DiagnosticArray, '/diagnostics')
-
-    def send() -> None:
-        now_ns = peer.now_ns()
-        depth.publish(depth_message(now_ns - 10_000_000_000))
-        image.publish(image_message(moving_square(1)[0], now_ns))
-        time.sleep(0.03)
-
-    wait_for(lambda: send() or 'no depth image on /depth within 20 ms of an image' in message_of(
-        diagnostics, 'tdnet: image'), 'hint')
-    assert layer.masks
-    assert not layer.clouds
-
-
-def test_depth_that_comes_more_rarely_than_images_is_no_problem(
-        node: NodeProcess, peer: Peer) -> None:
-    layer = Layer(peer)
-    image, depth = peer.sender(), peer.sender(topic='/depth')
-    info, stamps = peer.sender(CameraInfo, '/camera_info'), []
-    for number in range(60):
-        info.publish(CALIBRATION)
-        stamp = peer.now_ns()
-        if number % 3 == 0:
-            depth.publish(depth_message(stamp))
-            stamps.append(stamp)
-        image.publish(image_message(moving_square(1)[0], stamp))
-        time.sleep(0.04)
-    diagnostics = peer.collect(DiagnosticArray, '/diagnostics')
-    wait_for(lambda: message_of(diagnostics, 'tdnet: image'), 'a status')
-    assert 'no depth image' not in message_of(diagnostics, 'tdnet: image')
-    assert 0 < len(layer.clouds) <= len(stamps)
-    assert {stamp_of(cloud) for cloud in layer.clouds} <= set(stamps)
-
-
-def test_points_go_on_when_a_bag_starts_over(node: NodeProcess, peer: Peer) -> None:
-    layer = Layer(peer)
-    image, depth = peer.sender(), peer.sender(topic='/depth')
-    info, start = peer.sender(CameraInfo, '/camera_info'), peer.now_ns()
-
-    def play(count: int, later_ns: int = 0) -> None:
-        for number in range(count):
-            info.publish(CALIBRATION)
-            stamp = start + number * 50_000_000 + later_ns
-            image.publish(image_message(moving_square(1)[0], stamp))
-            time.sleep(0.04)
-            depth.publish(depth_message(stamp))
-            time.sleep(0.01)
-
-    wait_for(lambda: play(20) or layer.clouds, 'points of the first time')
-    first = len(layer.clouds)
-    # Of other depth images: those of the first time are too far in time from these images.
-    wait_for(lambda: play(10, 25_000_000) or len(layer.clouds) >= first + 5,
-             'points of the second time')
-
-
-SLOW = '''
-import sys, time
-from tdnet_ros.stream.engines.torch_engine import TorchEngine
-run = TorchEngine.run
-def slow(self, *inputs):
-    time.sleep(1.5)
-    return run(self, *inputs)
-TorchEngine.run = slow
-from tdnet_ros.ros.program import main
-sys.exit(main())
-'''
-
-
-def test_a_slow_network_makes_points_of_fast_depth(
-        start: Callable[..., NodeProcess], peer: Peer) -> None:
-    """While an image is labelled more depth images come than the node keeps."""
-    process = start(*TINY, '-p', 'points:=true', '-r', '__ns:=/slow',
-                    program=SLOW)
-    process.wait_for_log('active: labels /slow/image')
-    clouds = peer.collect(PointCloud2, '/slow/tdnet/points', SENSOR)
-    image, depth = (peer.sender(topic=f'/slow/{name}') for name in ('image', 'depth'))
-    info, stamps = peer.sender(CameraInfo, '/slow/camera_info'), []
-
-    def send() -> None:
-        info.publish(CALIBRATION)
-        stamps.append(peer.now_ns())
-        image.publish(image_message(moving_square(1)[0], stamps[-1]))
-        for number in range(60):
-            depth.publish(depth_message(stamps[-1] + number * 33_000_000))
-            time.sleep(0.02)
-        time.sleep(2.0)
-
-    wait_for(lambda: send() or clouds, 'cloud')
-    assert stamp_of(clouds[0]) in stamps
-    assert process.end() == 0
-
-
-def cloud_message(stamp_ns: int, xyz: np.ndarray) -> PointCloud2:
-    height, width = xyz.shape[:2]
-    msg = PointCloud2(height=height, width=width, point_step=12, row_step=12 * width, fields=[
-        PointField(name=name, offset=4 * index, datatype=PointField.FLOAT32, count=1)
-        for index, name in enumerate('xyz')])
-    msg.header.stamp = Time(nanoseconds=stamp_ns).to_msg()
-    msg.header.frame_id = 'depth_optical'
-    msg.data.frombytes(xyz.astype('<f4').tobytes())
-    return msg
 
 
 def test_a_cloud_of_the_camera_is_painted(

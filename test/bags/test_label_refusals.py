@@ -1,0 +1,87 @@
+"""What cannot be labelled, and where labels cannot go: one line says why."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+import sqlite3
+
+import pytest
+
+from bags.label_material import START_NS, Logged, drive, header, save_model, write_bag
+from tdnet_ros.bags.errors import BagError
+from tdnet_ros.bags.label.location import check_inputs
+
+Run = Callable[..., tuple[int, list[str]]]
+
+
+@pytest.fixture(scope='module')
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_model(tmp_path_factory.mktemp('model'), paths=2)
+
+
+def test_bad_input_is_one_line_each(tmp_path: Path, run: Run) -> None:
+    note = Logged('/note', 'std_msgs/msg/Header', START_NS, header(START_NS))
+    strange = drive(2)
+    for item in strange:
+        item.message.encoding = 'BGR8'
+    depth = drive(2)
+    for item in depth:
+        item.message.encoding = '32FC1'
+    twin = write_bag(tmp_path / 'elsewhere' / 'good', drive(2))
+    good = write_bag(tmp_path / 'good', drive(2))
+    empty = tmp_path / 'empty'
+    empty.mkdir()
+    (tmp_path / 'text.mcap').write_text('text')
+    bags = {
+        write_bag(tmp_path / 'silent', [note]): 'has no image topic; its topics: /note',
+        write_bag(tmp_path / 'strange', strange): "encoding 'BGR8' is not supported "
+                                                  "(did you mean 'bgr8'?)",
+        write_bag(tmp_path / 'depth', depth): "encoding '32FC1' is not supported",
+        tmp_path / 'nothing': 'does not exist: expected a rosbag',
+        empty: 'is no rosbag: it has neither metadata.yaml nor a storage file',
+        tmp_path / 'text.mcap': 'has no image topic',
+        good: ''}
+    status, errors = run(*bags)
+    assert status == 1
+    assert len(errors) == len(bags) - 1
+    for (bag, message), error in zip(bags.items(), errors):
+        assert error.startswith(f'tdnet_bag: {bag} ') and message in error
+    assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == ['good']
+    for bad, message in (((good, good), 'is given twice'), ((good, twin), 'choose another --out'),
+                         ((tmp_path / 'out' / 'good',), 'would be labelled into itself'),
+                         ((good, '--start', 5), 'nothing is left from --start 5 on'),
+                         ((twin, '--keep', 'tank'), "there is no class 'tank'"),
+                         ((twin, '--topic', '/left'), 'has no image topic /left'),
+                         ((twin, '--points'), 'points need a depth topic')):
+        status, errors = run(*bad)
+        assert (status, len(errors)) == (1, 1), errors
+        assert message in errors[0]
+
+
+@pytest.mark.parametrize('out', ['drive', 'drive/labels', 'drive/../drive/'])
+def test_an_output_inside_an_input_is_refused(tmp_path: Path, out: str) -> None:
+    bag = write_bag(tmp_path / 'drive', drive(2))
+    before = sorted(tmp_path.rglob('*'))
+    with pytest.raises(BagError, match=rf'--out .* lies in {bag}, which is read'):
+        check_inputs([str(bag)], f'{tmp_path}/{out}')
+    check_inputs([str(bag)], f'{tmp_path}/drive2')
+    assert sorted(tmp_path.rglob('*')) == before
+
+
+def test_an_output_that_cannot_be_written_is_named(tmp_path: Path, run: Run) -> None:
+    bag = write_bag(tmp_path / 'drive', drive(2))
+    (tmp_path / 'out').write_text('a file')
+    assert run(bag) == (1, [f'tdnet_bag: cannot write {tmp_path}/out/drive.part: '
+                            'Not a directory'])
+
+
+def test_a_message_without_definition_cannot_be_copied(tmp_path: Path, run: Run) -> None:
+    note = Logged('/note', 'std_msgs/msg/Header', START_NS, header(START_NS))
+    bag = write_bag(tmp_path / 'drive', [*drive(2), note], 'db3')
+    with sqlite3.connect(bag / 'drive.db3') as database:
+        database.execute("UPDATE topics SET type = 'lost_msgs/msg/Lost' WHERE name = '/note'")
+        database.execute('DELETE FROM message_definitions')
+    status, errors = run(bag, '--copy-input')
+    assert (status, len(errors)) == (1, 1), errors
+    assert '/note cannot be copied: the bag has no definition of lost_msgs/msg/Lost' in errors[0]
+    assert run(bag) == (0, [])
