@@ -58,9 +58,7 @@ def device_values(device: torch.device) -> dict[str, Any]:
 def release_memory() -> None:
     """Give back what freed networks held; RuntimeError if the GPU is broken."""
     gc.collect()
-    return_freed_memory()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+    _return_memory()
 
 
 def release_everything() -> None:
@@ -72,7 +70,13 @@ def release_everything() -> None:
     clear = getattr(torch._C, '_cuda_clearCublasWorkspaces', None)
     if clear is not None:
         clear()
-    release_memory()
+    _return_memory()
+
+
+def _return_memory() -> None:
+    return_freed_memory()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def _memory(device: torch.device) -> tuple[int, int]:
