@@ -12,16 +12,25 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from tdnet_ros.nets.architecture import Architecture
 from tdnet_ros.nets.zoo import build
+from tdnet_ros.stream.engines.allocator import is_out_of_memory
 
 MATRIX = {'cpu': 2048, 'cuda': 8192}
 COPIED_BYTES = 1 << 28
 
 
 def measure_ceiling(device: torch.device, precisions: list[str]) -> dict[str, float]:
-    """Best of several: GFLOP/s of a product in each precision, GB/s read and written."""
-    ceiling = {f'matmul_{precision}_gflops': _matmul(device, getattr(torch, precision))
-               for precision in precisions}
-    seconds = _copy(device)
+    """Best of several: GFLOP/s of a product in each precision, GB/s read and written.
+
+    ValueError if the device has no room for it.
+    """
+    try:
+        ceiling = {f'matmul_{precision}_gflops': _matmul(device, getattr(torch, precision))
+                   for precision in precisions}
+        seconds = _copy(device)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise ValueError(f'out of memory while the ceiling was measured: {error}') from error
     if device.type == 'cuda':
         torch.cuda.empty_cache()
     return {**ceiling, 'copy_gb_per_s': 2 * COPIED_BYTES / seconds / 1e9}

@@ -37,23 +37,13 @@ def measure(setups: Sequence[Setup], frames: int, progress: Progress,
     engine that does not start raises ValueError; with `missing` it is left out and why is
     put there, unless none starts.
     """
-    precisions = sorted({setup.precision for setup in setups})
     if setups[0].threads:
         torch.set_num_threads(setups[0].threads)
     with ExitStack() as stack:
-        entrants: list[Entrant] = []
-        for setup in setups:
-            progress(f'{setup.engine} {setup.precision}: loading and warming up')
-            worker = stack.enter_context(closing(Worker(setup)))
-            try:
-                entrants.append(Entrant(worker, worker.ready()))
-            except ValueError as error:
-                if missing is None or (setup is setups[-1] and not entrants):
-                    raise
-                missing[f'{setup.engine} {setup.precision}'] = str(error)
+        entrants = _start(setups, progress, missing, stack)
         device = torch.device(entrants[0].ready.device)
         progress('measuring the ceiling')
-        ceiling = measure_ceiling(device, precisions)
+        ceiling = measure_ceiling(device, sorted({setup.precision for setup in setups}))
         load = os.getloadavg()[0]
         filling = max(entrant.ready.paths for entrant in entrants)
         for number in range(filling + frames):
@@ -70,6 +60,21 @@ def measure(setups: Sequence[Setup], frames: int, progress: Progress,
         'ceiling': {name: round(value, 1) for name, value in ceiling.items()},
         'runs': [_run(entrant, entrants, ceiling) for entrant in entrants],
     }
+
+
+def _start(setups: Sequence[Setup], progress: Progress, missing: dict[str, str] | None,
+           stack: ExitStack) -> list[Entrant]:
+    entrants: list[Entrant] = []
+    for setup in setups:
+        progress(f'{setup.engine} {setup.precision}: loading and warming up')
+        worker = stack.enter_context(closing(Worker(setup)))
+        try:
+            entrants.append(Entrant(worker, worker.ready()))
+        except ValueError as error:
+            if missing is None or (setup is setups[-1] and not entrants):
+                raise
+            missing[f'{setup.engine} {setup.precision}'] = str(error)
+    return entrants
 
 
 def _step(entrants: Sequence[Entrant], number: int, counted: bool) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 
-from tdnet_ros.benchmark.ceiling import count_gmac
+from tdnet_ros.benchmark import ceiling
 from tdnet_ros.benchmark.cli import main
 from tdnet_ros.benchmark.frames import make_frame, read_images
 from tdnet_ros.benchmark.worker import Setup, Stepper, Worker
@@ -79,9 +80,17 @@ def test_frames_that_fail_are_not_counted_as_done(monkeypatch: pytest.MonkeyPatc
         stepper.throughput(3)
 
 
+def test_a_device_without_room_for_the_ceiling_is_one_clear_line(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ceiling, 'COPIED_BYTES', 1 << 50)
+    monkeypatch.setitem(ceiling.MATRIX, 'cpu', 8)
+    with pytest.raises(ValueError, match='^out of memory while the ceiling was measured: '):
+        ceiling.measure_ceiling(torch.device('cpu'), ['float32'])
+
+
 def test_counts_what_the_authors_networks_cost() -> None:
-    assert count_gmac(variant('td4-psp18'), 19, (769, 1537)) == pytest.approx(257.4, rel=0.01)
-    assert count_gmac(variant('td2-psp50'), 19, (769, 1537)) == pytest.approx(551.5, rel=0.01)
+    assert ceiling.count_gmac(variant('td4-psp18'), 19, (769, 1537)) == pytest.approx(257.4, rel=0.01)
+    assert ceiling.count_gmac(variant('td2-psp50'), 19, (769, 1537)) == pytest.approx(551.5, rel=0.01)
 
 
 def test_frames_repeat_and_move(tmp_path: Path) -> None:
