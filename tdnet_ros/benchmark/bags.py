@@ -28,7 +28,7 @@ from tdnet_ros.bags.label.options import LabelOptions
 from tdnet_ros.bags.label.run import label_bag
 from tdnet_ros.bags.label.wire import compressed_image, types
 from tdnet_ros.bags.reading import COMPRESSED_IMAGE, RAW_IMAGE
-from tdnet_ros.benchmark.frames import STEP_NS, make_frame, read_images
+from tdnet_ros.benchmark.frames import STEP_NS, find_images, make_frame
 from tdnet_ros.nets import DEFAULT_MODEL
 from tdnet_ros.ros.compressed import encode_jpeg
 from tdnet_ros.stream import Frame
@@ -43,7 +43,10 @@ EXAMPLES = '''examples:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure the parts that are asked for and print a line for each."""
     options = _parser().parse_args(arguments)
-    images = read_images(options.images) if options.images else []
+    try:
+        images = find_images(options.images, options.frames) if options.images else []
+    except ValueError as error:
+        raise SystemExit(str(error)) from error
     for name in options.parts:
         with tempfile.TemporaryDirectory(prefix='tdnet_bags_', dir=options.tmp) as folder:
             for line in PARTS[name](options, images, Path(folder)):

@@ -12,7 +12,7 @@ import sys
 from typing import Any
 
 from tdnet_ros.bags.options import positive
-from tdnet_ros.benchmark.frames import read_images
+from tdnet_ros.benchmark.frames import find_images
 from tdnet_ros.benchmark.measure import measure
 from tdnet_ros.benchmark.worker import Setup
 from tdnet_ros.nets import DEFAULT_MODEL
@@ -77,7 +77,7 @@ def table(result: dict[str, Any]) -> str:
 
 
 def _setups(options: argparse.Namespace) -> list[Setup]:
-    images = tuple(read_images(options.images)) if options.images else ()
+    images = tuple(find_images(options.images, options.frames)) if options.images else ()
     pairs = [(engine, precision) for engine in options.engines
              for precision in [precision for precision in options.precision
                                if precision in ENGINES[engine]] or ['float32']]

@@ -13,12 +13,17 @@ from tdnet_ros.stream.frame import Image
 STEP_NS = 50_000_000
 
 
-def read_images(folder: Path) -> list[Path]:
-    """List the images of a folder in order of name; ValueError if there are none."""
+def find_images(folder: Path, most: int) -> list[Path]:
+    """List the first images of a folder in order of name, `most` of them.
+
+    ValueError if there are none, or if one cannot be read.
+    """
     paths = sorted(path for path in folder.glob('*') if path.suffix.lower() in IMAGE_SUFFIXES)
     if not paths:
         raise ValueError(f'images {folder}: expected a folder with {", ".join(IMAGE_SUFFIXES)}')
-    return paths
+    for path in paths[:most]:
+        read_pixels(path)
+    return paths[:most]
 
 
 def make_frame(number: int, camera: int, size: tuple[int, int], images: list[Path]) -> Frame:

@@ -12,7 +12,7 @@ import torch
 
 from tdnet_ros.benchmark import ceiling
 from tdnet_ros.benchmark.cli import main
-from tdnet_ros.benchmark.frames import make_frame, read_images
+from tdnet_ros.benchmark.frames import find_images, make_frame
 from tdnet_ros.benchmark.worker import Setup, Stepper, Worker
 from tdnet_ros.nets.zoo import variant
 from tdnet_ros.stream import VideoSegmenter
@@ -101,9 +101,19 @@ def test_frames_repeat_and_move(tmp_path: Path) -> None:
     assert not np.array_equal(first, other)
     assert np.array_equal(first[:, 5:], later[:, :-5])
     cv2.imwrite(str(tmp_path / 'a.png'), np.full((10, 20, 3), (255, 0, 0), np.uint8))
-    frame = make_frame(3, 0, (5, 8), read_images(tmp_path))
+    frame = make_frame(3, 0, (5, 8), find_images(tmp_path, 1))
     assert frame.size == (5, 8)
     assert tuple(frame.rgb[0, 0]) == (0, 0, 255)
-    (tmp_path / 'a.png').write_bytes(b'no image')
-    with pytest.raises(ValueError, match=r'cannot read the image .*a\.png: it is damaged'):
-        make_frame(3, 0, (5, 8), read_images(tmp_path))
+
+def test_a_damaged_image_is_named_before_the_work(
+        tmp_path: Path, capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('tdnet_ros.benchmark.cli.measure', None)
+    for name in ('a.png', 'b.png', 'never_shown.png'):
+        (tmp_path / name).write_bytes(b'no image')
+    cv2.imwrite(str(tmp_path / 'a.png'), np.zeros((10, 20, 3), np.uint8))
+    assert main(['--images', str(tmp_path), '--frames', '2']) == 1
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.endswith(f'cannot read the image {tmp_path}/b.png: it is damaged, cut off or no '
+                          'image')
+    assert find_images(tmp_path, 1) == [tmp_path / 'a.png']
