@@ -30,7 +30,7 @@ def make_fabric(accelerator: str, precision: Any) -> Fabric:
     if 'LOCAL_RANK' not in os.environ:
         fabric = Fabric(accelerator=accelerator, devices=1, precision=precision)
     else:
-        here, everywhere = int(os.environ['LOCAL_WORLD_SIZE']), int(os.environ['WORLD_SIZE'])
+        here, everywhere = processes_here(), int(os.environ['WORLD_SIZE'])
         fabric = Fabric(
             accelerator=accelerator, precision=precision, devices=here,
             num_nodes=everywhere // here, strategy=DDPStrategy(find_unused_parameters=True))
@@ -83,7 +83,11 @@ def leave_together() -> None:
         torch.distributed.destroy_process_group()
 
 
+def processes_here() -> int:
+    """Processes of the run on this machine."""
+    return int(os.environ.get('LOCAL_WORLD_SIZE', 1))
+
+
 def cores() -> int:
-    """Processor cores for each process of the run on this machine."""
-    usable = len(os.sched_getaffinity(0))
-    return max(1, usable // int(os.environ.get('LOCAL_WORLD_SIZE', 1)))
+    """Processor cores for each of them."""
+    return max(1, len(os.sched_getaffinity(0)) // processes_here())

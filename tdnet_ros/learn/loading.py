@@ -8,9 +8,12 @@ from torch.utils.data import DataLoader
 
 from tdnet_ros.learn.config import TrainConfig
 from tdnet_ros.learn.datasets import Dataset
-from tdnet_ros.learn.devices import cores
+from tdnet_ros.learn.devices import cores, processes_here
 from tdnet_ros.learn.samples import Clip, ClipRecipe, ClipSamples
 from tdnet_ros.nets.architecture import Architecture
+
+CACHE_BYTES = 4 << 30
+"""Of decoded pictures that the processes on a machine keep, all together."""
 
 
 def clips(config: TrainConfig, dataset: Dataset, paths: int, step: int,
@@ -27,7 +30,7 @@ def clips(config: TrainConfig, dataset: Dataset, paths: int, step: int,
         stage = config.stages[number]
         recipe = ClipRecipe(1 if stage.solo else paths, stage.crop, config.augmentation,
                             config.motion, stage.still_share, config.max_gap)
-        samples = ClipSamples(dataset, recipe, config.seed)
+        samples = ClipSamples(dataset, recipe, config.seed, CACHE_BYTES // processes_here())
         samples.preload()
         batches = []
         size = stage.batch // (stage.accumulate * world)

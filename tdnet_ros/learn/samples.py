@@ -53,7 +53,8 @@ class ClipSamples(TorchDataset[Clip]):
     """Endless samples of a data set; every pass visits the labelled frames in a new order."""
 
     def __init__(self, dataset: Dataset, recipe: ClipRecipe, seed: int,
-                 cache_bytes: int = 4 << 30) -> None:
+                 cache_bytes: int = 0) -> None:
+        """cache_bytes: room for decoded pictures that are kept."""
         self._dataset = dataset
         self._recipe = recipe
         self._seed = seed

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from tdnet_ros.benchmark import ceiling
+from tdnet_ros.benchmark.ceiling import count_gmac, measure_ceiling
 from tdnet_ros.benchmark.cli import main
 from tdnet_ros.benchmark.frames import find_images, make_frame
 from tdnet_ros.benchmark.worker import Setup, Stepper, Worker
@@ -84,13 +85,13 @@ def test_a_device_without_room_for_the_ceiling_is_one_clear_line(
         monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ceiling, 'COPIED_BYTES', 1 << 50)
     monkeypatch.setitem(ceiling.MATRIX, 'cpu', 8)
-    with pytest.raises(ValueError, match='^out of memory while the ceiling was measured: '):
-        ceiling.measure_ceiling(torch.device('cpu'), ['float32'])
+    with pytest.raises(ValueError, match='out of memory while the ceiling was measured: '):
+        measure_ceiling(torch.device('cpu'), ['float32'])
 
 
 def test_counts_what_the_authors_networks_cost() -> None:
-    assert ceiling.count_gmac(variant('td4-psp18'), 19, (769, 1537)) == pytest.approx(257.4, rel=0.01)
-    assert ceiling.count_gmac(variant('td2-psp50'), 19, (769, 1537)) == pytest.approx(551.5, rel=0.01)
+    assert count_gmac(variant('td4-psp18'), 19, (769, 1537)) == pytest.approx(257.4, rel=0.01)
+    assert count_gmac(variant('td2-psp50'), 19, (769, 1537)) == pytest.approx(551.5, rel=0.01)
 
 
 def test_frames_repeat_and_move(tmp_path: Path) -> None:

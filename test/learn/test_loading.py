@@ -2,13 +2,15 @@
 import pytest
 import torch
 
+from tdnet_ros.learn import samples
+from tdnet_ros.learn.catalogue import open_dataset
 from tdnet_ros.learn.config import Stage, TrainConfig
-from tdnet_ros.learn.loading import check_batches, fewest_clips
+from tdnet_ros.learn.loading import check_batches, clips, fewest_clips
 from tdnet_ros.nets.zoo import VARIANTS, build
 
 
-def config(batch, accumulate):
-    stage = Stage('all', 1, (65, 97), batch, (0.1, 0.0), accumulate)
+def config(batch, accumulate, steps=1):
+    stage = Stage('all', steps, (65, 97), batch, (0.1, 0.0), accumulate)
     return TrainConfig((stage,))
 
 
@@ -27,3 +29,15 @@ def test_a_network_learns_from_as_few_clips_as_it_says(model):
 
 def test_processes_that_share_statistics_need_one_clip_each():
     assert fewest_clips(VARIANTS['td2-tiny'], shared_norms=True) == 1
+
+
+@pytest.mark.parametrize(('processes', 'read'), [(1, 8), (4, 3 + 3 * 6)])
+def test_processes_of_a_machine_share_the_room_for_pictures(data, monkeypatch, processes, read):
+    paths = []
+    monkeypatch.setattr(samples, 'read_image', lambda path, reader=samples.read_image: (
+        paths.append(path) or reader(path)))
+    monkeypatch.setattr('tdnet_ros.learn.loading.CACHE_BYTES', 8 * 65 * 97 * 4)
+    monkeypatch.setenv('LOCAL_WORLD_SIZE', str(processes))
+    assert len(list(clips(config(8, 1, steps=3), open_dataset('folder', data, 'train'), 2, 0, 0,
+                          1))) == 3
+    assert len(paths) == read
