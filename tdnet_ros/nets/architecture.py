@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+import math
 from typing import Annotated, NamedTuple
 
 from tdnet_ros.nets.records import Count, Range
@@ -69,6 +70,14 @@ class Architecture:
         strides = (4, 8) if self.around.strides[0] == 1 else (8,)
         _expect('output_stride', self.output_stride, self.output_stride in strides,
                 f'{" or ".join(map(str, strides))} with context {self.context!r}')
+        is_cut = self.context == 'psp' and self.paths > 1
+        whole = math.gcd(*self.feature_parts) if is_cut else 1
+        _expect('groups', self.groups, whole % self.groups == 0,
+                f'a divisor of {whole}' if is_cut else
+                f'1 with context {self.context!r} and paths {self.paths}')
+        channels = self.head_channels
+        _expect('head_reduction', self.head_reduction, channels % self.head_reduction == 0,
+                f'a divisor of {channels}')
 
     @property
     def around(self) -> Context:

@@ -17,9 +17,8 @@ class PerFrame(nn.Module):
 
     def __init__(self, architecture: Architecture, classes: int) -> None:
         super().__init__()
-        if architecture.paths != 1 or architecture.groups != 1:
-            raise ValueError('a per-frame network has 1 path and 1 group, not '
-                             f'{architecture.paths} and {architecture.groups}')
+        if architecture.paths != 1:
+            raise ValueError(f'a per-frame network has 1 path, not {architecture.paths}')
         self.architecture = architecture
         self.backbone = Backbone(architecture)
         self.context = build_context(architecture)

@@ -97,7 +97,8 @@ def test_the_shipped_model_starts_a_larger_one(frames):
 
 
 @pytest.mark.parametrize(('changes', 'message'), [
-    ({'depth': 34, 'groups': 2}, 'has depth 18, groups 1, expected depth 34, groups 2'),
+    ({'depth': 34, 'memory_stride': 4},
+     'has depth 18, memory_stride 2, expected depth 34, memory_stride 4'),
     ({'paths': 1}, 'has paths 2, expected paths 1'),
     ({'width': 0.1875}, 'no whole multiple of'),
 ])

@@ -62,6 +62,13 @@ def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ({'architecture.depth': '18'}, "architecture: depth is '18', expected a whole number"),
     ({'architecture.depth': 19}, 'architecture: depth is 19, expected one of [18, 34, 50, 101]'),
     ({'architecture.norm_size': [13]}, 'architecture: norm_size is [13], expected a list of 2'),
+    ({'architecture.groups': 3}, 'architecture: groups is 3, expected a divisor of 16'),
+    ({'architecture.groups': 2, 'architecture.context': 'bise'},
+     "architecture: groups is 2, expected 1 with context 'bise' and paths 2"),
+    ({'architecture.groups': 2, 'architecture.paths': 1},
+     "architecture: groups is 2, expected 1 with context 'psp' and paths 1"),
+    ({'architecture.head_reduction': 128},
+     'architecture: head_reduction is 128, expected a divisor of 64'),
     ({'architecture.pths': 2}, 'architecture: unknown pths; expected paths, depth'),
     ({'classes.names': ['road', False]}, 'classes: names 1 is False, expected a text'),
     ({'classes.names': ['road']}, "classes: class set 'cityscapes': 1 names and 19 colours"),
@@ -71,13 +78,13 @@ def test_a_field_that_is_wrong_is_named(tmp_path: Path, change: dict[str, Any],
     path = tmp_path / 'card.yaml'
     save_card(untrained_card('td2-tiny'), path)
     content = yaml.safe_load(path.read_text())
-    (name, value), = change.items()
-    *outer, field = name.split('.')
-    place = content[outer[0]] if outer else content
-    if value is ...:
-        del place[field]
-    else:
-        place[field] = value
+    for name, value in change.items():
+        *outer, field = name.split('.')
+        place = content[outer[0]] if outer else content
+        if value is ...:
+            del place[field]
+        else:
+            place[field] = value
     path.write_text(yaml.safe_dump(content))
     with pytest.raises(ValueError, match=f'^model card {path}: {re.escape(expected)}'):
         load_card(path)
