@@ -107,7 +107,7 @@ def group_channels(teacher: Architecture, student: Architecture, path: int) -> T
     channels = []
     start = 0
     for size in teacher.feature_parts:
-        share = torch.arange(size).chunk(student.paths)[part]
+        share = torch.arange(size).tensor_split(student.paths)[part]
         channels.append(start + share)
         start += size
     return torch.cat(channels)
@@ -122,6 +122,9 @@ def load_teacher(model: str, student: Architecture, classes: ClassSet,
         raise ValueError(f"teacher '{model}' is a TDNet: expected a per-frame network")
     if not card.trained:
         raise ValueError(f"teacher '{model}' has no weights: train it first")
+    if student.paths % student.groups:
+        raise ValueError(f"teacher '{model}' cannot teach {student.paths} paths in "
+                         f'{student.groups} groups: expected as many paths in each')
     check_classes(f"teacher '{model}'", card.classes, classes)
     if (tuple(card.mean), tuple(card.std)) != (IMAGENET_MEAN, IMAGENET_STD):
         raise ValueError(f"teacher '{model}' wants another normalisation of its input")

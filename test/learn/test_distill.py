@@ -6,6 +6,7 @@ import torch
 
 from tdnet_ros.learn.distill import GroupedTeacher, divergence, group_channels, load_teacher
 from tdnet_ros.nets.card import save_card, untrained_card
+from tdnet_ros.nets.checkpoint import save_weights
 from tdnet_ros.nets.classes import CAMVID
 from tdnet_ros.nets.pyramid import upsample
 from tdnet_ros.nets.zoo import VARIANTS, build
@@ -44,9 +45,10 @@ def test_several_scales_teach_the_mean_of_what_is_seen_mirrored_and_not():
     torch.testing.assert_close(both.whole(image), lesson.whole)
 
 
-def test_every_channel_teaches_one_path():
-    student = VARIANTS['td4-psp18']
-    channels = torch.cat([group_channels(PSP, student, path) for path in range(4)])
+@pytest.mark.parametrize(('paths', 'groups'), [(4, 2), (6, 2), (3, 1), (17, 1)])
+def test_every_channel_teaches_one_path(paths, groups):
+    student = replace(VARIANTS['td4-psp18'], paths=paths, groups=groups)
+    channels = torch.cat([group_channels(PSP, student, path) for path in range(paths)])
     assert sorted(channels.tolist()) == list(range(PSP.feature_channels))
 
 
@@ -75,3 +77,14 @@ def test_only_a_trained_per_frame_network_teaches(tmp_path):
     save_card(card, tmp_path / 'w.yaml')
     with pytest.raises(ValueError, match='not a safetensors file'):
         load_teacher(str(tmp_path / 'w.yaml'), student, CAMVID)
+
+
+def test_a_teacher_wants_as_many_paths_in_each_group(tmp_path):
+    weights = tmp_path / 'w.safetensors'
+    card = replace(untrained_card('bise18-half', CAMVID), weights=weights)
+    save_weights(build(card.architecture, len(CAMVID)), weights)
+    save_card(card, tmp_path / 'w.yaml')
+    student = VARIANTS['td4-psp18']
+    load_teacher(str(weights), student, CAMVID)
+    with pytest.raises(ValueError, match='cannot teach 3 paths in 2 groups'):
+        load_teacher(str(weights), replace(student, paths=3), CAMVID)
