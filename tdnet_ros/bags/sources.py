@@ -21,6 +21,8 @@ DEFAULT_RATE_HZ = 10.0  # where images carry no times
 MAX_RATE_HZ = 1000.0
 NODE_OUTPUTS = frozenset({'labels', 'confidence', 'overlay'})
 '''Parts of the names of image topics that a node publishes.'''
+TRUTH = 'ground_truth'
+'''The same of topics with labels that are right.'''
 
 
 @dataclass(frozen=True)
@@ -181,6 +183,11 @@ def info_topic(image: str) -> str:
 def made_by_node(image: str) -> bool:
     """Whether the name of an image topic is one of a node's outputs."""
     return bool(NODE_OUTPUTS & {*image.split('/')})
+
+
+def is_truth(image: str) -> bool:
+    """Whether the name of an image topic says that it is a ground truth: /front/ground_truth."""
+    return TRUTH in image.split('/')
 
 
 def natural_key(path: Path) -> list[tuple[int, int | str]]:

@@ -16,9 +16,8 @@ from rich.table import Table
 
 from tdnet_ros.demo.results import Results
 from tdnet_ros.demo.stages import COLORS, STAGES
-from tdnet_ros.ros.meter import LATENCY
+from tdnet_ros.ros.meter import LATENCY, Spread
 
-PERCENTILES = {'p50': 50, 'p95': 95, 'p99': 99, 'max': 100}
 HEADROOM = 1.18  # of the plot above the slowest frame, for the names of percentiles
 
 
@@ -36,9 +35,8 @@ def summarize(results: Results, sent: int) -> dict[str, Any]:
 
 def _spread(values: NDArray[np.float64]) -> dict[str, float | None]:
     if not len(values):
-        return dict.fromkeys(PERCENTILES)
-    return {name: round(float(np.percentile(values, share)), 3)
-            for name, share in PERCENTILES.items()}
+        return dict.fromkeys(Spread._fields)
+    return {name: round(value, 3) for name, value in Spread.of(values)._asdict().items()}
 
 
 def losses(summary: dict[str, Any], results: Results) -> list[str]:
@@ -69,7 +67,7 @@ def print_tables(summary: dict[str, Any], console: Console) -> None:
     frames = Table(*summary['frames'], box=box.SIMPLE_HEAD, title='frames', title_justify='left')
     frames.add_row(*map(str, summary['frames'].values()))
     times = Table('ms', box=box.SIMPLE_HEAD)
-    for name in PERCENTILES:
+    for name in Spread._fields:
         times.add_column(name, justify='right')
     for stage, spread in summary['stages_ms'].items():
         times.add_row(stage, *map(_number, spread.values()))

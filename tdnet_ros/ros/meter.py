@@ -2,12 +2,14 @@
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 import threading
 import time
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 STAGES = ('transport', 'wait', 'decode', 'upload', 'network', 'download', 'publish', 'pictures')
 LATENCY = 'latency'
@@ -22,7 +24,7 @@ class Spread(NamedTuple):
     max: float
 
     @classmethod
-    def of(cls, values: list[float]) -> Spread:
+    def of(cls, values: Sequence[float] | NDArray[np.float64]) -> Spread:
         """The spread of at least one value."""
         return cls(*np.percentile(values, (50, 95, 99, 100)).tolist())
 

@@ -1,10 +1,12 @@
 """Counts, rates and spreads of a camera's stream."""
 from __future__ import annotations
 
+from array import array
+
 import pytest
 
 from tdnet_ros.ros import meter
-from tdnet_ros.ros.meter import StreamMeter
+from tdnet_ros.ros.meter import Spread, StreamMeter
 
 
 class Clock:
@@ -19,6 +21,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(meter, 'time', clock)
     return clock
+
+
+def test_a_spread_is_in_percentiles() -> None:
+    assert Spread.of(array('d', range(101))) == (50, 95, 99, 100)
 
 
 def test_every_image_received_is_accounted_for(clock: Clock) -> None:

@@ -8,8 +8,6 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.files.bag import Bag
 from tdnet_ros.bags.label.camera import CameraState
@@ -21,6 +19,7 @@ from tdnet_ros.bags.label.output import Output, continued
 from tdnet_ros.bags.label.plan import Camera, plan_cameras
 from tdnet_ros.bags.label_record import LabelRecord, TopicRecord
 from tdnet_ros.nets.card import ModelCard, find_model
+from tdnet_ros.ros.meter import Spread
 
 
 @dataclass(frozen=True)
@@ -123,11 +122,10 @@ def _topic_record(camera: Camera, tallies: Sequence[TopicTally]) -> TopicRecord:
         camera.labels, camera.label_info, camera.overlay, camera.confidence, camera.points,
         frames=total.frames, failed=total.failed, skipped=total.skipped, resets=total.resets,
         without_points=dict(Counter(total.without_points)),
-        latency_ms=_percentiles(total.latency_ms), network_ms=_percentiles(total.network_ms))
+        latency_ms=_spread(total.latency_ms), network_ms=_spread(total.network_ms))
 
 
-def _percentiles(values: Sequence[float]) -> dict[str, float]:
+def _spread(values: Sequence[float]) -> dict[str, float]:
     if not values:
         return {}
-    points = np.percentile(values, (50, 95, 99, 100)).round(3).tolist()
-    return dict(zip(('p50', 'p95', 'p99', 'max'), points))
+    return {name: round(value, 3) for name, value in Spread.of(values)._asdict().items()}

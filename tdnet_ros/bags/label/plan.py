@@ -11,15 +11,13 @@ from tdnet_ros.bags.files.bag import Bag
 from tdnet_ros.bags.label.options import LabelOptions
 from tdnet_ros.bags.label.wire import decoded
 from tdnet_ros.bags.reading import CAMERA_INFO, COMPRESSED_IMAGE, IMAGE_TYPES
-from tdnet_ros.bags.sources import info_topic, made_by_node
+from tdnet_ros.bags.sources import info_topic, is_truth, made_by_node
 from tdnet_ros.ros.cloud import DEPTHS, pinhole
 from tdnet_ros.ros.decoding import to_frame
 from tdnet_ros.ros.errors import one_line
 
 NODE = '/tdnet'
-TRUTH = 'ground_truth'
-'''Part of the names of image topics that are no camera's, beside those of a node's outputs.'''
-PACKED = '/compressed'
+COMPRESSED = '/compressed'
 TRIED = 5
 '''Images of a topic that are tried before it is given up.'''
 
@@ -39,12 +37,6 @@ class Camera:
     camera_info: bytes = b''
     '''The first of its sensor_msgs/CameraInfo, for points.'''
 
-    @property
-    def outputs(self) -> list[str]:
-        """Topics that are written."""
-        return [name for name in (self.labels, self.label_info, self.overlay, self.confidence,
-                                  self.points) if name]
-
 
 def plan_cameras(bag: Bag, options: LabelOptions) -> tuple[Camera, ...]:
     """Choose what is labelled; BagError says why nothing can be."""
@@ -58,18 +50,18 @@ def camera_names(topics: Collection[str]) -> list[str]:
     """The name of each topic's camera: '' for a single one, else the topic's last part less."""
     if len(topics) == 1:
         return ['']
-    plain = [topic.removesuffix(PACKED).strip('/') for topic in topics]
+    plain = [topic.removesuffix(COMPRESSED).strip('/') for topic in topics]
     names = [name.rpartition('/')[0] for name in plain]
     uses = Counter(names)
     return [name if name and uses[name] == 1 else whole for name, whole in zip(names, plain)]
 
 
 def _camera(bag: Bag, topic: str, base: str, depth: str, options: LabelOptions) -> Camera:
-    ending = '' if options.raw else PACKED
+    ending = '' if options.raw else COMPRESSED
     return Camera(
         topic, bag.topics[topic].msgtype == COMPRESSED_IMAGE, labels=f'{base}/labels{ending}',
         label_info=f'{base}/label_info',
-        overlay=f'{base}/overlay{PACKED}' if options.overlay else None,
+        overlay=f'{base}/overlay{COMPRESSED}' if options.overlay else None,
         confidence=f'{base}/confidence{ending}' if options.confidence else None,
         points=f'{base}/points' if depth else None, depth=depth,
         camera_info=_camera_info(bag, topic) if depth else b'')
@@ -91,9 +83,8 @@ def _all_cameras(bag: Bag) -> list[str]:
     if not images:
         raise BagError(f'{bag.path} has no image topic; its topics: '
                        f'{", ".join(sorted(bag.topics)) or "none"}')
-    cameras = [topic for topic in images if not made_by_node(topic)
-               and TRUTH not in topic.split('/')
-               and topic.removesuffix(PACKED) not in {*images} - {topic}]
+    cameras = [topic for topic in images if not made_by_node(topic) and not is_truth(topic)
+               and topic.removesuffix(COMPRESSED) not in {*images} - {topic}]
     problems = {topic: _problem(bag, topic) for topic in sorted(cameras)}
     found = [topic for topic, problem in problems.items() if problem is None]
     if not found:

@@ -13,7 +13,8 @@ from tdnet_ros.bags.reading import Message, header_stamp_ns
 from tdnet_ros.bags.report.camera import camera_summary
 from tdnet_ros.bags.report.live import DIAGNOSTICS, UNTRAINED, LiveRun
 from tdnet_ros.bags.report.tally import CameraTally
-from tdnet_ros.bags.report.truth import is_truth, score
+from tdnet_ros.bags.report.truth import score
+from tdnet_ros.bags.sources import is_truth
 
 VERSION = 1  # of what is said about a bag
 DIAGNOSTIC_TYPE = 'diagnostic_msgs/msg/DiagnosticArray'

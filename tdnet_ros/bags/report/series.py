@@ -1,15 +1,11 @@
-"""Quantities over time in a bounded number of slices, and their spread."""
+"""Quantities over time in a bounded number of slices."""
 from __future__ import annotations
-
-from array import array
-from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 SLICES = 240
 '''Slices that a bag is cut into, however long it is.'''
-PERCENTILES = {'p50': 50, 'p95': 95, 'p99': 99, 'max': 100}
 
 
 class Series:
@@ -71,10 +67,3 @@ def pick(count: int, wanted: int) -> list[int]:
     if count <= wanted:
         return list(range(count))
     return [int((index + 0.5) * count / wanted) for index in range(wanted)]
-
-
-def spread(values: array[float]) -> Mapping[str, float]:
-    """Percentiles of at least one value, as the record of labelling has them."""
-    return {name: float(value) for name, value in zip(
-        PERCENTILES, np.percentile(np.frombuffer(values, values.typecode),
-                                   list(PERCENTILES.values())))}

@@ -9,8 +9,8 @@ import numpy as np
 from tdnet_ros.bags.bag_classes import BagClasses
 from tdnet_ros.bags.labelled import LabelCamera, LabelledBag
 from tdnet_ros.bags.pair_counts import IDS, Labels
-from tdnet_ros.bags.report.series import Series, spread
-from tdnet_ros.ros.meter import LATENCY, STAGES
+from tdnet_ros.bags.report.series import Series
+from tdnet_ros.ros.meter import LATENCY, STAGES, Spread
 
 ORDER = (LATENCY, *STAGES)
 
@@ -84,11 +84,12 @@ class CameraTally:
         confidence = self._confidence.overall()
         return {
             'frames': self.frames, 'sizes': self.sizes,
-            'flip_rate': {'mean': float(np.mean(self._flip_rates)), **spread(self._flip_rates),
+            'flip_rate': {'mean': float(np.mean(self._flip_rates)),
+                          **Spread.of(self._flip_rates)._asdict(),
                           'pairs': len(self._flip_rates)} if self._flip_rates else None,
             'confidence': None if confidence is None else {
                 'mean': float(confidence[0]), 'min': float(self._confidence.least.min())},
-            'times_ms': {stage: dict(spread(values))
+            'times_ms': {stage: Spread.of(values)._asdict()
                          for stage, values in sorted(self._times_ms.items(), key=_in_order)}}
 
     def series(self, labels: list[int]) -> dict[str, Any]:

@@ -12,10 +12,8 @@ from tdnet_ros.bags.labelled import LabelCamera, LabelledBag
 from tdnet_ros.bags.matching import frame_keys, matched_frames
 from tdnet_ros.bags.pair_counts import PairCounts, number
 from tdnet_ros.bags.reading import IMAGE_TYPES
+from tdnet_ros.bags.sources import TRUTH, is_truth
 from tdnet_ros.nets.classes import UNLABELED
-
-NAME = 'ground_truth'
-'''The part of a topic's name that tells it is one.'''
 
 
 @dataclass(frozen=True)
@@ -32,11 +30,6 @@ class Score:
         return {'topic': self.topic, 'bag': str(self.bag), 'frames': self.frames,
                 'pixels': self.counts.pixels, 'accuracy': number(self.counts.equal_share()),
                 'miou': number(self.counts.miou())}
-
-
-def is_truth(topic: str) -> bool:
-    """Whether a topic's name says that it is a ground truth: /front/ground_truth."""
-    return NAME in topic.split('/')
 
 
 def score(bag: LabelledBag, cameras: Sequence[LabelCamera],
@@ -72,7 +65,7 @@ def _sources(bag: LabelledBag) -> Iterator[LabelledBag]:
 
 
 def _belongs(topic: str, camera: LabelCamera) -> bool:
-    space = topic.rpartition(f'/{NAME}' if is_truth(topic) else '/')[0]
+    space = topic.rpartition(f'/{TRUTH}' if is_truth(topic) else '/')[0]
     return bool(space) and camera.name.endswith(space)
 
 

@@ -1,10 +1,8 @@
 """Quantities over time in a bounded number of slices."""
-from array import array
-
 import numpy as np
 import pytest
 
-from tdnet_ros.bags.report.series import SLICES, Series, pick, spread
+from tdnet_ros.bags.report.series import SLICES, Series, pick
 
 
 def test_slices_hold_mean_least_and_largest() -> None:
@@ -38,10 +36,6 @@ def test_times_at_and_beyond_the_ends_count(duration_s: float) -> None:
 def test_nothing_is_nothing() -> None:
     assert Series(1.0).overall() is None
     assert len(Series(1.0).time_s) == 0
-
-
-def test_spread_has_the_percentiles_of_the_record() -> None:
-    assert spread(array('d', range(101))) == {'p50': 50, 'p95': 95, 'p99': 99, 'max': 100}
 
 
 @pytest.mark.parametrize(('count', 'expected'), [
