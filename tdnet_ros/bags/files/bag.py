@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 import errno
-import heapq
+from functools import partial
 from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from tdnet_ros.bags.errors import BagError
+from tdnet_ros.bags.files.merging import in_time
 from tdnet_ros.bags.files.packed import unpack
 from tdnet_ros.bags.files.paths import PACKED, SUFFIXES, is_storage, write_ahead_log
 from tdnet_ros.bags.files.scanned import NEVER, Topic
@@ -57,19 +58,10 @@ class Bag:
     def messages(self, topics: Collection[str], start_ns: int = 0,
                  stop_ns: int = NEVER) -> Iterator[Message]:
         """Messages of some topics logged from `start_ns` to before `stop_ns`."""
-        waiting = sorted((file for file in self.files if file.start_ns < stop_ns
-                          and file.end_ns > start_ns), key=lambda file: file.start_ns)
-        heads: list[tuple[int, int, Message, Iterator[Message]]] = []
-        opened = 0
-        while heads or waiting:
-            while waiting and (not heads or waiting[0].start_ns <= heads[0][0]):
-                source = waiting.pop(0).messages(topics, start_ns, stop_ns)
-                opened += 1
-                _push(heads, opened, source)
-            if heads:
-                _, number, message, source = heapq.heappop(heads)
-                yield message
-                _push(heads, number, source)
+        files = sorted((file for file in self.files if file.start_ns < stop_ns
+                        and file.end_ns > start_ns), key=lambda file: file.start_ns)
+        return in_time((file.start_ns, partial(file.messages, topics, start_ns, stop_ns))
+                       for file in files)
 
     def _report(self, problem: str) -> None:
         if problem not in self.problems:
@@ -147,10 +139,3 @@ def needs_copy(path: Path) -> bool:
     """Whether a bag has a file that is unpacked into a temporary folder before it is read."""
     files = path.iterdir() if path.is_dir() else [path]
     return any(file.suffix == PACKED for file in files)
-
-
-def _push(heads: list[tuple[int, int, Message, Iterator[Message]]], number: int,
-          source: Iterator[Message]) -> None:
-    message = next(source, None)
-    if message is not None:
-        heapq.heappush(heads, (message.logged_ns, number, message, source))

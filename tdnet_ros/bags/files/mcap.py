@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from binascii import crc32
 from collections.abc import Callable, Iterator
-import heapq
+from functools import partial
 import mmap
 import re
 import struct
@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from lz4.frame import decompress as lz4_decompress
 
 from tdnet_ros.bags.files.compression import zstd
+from tdnet_ros.bags.files.merging import in_time
 from tdnet_ros.bags.files.scanned import NEVER, Report, Scanned
 
 MAGIC = b'\x89MCAP0\r\n'
@@ -151,8 +152,9 @@ def scan_mcap(data: Any, report: Report, start_ns: int = 0,
     scan = _Scan(report)
     chunks = _index(data, scan)
     if chunks:
-        yield from _by_index(data, scan, [chunk for chunk in chunks if chunk[0] < stop_ns
-                                          and chunk[1] >= start_ns])
+        yield from in_time((first_ns, partial(_indexed_chunk, data, scan, offset))
+                           for offset, first_ns, last_ns in chunks
+                           if first_ns < stop_ns and last_ns >= start_ns)
     else:
         yield from _in_file_order(data, scan, report)
 
@@ -167,20 +169,6 @@ def _in_file_order(data: Any, scan: _Scan, report: Report) -> Iterator[Scanned]:
         _give_back(data)
     report(f'offset {min(end, len(data))}: the file ends here, without an index; the recording '
            'was cut off or the file damaged')
-
-
-def _by_index(data: Any, scan: _Scan, chunks: list[tuple[int, int, int]]) -> Iterator[Scanned]:
-    """The messages of chunks, which may overlap, in the order of time."""
-    waiting = sorted(chunks, reverse=True)
-    heads: list[tuple[int, int, Scanned, Iterator[Scanned]]] = []
-    while heads or waiting:
-        while waiting and (not heads or waiting[-1][0] <= heads[0][0]):
-            _, _, offset = waiting.pop()
-            _push(heads, offset, _indexed_chunk(data, scan, offset))
-        if heads:
-            _, offset, message, source = heapq.heappop(heads)
-            yield message
-            _push(heads, offset, source)
 
 
 def _indexed_chunk(data: Any, scan: _Scan, offset: int) -> Iterator[Scanned]:
@@ -200,15 +188,8 @@ def _give_back(data: Any) -> None:
         data.madvise(mmap.MADV_DONTNEED)
 
 
-def _push(heads: list[tuple[int, int, Scanned, Iterator[Scanned]]], offset: int,
-          source: Iterator[Scanned]) -> None:
-    message = next(source, None)
-    if message is not None:
-        heapq.heappush(heads, (message.logged_ns, offset, message, source))
-
-
 def _index(data: Any, scan: _Scan) -> list[tuple[int, int, int]]:
-    """First and last log time and offset of each chunk, by the summary; none without one."""
+    """Offset, first and last log time of each chunk, by the summary; none without one."""
     at = len(data) - _FOOTER_BYTES
     if at < len(MAGIC) or data[-len(MAGIC):] != MAGIC or data[at] != FOOTER:
         return []
@@ -217,10 +198,11 @@ def _index(data: Any, scan: _Scan) -> list[tuple[int, int, int]]:
     try:
         for record in _records(data, start or at):
             if record.kind == CHUNK_INDEX:
-                chunks.append(_CHUNK_INDEX.unpack_from(record.body))
+                first_ns, last_ns, offset = _CHUNK_INDEX.unpack_from(record.body)
+                chunks.append((offset, first_ns, last_ns))
             scan.message(record)
             if record.kind == FOOTER:
-                return chunks
+                return sorted(chunks)
     except (struct.error, ValueError):
         pass
     return []
