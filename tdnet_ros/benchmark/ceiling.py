@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from tdnet_ros.nets.architecture import Architecture
 from tdnet_ros.nets.zoo import build
-from tdnet_ros.stream.engines.allocator import is_out_of_memory
+from tdnet_ros.stream.engines.allocator import is_out_of_memory, shortage
 
 MATRIX = {'cpu': 2048, 'cuda': 8192}
 COPIED_BYTES = 1 << 28
@@ -30,7 +30,8 @@ def measure_ceiling(device: torch.device, precisions: list[str]) -> dict[str, fl
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        raise ValueError(f'out of memory while the ceiling was measured: {error}') from error
+        raise ValueError(f'{shortage(error)}, while the ceiling was measured: {error}'
+                         ) from error
     if device.type == 'cuda':
         torch.cuda.empty_cache()
     return {**ceiling, 'copy_gb_per_s': 2 * COPIED_BYTES / seconds / 1e9}

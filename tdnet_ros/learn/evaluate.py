@@ -27,7 +27,7 @@ from tdnet_ros.learn.picture import check_format, save_confusion
 from tdnet_ros.nets import DEFAULT_MODEL
 from tdnet_ros.nets.engines import ENGINES, PRECISIONS
 from tdnet_ros.nets.writing import check_writable, naming
-from tdnet_ros.stream.engines.allocator import is_out_of_memory
+from tdnet_ros.stream.engines.allocator import is_out_of_memory, shortage
 from tdnet_ros.stream.segmenter import VideoSegmenter
 
 MODES = ('streaming', 'repeated', 'per-frame', 'key-frame', 'temporal-context')
@@ -90,8 +90,8 @@ def main(arguments: list[str] | None = None) -> int:
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        print(f'tdnet_evaluate: out of memory: {error}; a smaller --input-size takes less',
-              file=sys.stderr)
+        print(f'tdnet_evaluate: {shortage(error)}: {error}; a smaller --input-size takes less '
+              'memory', file=sys.stderr)
         return 1
     return 0
 

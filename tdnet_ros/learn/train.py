@@ -39,7 +39,7 @@ from tdnet_ros.nets.classes import ClassSet
 from tdnet_ros.nets.writing import check_folder
 from tdnet_ros.nets.zoo import VARIANTS, Network, build, variant
 from tdnet_ros.stream.devices import find_device
-from tdnet_ros.stream.engines.allocator import is_out_of_memory
+from tdnet_ros.stream.engines.allocator import is_out_of_memory, shortage
 
 EXAMPLES = """examples:
   tdnet_train --dataset camvid --root data/camvid --model td2-bise18-half --out runs/small
@@ -102,8 +102,8 @@ def main(arguments: list[str] | None = None) -> int:
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        print(f'tdnet_train: out of memory: {one_line(error)}; a smaller batch or crop or '
-              '--input-size takes less, accumulate keeps the batch and takes longer',
+        print(f'tdnet_train: {shortage(error)}: {one_line(error)}; a smaller batch or crop or '
+              '--input-size takes less memory, accumulate keeps the batch and takes longer',
               file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -8,7 +8,7 @@ from rclpy.impl.rcutils_logger import RcutilsLogger
 
 from tdnet_ros.ros.device import hardware_name, release_memory
 from tdnet_ros.stream import VideoSegmenter
-from tdnet_ros.stream.engines.allocator import causes, is_out_of_memory
+from tdnet_ros.stream.engines.allocator import causes, is_out_of_memory, shortage
 
 SHRINK = 0.75
 '''Factor on height and width: the smaller input takes about half the memory.'''
@@ -41,9 +41,12 @@ class MemoryGuard:
                 segmenter.warm_up(segmenter.input_size)
                 break
             except Exception as error:
-                if not is_out_of_memory(error) or not self._can_shrink():
+                if not is_out_of_memory(error):
                     raise
-            self._shrink()
+                why = shortage(error)
+                if not self._can_shrink():
+                    raise RuntimeError(f'{why}: {error}') from error
+            self._shrink(why)
         if cameras > 1:
             segmenter.measure_batches(segmenter.input_size, cameras)
 
@@ -56,7 +59,7 @@ class MemoryGuard:
         now_s = time.monotonic()
         if now_s - self._last_s <= AGAIN_S and self._can_shrink():
             self._last_s = -math.inf
-            self._shrink()
+            self._shrink(shortage(error))
         else:
             self._last_s = now_s
             release_memory()
@@ -68,13 +71,13 @@ class MemoryGuard:
         height, width = self._segmenter.input_size
         return round(height * SHRINK), round(width * SHRINK)
 
-    def _shrink(self) -> None:
+    def _shrink(self, why: str) -> None:
         self._segmenter.resize(self._smaller())
         self._segmenter.forget()
         release_memory()
         sizes = [f'{height} x {width}' for height, width in
                  (self._full_size, self._segmenter.input_size)]
-        self.finding = (f'out of memory on {hardware_name(self._segmenter.device)}: the '
+        self.finding = (f'{why} on {hardware_name(self._segmenter.device)}: the '
                         f"network's input is {sizes[1]} instead of {sizes[0]}, so labels are "
                         'coarser; free memory and configure the node again')
         self._logger.warning(self.finding)

@@ -85,7 +85,7 @@ def test_a_device_without_room_for_the_ceiling_is_one_clear_line(
         monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ceiling, 'COPIED_BYTES', 1 << 50)
     monkeypatch.setitem(ceiling.MATRIX, 'cpu', 8)
-    with pytest.raises(ValueError, match='out of memory while the ceiling was measured: '):
+    with pytest.raises(ValueError, match='out of memory, while the ceiling was measured: '):
         measure_ceiling(torch.device('cpu'), ['float32'])
 
 

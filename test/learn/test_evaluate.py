@@ -123,7 +123,7 @@ def test_out_of_memory_is_one_clear_line(data, model, capsys, monkeypatch, kind)
     assert main(['--dataset', 'folder', '--root', str(data), '--model', str(model), '--device',
                  'cpu']) == 1
     assert capsys.readouterr().err == ('tdnet_evaluate: out of memory: no room for 2 GiB; a '
-                                       'smaller --input-size takes less\n')
+                                       'smaller --input-size takes less memory\n')
 
 
 def test_the_first_class_that_differs_is_named(data, model, tmp_path, capsys):

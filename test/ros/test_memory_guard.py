@@ -11,6 +11,7 @@ import torch
 from tdnet_ros.ros.device import release_memory
 from tdnet_ros.ros.memory_guard import AGAIN_S, SMALLEST_PX, MemoryGuard
 from tdnet_ros.stream import VideoSegmenter
+from tdnet_ros.stream.engines.allocator import NO_ENGINE
 
 NO_ROOM = torch.cuda.OutOfMemoryError('CUDA out of memory')
 FULL = (129, 193)
@@ -80,8 +81,15 @@ def test_warm_up_finds_a_size_that_fits(segmenter: VideoSegmenter, guard: Memory
 def test_warm_up_says_when_nothing_fits(segmenter: VideoSegmenter, guard: MemoryGuard,
                                         monkeypatch: pytest.MonkeyPatch) -> None:
     limit(segmenter, monkeypatch, pixels=0)
-    with pytest.raises(torch.cuda.OutOfMemoryError):
+    with pytest.raises(RuntimeError, match='out of memory: CUDA out of memory'):
         guard.warm_up(cameras=1)
+
+
+def test_what_may_be_an_unsupported_gpu_is_said_to(segmenter: VideoSegmenter, guard: MemoryGuard
+                                                   ) -> None:
+    for _ in range(2):
+        guard.failed(RuntimeError(NO_ENGINE))
+    assert 'out of memory (or a GPU or precision that cuDNN does not support) on ' in guard.finding
 
 
 def reserved() -> int:

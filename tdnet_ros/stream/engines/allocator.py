@@ -11,11 +11,12 @@ import torch
 M_TRIM_THRESHOLD = -1
 M_MMAP_MAX = -4
 
-# What libraries beneath PyTorch say, PyTorch itself on a Jetson, and a convolution of cuDNN whose
-# algorithms all failed: it tells no other reason.
+NO_ENGINE = 'unable to find an engine to execute this computation'
+'''A convolution of cuDNN whose algorithms all failed; it does not say why.'''
+# What libraries beneath PyTorch say, and PyTorch itself on a Jetson.
 NO_ROOM = ('CUDA error: out of memory', 'CUDA driver error: out of memory', '_ALLOC_FAILED',
            '_ALLOCATION_FAILED', 'CUBLAS_STATUS_NOT_INITIALIZED', 'DefaultCPUAllocator',
-           'NVML_SUCCESS ==', 'unable to find an engine to execute this computation')
+           'NVML_SUCCESS ==', NO_ENGINE)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -23,6 +24,13 @@ def is_out_of_memory(error: BaseException) -> bool:
     return any(isinstance(cause, (torch.cuda.OutOfMemoryError, MemoryError)) or (
         isinstance(cause, RuntimeError) and any(words in str(cause) for words in NO_ROOM))
         for cause in causes(error))
+
+
+def shortage(error: BaseException) -> str:
+    """Name an error that `is_out_of_memory`."""
+    if any(NO_ENGINE in str(cause) for cause in causes(error)):
+        return 'out of memory (or a GPU or precision that cuDNN does not support)'
+    return 'out of memory'
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tdnet_ros.stream.engines.allocator import is_out_of_memory
+from tdnet_ros.stream.engines.allocator import NO_ENGINE, is_out_of_memory, shortage
 
 
 @pytest.mark.parametrize('error', [
@@ -33,3 +33,11 @@ def test_what_led_to_an_error_counts() -> None:
     assert is_out_of_memory(error)
     error.__suppress_context__ = True  # raised from None
     assert not is_out_of_memory(error)
+
+
+def test_what_cudnn_says_may_mean_something_else() -> None:
+    assert shortage(torch.cuda.OutOfMemoryError('no room')) == 'out of memory'
+    error = RuntimeError('operation failed due to a previous error during capture')
+    error.__context__ = RuntimeError(f'GET was {NO_ENGINE}')
+    assert shortage(error) == (
+        'out of memory (or a GPU or precision that cuDNN does not support)')
