@@ -1,9 +1,13 @@
 """Ctrl-C: each program ends with one line and status 130, loading or at work."""
+from importlib.util import find_spec
+import os
 from pathlib import Path
 import re
 import subprocess
 import sys
 
+import cv2
+import numpy as np
 import pytest
 
 from tdnet_ros import programs
@@ -63,6 +67,25 @@ def test_who_ignores_interrupts_keeps_ignoring_them() -> None:
                           timeout=60, check=False)
     assert 'interrupted' not in done.stderr
     assert done.returncode == 1
+
+
+@pytest.mark.parametrize(('name', 'arguments', 'said'), [
+    ('benchmark', ['--images', '.'], 'cannot read the image a.png: it is damaged'),
+    pytest.param('bag', ['play', 'a.mp4'], 'a.mp4 is no video', marks=pytest.mark.skipif(
+        find_spec('rclpy') is None, reason='rclpy is missing'))])
+def test_opencv_adds_nothing_to_the_line_that_names_a_damaged_file(
+        tmp_path: Path, name: str, arguments: list[str], said: str) -> None:
+    image = cv2.imencode('.png', np.zeros((64, 64, 3), np.uint8))[1].tobytes()
+    (tmp_path / 'a.png').write_bytes(image[:len(image) // 2])
+    (tmp_path / 'a.mp4').write_bytes(b'\0\0\0\x18ftypmp42' + bytes(100))
+    code = f'import sys\nfrom tdnet_ros import programs\nsys.exit(programs.{name}())'
+    done = subprocess.run(
+        [sys.executable, '-c', code, *arguments], cwd=tmp_path, capture_output=True, text=True,
+        timeout=60, check=False,
+        env={key: value for key, value in os.environ.items() if not key.startswith('OPENCV')})
+    assert done.returncode == 1
+    assert done.stderr.startswith(f'tdnet_{name}: {said}')
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_every_console_script_but_the_node_is_here() -> None:
