@@ -73,12 +73,7 @@ class LabelRecord:
 
     def write(self, bag: Path) -> None:
         """Write into a bag directory, at once: a reader sees the old record or this one."""
-        partial = bag / f'.{FILE}.partial'
-        with partial.open('w', encoding='utf-8') as file:
-            json.dump(asdict(self), file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(bag / FILE)
+        write_json(bag / FILE, asdict(self), indent=1)
 
     @classmethod
     def read(cls, bag: Path) -> LabelRecord:
@@ -101,6 +96,16 @@ class LabelRecord:
             if isinstance(error, BagError):
                 raise
             raise BagError(f'{path} cannot be read: {error}') from error
+
+
+def write_json(path: Path, content: dict[str, Any], indent: int | None = None) -> None:
+    """Write a file at once, and onto the disk: a reader sees the old one or this one."""
+    partial = path.with_name(f'.{path.name}.partial')
+    with partial.open('w', encoding='utf-8') as file:
+        json.dump(content, file, indent=indent)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
 
 
 def _topics(content: Mapping[str, Any]) -> dict[str, TopicRecord]:

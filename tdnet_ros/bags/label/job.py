@@ -3,7 +3,6 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from tdnet_ros.bags.label.channels import Channel
 from tdnet_ros.bags.label.options import LabelOptions
 from tdnet_ros.bags.label.plan import Camera
 from tdnet_ros.bags.label.reader import Span
+from tdnet_ros.bags.label_record import write_json
 
 
 @dataclass(frozen=True)
@@ -82,12 +82,7 @@ class ChunkResult:
 
     def write(self, path: Path) -> None:
         """Write as JSON, at once."""
-        partial = path.with_suffix('.partial')
-        with partial.open('w', encoding='utf-8') as file:
-            json.dump(asdict(self), file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        write_json(path, asdict(self))
 
     @classmethod
     def read(cls, path: Path) -> ChunkResult:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tdnet_ros.bags.label_record import FILE as RECORD
+from tdnet_ros.bags.label_record import write_json
 from tdnet_ros.bags.report.collect import VERSION, Update, summarize_bag
 
 FILE = 'tdnet_report.json'
@@ -26,15 +27,9 @@ def kept_summary(path: Path, truth: Sequence[str], update: Update) -> dict[str, 
             return {**kept['summary'], 'path': str(path), 'name': path.resolve().name}
     summary = summarize_bag(path, truth, update)
     if key:
-        _keep(path / FILE, json.dumps({'key': key, 'summary': summary}))
+        with suppress(OSError):  # it can be made again
+            write_json(path / FILE, {'key': key, 'summary': summary})
     return summary
-
-
-def _keep(file: Path, content: str) -> None:
-    partial = file.with_name(f'.{file.name}.partial')
-    with suppress(OSError):  # it can be made again
-        partial.write_text(content, encoding='utf-8')
-        partial.replace(file)
 
 
 def _key(path: Path, truth: Sequence[str]) -> str:
