@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,6 +14,7 @@ from tdnet_ros.nets.records import (
     Range,
     Share,
     Side,
+    plain,
     read_record,
     read_yaml,
 )
@@ -160,11 +161,6 @@ def parse_config(content: Any) -> TrainConfig:
     return read_record(TrainConfig, content, 'the run')
 
 
-def plain(config: Any) -> dict[str, Any]:
-    """Turn a configuration to plain data for YAML and checkpoints."""
-    return _lists(asdict(config))
-
-
 def override(config: TrainConfig, settings: Mapping[str, Any]) -> TrainConfig:
     """Replace settings by their dotted names: 'seed', 'loss.grouped', 'stages.0.steps'."""
     content = plain(config)
@@ -196,9 +192,3 @@ def seen_at(config: TrainConfig, size: tuple[int, int],
     low, high = config.augmentation.scale
     return replace(config, augmentation=replace(
         config.augmentation, scale=(low * factor, high * factor)))
-
-
-def _lists(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _lists(item) for key, item in value.items()}
-    return [_lists(item) for item in value] if isinstance(value, (tuple, list)) else value

@@ -26,7 +26,6 @@ class Progress:
     """The watcher of a run; silent on all processes but the first."""
 
     def __init__(self, out: Path, config: TrainConfig, step: int, active: bool) -> None:
-        self._active = active
         self._config = config
         self._console = Console(markup=False)  # names may have brackets
         self._bar = Bar(

@@ -63,9 +63,6 @@ class ClipSamples(TorchDataset[Clip]):
         self._cache: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
         self._cache_room = cache_bytes
 
-    def __len__(self) -> int:
-        return len(self._labelled)
-
     def __getitem__(self, number: int) -> Clip:
         """Draw sample number n (0, 1, ... without end)."""
         visit, place = divmod(number, len(self._labelled))

@@ -17,7 +17,6 @@ from tdnet_ros.learn.config import (
     TrainConfig,
     load_config,
     override,
-    plain,
     recipes,
     scaled,
     seen_at,
@@ -36,6 +35,7 @@ from tdnet_ros.learn.validator import Validator
 from tdnet_ros.nets.architecture import Architecture, aligned_size
 from tdnet_ros.nets.card import ModelCard, find_model, shipped_models
 from tdnet_ros.nets.classes import ClassSet
+from tdnet_ros.nets.records import plain
 from tdnet_ros.nets.writing import check_folder
 from tdnet_ros.nets.zoo import VARIANTS, Network, build, variant
 from tdnet_ros.stream.devices import find_device

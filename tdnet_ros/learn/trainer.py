@@ -13,7 +13,7 @@ from lightning_fabric import Fabric
 import torch
 from torch import Tensor, nn
 
-from tdnet_ros.learn.config import TrainConfig, plain
+from tdnet_ros.learn.config import TrainConfig
 from tdnet_ros.learn.devices import shares_norms
 from tdnet_ros.learn.ema import WeightAverage
 from tdnet_ros.learn.interrupt import DeferredInterrupt
@@ -22,6 +22,7 @@ from tdnet_ros.learn.progress import Progress
 from tdnet_ros.learn.samples import Clip
 from tdnet_ros.learn.validator import Validator
 from tdnet_ros.nets.classes import ClassSet
+from tdnet_ros.nets.records import plain
 from tdnet_ros.nets.writing import replacing
 
 LAST = 'last.pt'

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 import os
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +11,7 @@ import yaml
 
 from tdnet_ros.nets.architecture import Architecture, aligned_size
 from tdnet_ros.nets.classes import CAMVID, CITYSCAPES, ClassSet
-from tdnet_ros.nets.records import Range, Share, Side, read_record, read_yaml
+from tdnet_ros.nets.records import Range, Share, Side, plain, read_record, read_yaml
 from tdnet_ros.nets.zoo import VARIANTS
 
 MODELS = Path(__file__).resolve().parent.parent / 'models'
@@ -118,7 +118,7 @@ def load_card(path: Path) -> ModelCard:
 
 def save_card(card: ModelCard, path: Path) -> None:
     """Write a card; its weights are named relative to it."""
-    content = _plain(asdict(card))
+    content = plain(card)
     content['weights'] = card.weights.name if card.weights else None
     path.write_text(yaml.safe_dump(content, sort_keys=False, width=95))
 
@@ -131,9 +131,3 @@ def _card_beside(weights: Path) -> ModelCard:
         raise FileNotFoundError(f'weights {weights}: no model card {card.name} beside them; '
                                 'tdnet_convert and tdnet_train write both')
     return replace(load_card(card), weights=weights)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, (tuple, list)) else value

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import MISSING, Field, asdict, fields, is_dataclass
 import math
 from pathlib import Path
 from reprlib import repr
@@ -71,6 +71,18 @@ def read_yaml(path: Path) -> Any:
         raise ValueError(' '.join(str(error).split())) from error
     except RecursionError:
         raise ValueError('it is nested too deeply') from None
+
+
+def plain(record: Any) -> dict[str, Any]:
+    """Turn a dataclass to plain data, for YAML and checkpoints."""
+    content: dict[str, Any] = _plain(asdict(record))
+    return content
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (tuple, list)) else value
 
 
 def read_record(kind: type[Record], content: Any, where: str) -> Record:

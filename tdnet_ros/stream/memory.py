@@ -65,11 +65,6 @@ class FrameMemory:
         """The path that is next and the number of entries: where equal, frames may share a run."""
         return self.next_path, len(self._entries)
 
-    @property
-    def is_full(self) -> bool:
-        """Whether there is enough to propagate."""
-        return len(self._entries) == self.paths - 1
-
     def reset(self, reason: str) -> None:
         """Forget all frames; the next frame reports the reason and runs path 0."""
         self._entries.clear()

@@ -1,7 +1,8 @@
 """A run's settings: its schedule, and changes to it."""
 import pytest
 
-from tdnet_ros.learn.config import override, parse_config, plain, scaled
+from tdnet_ros.learn.config import override, parse_config, scaled
+from tdnet_ros.nets.records import plain
 
 STAGE = {'crop': [64, 96], 'batch': 4}
 RUN = parse_config({
