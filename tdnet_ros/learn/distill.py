@@ -14,7 +14,7 @@ from tdnet_ros.nets.baselines import PerFrame
 from tdnet_ros.nets.card import IMAGENET_MEAN, IMAGENET_STD, find_model
 from tdnet_ros.nets.checkpoint import load_network
 from tdnet_ros.nets.classes import ClassSet
-from tdnet_ros.nets.pyramid import upsample
+from tdnet_ros.nets.pyramid import size_of, upsample
 
 
 class Lesson(NamedTuple):
@@ -66,7 +66,7 @@ class GroupedTeacher(nn.Module):
             seen = upsample(image, size)
             logits = self._look(seen.flip(-1) if mirrored else seen, groups)
             views.append([one.flip(-1) if mirrored else one for one in logits])
-        size = (views[0][0].shape[-2], views[0][0].shape[-1])
+        size = size_of(views[0][0])
         return [torch.stack([upsample(one, size) for one in parts]).mean(0)
                 for parts in zip(*views, strict=True)]
 
@@ -88,8 +88,7 @@ class GroupedTeacher(nn.Module):
         head = self.network.head
         x = head.conv[1:](convolved)
         if head.detail is not None:
-            x = head.detail(torch.cat((upsample(x, (detail.shape[-2], detail.shape[-1])), detail),
-                                      1))
+            x = head.detail(torch.cat((upsample(x, size_of(detail)), detail), 1))
         logits: Tensor = head.classifier(x)
         return logits
 
@@ -133,6 +132,6 @@ def load_teacher(model: str, student: Architecture, classes: ClassSet,
 
 def divergence(teacher: Tensor, student: Tensor) -> Tensor:
     """Return KL(teacher || student) of logits, summed over classes, averaged over pixels."""
-    teacher = upsample(teacher, (student.shape[-2], student.shape[-1]))
+    teacher = upsample(teacher, size_of(student))
     logs = F.log_softmax(student.float(), 1), F.log_softmax(teacher.float(), 1)
     return F.kl_div(*logs, log_target=True, reduction='none').sum(1).mean()

@@ -10,6 +10,7 @@ from torch import Tensor
 import torch.nn.functional as F
 
 from tdnet_ros.nets.classes import UNLABELED
+from tdnet_ros.nets.pyramid import size_of, upsample
 
 
 def ohem_cross_entropy(logits: Tensor, labels: Tensor, weights: Tensor | None = None,
@@ -23,8 +24,7 @@ def ohem_cross_entropy(logits: Tensor, labels: Tensor, weights: Tensor | None = 
     The weights [C] of the classes scale a pixel's loss after the choice.
     """
     logits = logits.float()  # gradients of many pixels add up, which bfloat16 is too coarse for
-    if logits.shape[-2:] != labels.shape[-2:]:
-        logits = F.interpolate(logits, labels.shape[-2:], mode='bilinear', align_corners=True)
+    logits = upsample(logits, size_of(labels))
     labels = labels.long()
     loss = F.cross_entropy(logits, labels, ignore_index=UNLABELED, reduction='none')
     known = labels != UNLABELED

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from tdnet_ros.nets.architecture import Architecture
 from tdnet_ros.nets.backbone import conv_norm
-from tdnet_ros.nets.pyramid import upsample
+from tdnet_ros.nets.pyramid import size_of, upsample
 
 
 def _block(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
@@ -68,7 +68,7 @@ class BiSeContext(nn.Module):
         stride8, stride16, stride32 = stages[-3:]
         average = self.average(stride32.mean((2, 3), keepdim=True))
         context = self.refine32(stride32) + average
-        context = self.smooth16(upsample(context, (stride16.shape[-2], stride16.shape[-1])))
+        context = self.smooth16(upsample(context, size_of(stride16)))
         context = context + self.refine16(stride16)
-        context = self.smooth8(upsample(context, (stride8.shape[-2], stride8.shape[-1])))
+        context = self.smooth8(upsample(context, size_of(stride8)))
         return self.fusion(self.spatial(stride8), context)

@@ -21,7 +21,7 @@ import torch.nn.functional as F
 
 from tdnet_ros.nets.architecture import Architecture
 from tdnet_ros.nets.backbone import activation, conv_norm
-from tdnet_ros.nets.pyramid import upsample
+from tdnet_ros.nets.pyramid import size_of, upsample
 
 KEY_CHANNELS = 32
 '''Of the attention within a level, at full width.'''
@@ -56,7 +56,7 @@ class FastAttentionLevel(nn.Module):
         mixing = key @ self.value(x).flatten(2).transpose(1, 2)
         attended = (mixing.transpose(1, 2) @ query).view_as(x)
         out: Tensor = self.mix(attended) + x
-        return out if below is None else upsample(below, (x.shape[-2], x.shape[-1])) + out
+        return out if below is None else upsample(below, size_of(x)) + out
 
 
 class FastAttentionContext(nn.Module):
@@ -79,4 +79,4 @@ class FastAttentionContext(nn.Module):
             if level.smooth is not None:
                 smooth.append(level.smooth(maps))
         coarse, fine = smooth
-        return torch.cat((upsample(coarse, (fine.shape[-2], fine.shape[-1])), fine), 1)
+        return torch.cat((upsample(coarse, size_of(fine)), fine), 1)

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 from tdnet_ros.nets.architecture import Architecture
 from tdnet_ros.nets.backbone import activation, conv_norm
-from tdnet_ros.nets.pyramid import upsample
+from tdnet_ros.nets.pyramid import size_of, upsample
 
 
 class SpatialNorm(nn.Module):
@@ -25,7 +25,7 @@ class SpatialNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise [B, C, h, w] for any h, w."""
-        size = (x.shape[-2], x.shape[-1])
+        size = size_of(x)
         weight, bias = (upsample(p[None, None], size)[0, 0] for p in (self.weight, self.bias))
         return F.layer_norm(x, size, weight, bias)
 
@@ -51,8 +51,7 @@ class SegmentationHead(nn.Module):
         """Map values [B, C, h/8, w/8] and the first layer's maps [B, D, h/4, w/4] to logits."""
         x = self.conv(self.norm(value))
         if self.detail is not None:
-            size = (detail.shape[-2], detail.shape[-1])
-            x = self.detail(torch.cat((upsample(x, size), detail), 1))
+            x = self.detail(torch.cat((upsample(x, size_of(detail)), detail), 1))
         logits: Tensor = self.classifier(x)
         return logits
 

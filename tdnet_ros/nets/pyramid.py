@@ -10,9 +10,14 @@ from tdnet_ros.nets.backbone import conv_norm
 BINS = (1, 2, 3, 6)
 
 
+def size_of(maps: Tensor) -> tuple[int, int]:
+    """Height and width of maps [..., h, w]."""
+    return maps.shape[-2], maps.shape[-1]
+
+
 def upsample(x: Tensor, size: tuple[int, int]) -> Tensor:
     """Resize maps [B, C, h, w] to `size`; corners stay corners, as in the authors' networks."""
-    if x.shape[-2:] == size:
+    if size_of(x) == size:
         return x
     return F.interpolate(x, size, mode='bilinear', align_corners=True)
 
@@ -34,7 +39,7 @@ class PyramidPooling(nn.Module):
     def forward(self, stages: list[Tensor]) -> Tensor:
         """Map the outputs of all stages (only the last is used) to z."""
         x = stages[-1]
-        size = (x.shape[-2], x.shape[-1])
+        size = size_of(x)
         maps = [x[:, self.kept]]
         for bins, conv in zip(BINS, self.convs, strict=True):
             pooled = conv(F.adaptive_avg_pool2d(x, bins))[:, self.kept_pooled]

@@ -10,9 +10,9 @@ import torch.nn.functional as F
 
 from tdnet_ros.nets.bisenet import AttentionRefinement, BiSeContext, FeatureFusion
 from tdnet_ros.nets.fanet import FastAttentionContext
-from tdnet_ros.nets.pyramid import BINS, PyramidPooling, upsample
+from tdnet_ros.nets.pyramid import BINS, PyramidPooling, size_of, upsample
 from tdnet_ros.stream.engines.fanet import FusedFastAttention
-from tdnet_ros.stream.engines.layers import Conv, activate, fuse, linear, maps, size_of, tokens
+from tdnet_ros.stream.engines.layers import Conv, activate, fuse, linear, maps, tokens
 
 
 class Pyramid(NamedTuple):

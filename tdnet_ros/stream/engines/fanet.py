@@ -6,8 +6,8 @@ from torch import Tensor, nn
 import torch.nn.functional as F
 
 from tdnet_ros.nets.fanet import FastAttentionContext, FastAttentionLevel
-from tdnet_ros.nets.pyramid import upsample
-from tdnet_ros.stream.engines.layers import activate, fuse, linear, maps, size_of, tokens
+from tdnet_ros.nets.pyramid import size_of, upsample
+from tdnet_ros.stream.engines.layers import activate, fuse, linear, maps, tokens
 
 
 class FusedLevel(nn.Module):

@@ -82,8 +82,3 @@ def tokens(maps: Tensor) -> Tensor:
 def maps(rows: Tensor, size: tuple[int, int]) -> Tensor:
     """View rows [B, h*w, C] as channels-last maps [B, C, h, w]."""
     return rows.unflatten(1, size).permute(0, 3, 1, 2)
-
-
-def size_of(maps: Tensor) -> tuple[int, int]:
-    """Height and width of maps [B, C, h, w]."""
-    return maps.shape[-2], maps.shape[-1]

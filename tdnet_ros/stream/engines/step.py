@@ -11,11 +11,11 @@ import torch.nn.functional as F
 
 from tdnet_ros.nets.attention import Encoder, PropagationHop
 from tdnet_ros.nets.head import SegmentationHead, SpatialNorm
-from tdnet_ros.nets.pyramid import upsample
+from tdnet_ros.nets.pyramid import size_of, upsample
 from tdnet_ros.nets.subnetwork import SubNetwork
 from tdnet_ros.stream.engines.backbone import FusedBackbone
 from tdnet_ros.stream.engines.contexts import features_conv, fused_context, subsampled
-from tdnet_ros.stream.engines.layers import fuse, linear, maps, size_of, tokens
+from tdnet_ros.stream.engines.layers import fuse, linear, maps, tokens
 
 
 class StepFeatures(NamedTuple):
