@@ -53,7 +53,7 @@ def count_gmac(architecture: Architecture, classes: int, size: tuple[int, int]) 
 def describe_machine(device: torch.device) -> str:
     """Name the processor that runs the network."""
     if device.type == 'cuda':
-        return f'{torch.cuda.get_device_name(device)}'
+        return torch.cuda.get_device_name(device)
     return f'{_cpu_name()}, {len(os.sched_getaffinity(0))} cores'
 
 

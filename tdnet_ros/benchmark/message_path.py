@@ -97,8 +97,7 @@ class _Camera:
         self._counted_ns = 0
         for name, values in self._times.items():
             node.create_subscription(Float32, f'/tdnet/debug/{name}_ms',
-                                     partial(_append, values),
-                                     LISTENING)
+                                     partial(_append, values), LISTENING)
         node.create_subscription(Image, '/tdnet/labels', self._on_labels, LISTENING)
 
     def wait_for(self, child: Child) -> None:

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from tdnet_ros.learn.catalogue import DATASETS, open_dataset
 from tdnet_ros.learn.datasets import Dataset, check_classes
-from tdnet_ros.learn.evaluation import Report, evaluate
+from tdnet_ros.learn.evaluation import evaluate
 from tdnet_ros.learn.labellers import (
     CARRIED,
     KeyFrame,
@@ -110,8 +110,8 @@ def run(options: argparse.Namespace) -> None:
         for mode, (labeller, repeats) in labellers.items():
             task = progress.add_task(mode, total=frames)
             reports.append(evaluate(mode, labeller, repeats, dataset, advance(progress, task)))
-    print_table(reports)
     summaries = [report.summary() for report in reports]
+    print_table(summaries)
     if options.json:
         content: Any = summaries[0] if len(summaries) == 1 else summaries
         with naming(options.json):
@@ -169,16 +169,15 @@ def load(model: str, options: argparse.Namespace, dataset: Dataset, console: Con
     return segmenter
 
 
-def print_table(reports: list[Report]) -> None:
+def print_table(summaries: Sequence[dict[str, Any]]) -> None:
     """Print one column per mode."""
-    summaries = [report.summary() for report in reports]
     table = Table(title='fractions in %')
     table.add_column('')
     for summary in summaries:
         table.add_column(summary['mode'], justify='right')
     for key in ('miou', 'flip_rate', 'vc8', 'vc16', 'tc'):
         table.add_row(key, *(percent(summary[key]) for summary in summaries))
-    for name in reports[0].names:
+    for name in summaries[0]['iou']:
         table.add_row(f'  {name}', *(percent(summary['iou'][name]) for summary in summaries))
     for key in ('mean', 'p99', 'max'):
         times = (summary['latency_ms'][key] for summary in summaries)

@@ -24,21 +24,21 @@ _DROPPED = re.compile(
     r'auxlayer\d*\.|teacher\.|pretrained\d*\.fc\.|.*\.num_batches_tracked$'
     r'|ffm_(32|8)(_\d+)?\.smooth\.|ffm_4(_\d+)?\.up\.|head_aux\d+\.|clslayer_(32|16)\.')
 
-_PLURAL = r'(?P<path>\d+)'
+_PATH = r'(?P<path>\d+)'
 _RENAMES = (
-    (rf'pretrained{_PLURAL}\.', 'paths.{path}.backbone.'),
-    (rf'psp{_PLURAL}\.conv(?P<bin>\d)\.', 'paths.{path}.context.convs.{bin}.'),
-    (rf'enc{_PLURAL}\.w_qs\.', 'paths.{path}.encoder.query.'),
-    (rf'enc{_PLURAL}\.w_ks\.', 'paths.{path}.encoder.key.'),
-    (rf'enc{_PLURAL}\.w_vs\.0\.conv\.', 'paths.{path}.encoder.value.'),
-    (rf'atn{_PLURAL}_(?P<source>\d+)\.fc\.0\.conv\.', 'paths.{path}.hops.{hop}.fc.'),
-    (rf'atn{_PLURAL}\.fc\.0\.conv\.', 'paths.{path}.hops.0.fc.'),
-    (rf'layer_norm{_PLURAL}\.ln\.', 'heads.{path}.norm.'),
-    (rf'head{_PLURAL}\.conv5\.4\.', 'heads.{path}.classifier.1.'),
-    (rf'head{_PLURAL}\.conv5\.', 'heads.{path}.conv.'),
-    (rf'head{_PLURAL}\.conv_out\.', 'heads.{path}.classifier.1.'),
-    (rf'head{_PLURAL}\.conv\.', 'heads.{path}.conv.'),
-    *((rf'ffm_{4 << level}_{_PLURAL}\.', f'paths.{{path}}.context.levels.{level}.')
+    (rf'pretrained{_PATH}\.', 'paths.{path}.backbone.'),
+    (rf'psp{_PATH}\.conv(?P<bin>\d)\.', 'paths.{path}.context.convs.{bin}.'),
+    (rf'enc{_PATH}\.w_qs\.', 'paths.{path}.encoder.query.'),
+    (rf'enc{_PATH}\.w_ks\.', 'paths.{path}.encoder.key.'),
+    (rf'enc{_PATH}\.w_vs\.0\.conv\.', 'paths.{path}.encoder.value.'),
+    (rf'atn{_PATH}_(?P<source>\d+)\.fc\.0\.conv\.', 'paths.{path}.hops.{hop}.fc.'),
+    (rf'atn{_PATH}\.fc\.0\.conv\.', 'paths.{path}.hops.0.fc.'),
+    (rf'layer_norm{_PATH}\.ln\.', 'heads.{path}.norm.'),
+    (rf'head{_PATH}\.conv5\.4\.', 'heads.{path}.classifier.1.'),
+    (rf'head{_PATH}\.conv5\.', 'heads.{path}.conv.'),
+    (rf'head{_PATH}\.conv_out\.', 'heads.{path}.classifier.1.'),
+    (rf'head{_PATH}\.conv\.', 'heads.{path}.conv.'),
+    *((rf'ffm_{4 << level}_{_PATH}\.', f'paths.{{path}}.context.levels.{level}.')
       for level in range(4)),
     # Per-frame networks have no path number.
     (r'pretrained\.', 'backbone.'),

@@ -66,7 +66,7 @@ def overlay(painter: Painter, rgb: Image, labels: Image, opacity: float, trained
 
 
 def banner(image: Image, text: str) -> None:
-    """Write a warning in capitals-high letters across the top of an image, in place."""
+    """Write a warning across the top of an image, in place."""
     height, width = image.shape[:2]
     scale = 0.9 * width / max(1, cv2.getTextSize(text, _FONT, 1.0, 1)[0][0])
     scale = min(scale, height / 200)

@@ -54,10 +54,9 @@ class VideoSegmenter:
 
         device: 'cpu', 'cuda', 'cuda:1' or 'auto' (CUDA if there is one). input_size: (height,
         width) of the network's input, None for the card's. weights: a safetensors file for
-        the model, in place of its own. max_gap_s and scene_cut: see FrameMemory. engine:
-        'torch' or, to compare it with the network as written, 'reference'. precision:
-        'float32', 'bfloat16' or, on CUDA, 'float16'. Raises FileNotFoundError or ValueError
-        with one line that says what is wrong.
+        the model, in place of its own. max_gap_s and scene_cut: see FrameMemory. engine and
+        precision: see nets/engines.py. Raises FileNotFoundError or ValueError with one line
+        that says what is wrong.
         """
         card = find_model(model, weights)
         return cls(card, find_device(device), input_size, max_gap_s, scene_cut, engine,
