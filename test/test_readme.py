@@ -1,4 +1,4 @@
-"""The README and the page on model cards say what the code does."""
+"""The README and the page on models say what the code does."""
 from __future__ import annotations
 
 import dataclasses
@@ -17,6 +17,7 @@ from tdnet_ros.nets.zoo import VARIANTS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / 'README.md').read_text()
+MODELS = (ROOT / 'docs' / 'models.md').read_text()
 
 
 def table_rows(heading: str, page: str = README) -> list[list[str]]:
@@ -41,7 +42,7 @@ def test_parameters_and_defaults() -> None:
 
 
 def test_models() -> None:
-    listed = {row[0] for row in table_rows('Models and your own weights')}
+    listed = {row[0] for row in table_rows('Models', MODELS)}
     expected = {name for name in VARIANTS if not name.endswith('-tiny')}
     assert expected <= listed
 
@@ -56,15 +57,21 @@ def test_fields_of_a_model_card(heading: str, kind: type) -> None:
             field.default, list(field.default) if isinstance(field.default, tuple)
             else field.default)
 
-    page = (ROOT / 'docs' / 'models.md').read_text()
     assert {name: yaml.safe_load(default) for name, default, _ in
-            table_rows(heading, page)} == {field.name: shown(field) for field in
+            table_rows(heading, MODELS)} == {field.name: shown(field) for field in
                                            dataclasses.fields(kind)}
 
 
-def test_links_lead_somewhere() -> None:
-    for target in re.findall(r'\]\((?!http)([^)#]+)\)', README):
-        assert (ROOT / target).is_file(), target
+@pytest.mark.parametrize('page', [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))],
+                         ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target, section in re.findall(r'\]\((?!http)([^)#]*)#?([^)]*)\)', page.read_text()):
+        linked = page.parent / target if target else page
+        assert linked.is_file(), target
+        headings = re.findall(r'^#+ (.*)$', linked.read_text() if section else '', re.MULTILINE)
+        anchors = {re.sub(r'[^\w -]', '', heading.lower()).replace(' ', '-')
+                   for heading in headings}
+        assert not section or section in anchors, f'{target}#{section}'
 
 
 def test_figures_of_the_default_model_are_those_of_its_card() -> None:

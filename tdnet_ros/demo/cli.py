@@ -99,6 +99,8 @@ def _demo(options: argparse.Namespace, shared_domain: bool) -> None:
     from tdnet_ros.demo.report import write_report  # loads PyTorch, which would slow the run
     write_report(plan, sent, console)
     print(f'\nleft in {plan.out}/: overlay.png overlay.mp4 latency.png latency.json bag/ log/')
+    if {options.camera, options.video, options.images, options.bag} == {None}:
+        print('the sample video is unlike what the model has learnt: try --video your_drive.mp4')
     print('the same on a ROS machine:')
     for line in plan.on_a_ros_machine():
         print(f'  {line}')

@@ -38,7 +38,7 @@ VARIANTS: dict[str, Architecture] = {
     'td2-bise18-half': _bise(paths=2, depth=18, width=0.5, key_channels=32, shared_stages=3,
                              shared_head=True),
     'bise18-half': _bise(paths=1, depth=18, width=0.5),
-    # For tests only, so not in the README: the published wiring with a few channels.
+    # For tests only, so not in docs/models.md: the published wiring with a few channels.
     'td2-tiny': _tiny(paths=2),
     'td4-tiny': _tiny(paths=4),
 }
