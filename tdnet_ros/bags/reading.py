@@ -14,8 +14,9 @@ from rosbags.rosbag2 import Reader
 
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.files.paths import UriPath, write_ahead_log
-from tdnet_ros.bags.sources import DEFAULT_RATE_HZ, Sample, info_topic, made_by_node
+from tdnet_ros.bags.sources import DEFAULT_RATE_HZ, Sample, info_topic
 from tdnet_ros.bags.unread import Unread
+from tdnet_ros.ros.names import made_by_node
 
 RAW_IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'

@@ -19,10 +19,8 @@ from tdnet_ros.nets.images import IMAGE_SUFFIXES, read_pixels
 
 DEFAULT_RATE_HZ = 10.0  # where images carry no times
 MAX_RATE_HZ = 1000.0
-NODE_OUTPUTS = frozenset({'labels', 'confidence', 'overlay'})
-'''Parts of the names of image topics that a node publishes.'''
 TRUTH = 'ground_truth'
-'''The same of topics with labels that are right.'''
+'''Part of the names of topics with labels that are right.'''
 
 
 @dataclass(frozen=True)
@@ -178,11 +176,6 @@ class CameraSource(_PixelSource):
 def info_topic(image: str) -> str:
     """The topic that drivers publish the calibration of an image topic on."""
     return f"{image.removesuffix('/compressed').rpartition('/')[0]}/camera_info"
-
-
-def made_by_node(image: str) -> bool:
-    """Whether the name of an image topic is one of a node's outputs."""
-    return bool(NODE_OUTPUTS & {*image.split('/')})
 
 
 def is_truth(image: str) -> bool:

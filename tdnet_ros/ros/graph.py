@@ -8,6 +8,7 @@ from rclpy.qos import QoSProfile
 
 from tdnet_ros.ros.diagnostics import ERROR, WARN, Finding
 from tdnet_ros.ros.errors import MAX_NAME, printable
+from tdnet_ros.ros.names import like_a_camera, made_by_node
 from tdnet_ros.ros.parameters import IMAGE_TYPES
 from tdnet_ros.ros.qos import Mismatch, mismatches
 
@@ -31,13 +32,21 @@ def silence(node: Node, name: str, topic: str, kind: str, since_s: float) -> Fin
                               f'{_name(senders[0])} publishes it')
     if remedy:
         return Finding(ERROR, f'no publisher on {topic}: {remedy}')
-    others = sorted(other for other, kinds in node.get_topic_names_and_types()
-                    if kind in kinds and node.count_publishers(other)
-                    and not other.startswith(node.get_fully_qualified_name() + '/'))
-    found = f'; {kind} is published on {", ".join(others[:MAX_CANDIDATES])}' if others else ''
+    others = _candidates(node, kind)[:MAX_CANDIDATES]
+    found = f'; {kind} is published on {", ".join(others)}' if others else ''
     base = '' if kind == IMAGE_TYPES['raw'] else f' to its name without {COMPRESSED}'
     return Finding(
         ERROR, f"no publisher on {topic}: start the camera or remap '{name}'{base}{found}")
+
+
+def _candidates(node: Node, kind: str) -> list[str]:
+    """Topics of a type that a camera may publish, the likeliest first."""
+    ours = dict(node.get_publisher_names_and_types_by_node(
+        node.get_name(), node.get_namespace()))
+    found = [topic for topic, kinds in node.get_topic_names_and_types()
+             if kind in kinds and node.count_publishers(topic)
+             and topic not in ours and not made_by_node(topic)]
+    return sorted(found, key=lambda topic: (not like_a_camera(topic), topic))
 
 
 def _other_transport(node: Node, name: str, topic: str, kind: str) -> str:

@@ -1,7 +1,8 @@
 """What the graph tells of a camera or a clock that is not heard: what to set."""
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from builtin_interfaces.msg import Time
 import pytest
@@ -21,13 +22,32 @@ RAW, COMPRESSED = IMAGE_TYPES['raw'], IMAGE_TYPES['compressed']
 
 
 @pytest.fixture(scope='module')
-def node() -> Iterator[Node]:
+def nodes() -> Iterator[tuple[Node, Node]]:
+    """The one that looks, and one that publishes."""
     context = Context()
     rclpy.init(context=context)
-    node = rclpy.create_node('watcher', context=context)
-    yield node
-    node.destroy_node()
+    made = [rclpy.create_node(name, context=context) for name in ('watcher', 'driver')]
+    yield made[0], made[1]
+    for node in made:
+        node.destroy_node()
     rclpy.shutdown(context=context)
+
+
+@pytest.fixture
+def node(nodes: tuple[Node, Node]) -> Node:
+    return nodes[0]
+
+
+@contextmanager
+def publishing(driver: Node, topics: Mapping[str, type]) -> Iterator[None]:
+    """Have topics with these types of messages on the graph."""
+    senders = [driver.create_publisher(kind, topic, 1) for topic, kind in topics.items()]
+    try:
+        wait_for(lambda: all(map(driver.count_publishers, topics)), 'the publishers')
+        yield
+    finally:
+        for sender in senders:
+            driver.destroy_publisher(sender)
 
 
 @pytest.mark.parametrize(('kind', 'topic', 'published', 'expected'), [
@@ -56,23 +76,34 @@ def node() -> Iterator[Node]:
     (RAW, '/h', {}, "no publisher on /h: start the camera or remap 'image'"),
 ])
 def test_what_to_set_for_images_that_come_otherwise(
-        node: Node, kind: str, topic: str, published: dict[str, type], expected: str) -> None:
-    senders = [node.create_publisher(message, name, 1) for name, message in published.items()]
-    try:
-        wait_for(lambda: all(map(node.count_publishers, published)), 'the publishers')
+        nodes: tuple[Node, Node], kind: str, topic: str, published: dict[str, type],
+        expected: str) -> None:
+    node, driver = nodes
+    with publishing(driver, published):
         wait_for(lambda: silence(node, 'image', topic, kind, 4.0).text == expected,
                  f"'{expected}' but '{silence(node, 'image', topic, kind, 4.0).text}'", 5.0)
-    finally:
-        for sender in senders:
-            node.destroy_publisher(sender)
 
 
-def test_a_publisher_that_is_silent_is_named(node: Node) -> None:
-    sender = node.create_publisher(Image, '/still', 1)
-    wait_for(lambda: node.count_publishers('/still'), 'the publisher')
-    assert silence(node, 'image', '/still', RAW, 4.0).text == (
-        'no image on /still for 4.0 s, although /watcher publishes it')
-    node.destroy_publisher(sender)
+@pytest.mark.parametrize(('kind', 'message', 'end'), [
+    (RAW, Image, ''), (COMPRESSED, CompressedImage, '/compressed')])
+def test_candidates_are_cameras_first_and_no_labels(
+        nodes: tuple[Node, Node], kind: str, message: type, end: str) -> None:
+    node, driver = nodes
+    expected = ', '.join(f'{topic}{end}' for topic in (
+        '/zed/image_raw', '/a/depth/image', '/thermal'))
+    others = [f'/{side}/tdnet/{name}{end}' for side in ('front', 'left')
+              for name in ('labels', 'confidence', 'overlay', 'labels/color')]
+    with (publishing(driver, dict.fromkeys([*others, *expected.split(', ')], message)),
+          publishing(node, {f'/seg/mask{end}': message})):
+        wait_for(lambda: silence(node, 'image', f'/none{end}', kind, 4.0).text.endswith(
+            f'; {kind} is published on {expected}'), f'candidates {expected}', 5.0)
+
+
+def test_a_publisher_that_is_silent_is_named(nodes: tuple[Node, Node]) -> None:
+    node, driver = nodes
+    with publishing(driver, {'/still': Image}):
+        wait_for(lambda: silence(node, 'image', '/still', RAW, 4.0).text == (
+            'no image on /still for 4.0 s, although /driver publishes it'), 'its name', 5.0)
 
 
 def test_a_clock_that_is_silent_is_named(node: Node) -> None:

@@ -11,10 +11,11 @@ from tdnet_ros.bags.files.bag import Bag
 from tdnet_ros.bags.label.options import LabelOptions
 from tdnet_ros.bags.label.wire import decoded
 from tdnet_ros.bags.reading import CAMERA_INFO, COMPRESSED_IMAGE, IMAGE_TYPES
-from tdnet_ros.bags.sources import info_topic, is_truth, made_by_node
+from tdnet_ros.bags.sources import info_topic, is_truth
 from tdnet_ros.ros.cloud import DEPTHS, pinhole
 from tdnet_ros.ros.decoding import to_frame
 from tdnet_ros.ros.errors import one_line
+from tdnet_ros.ros.names import made_by_node
 
 NODE = '/tdnet'
 COMPRESSED = '/compressed'

@@ -1,0 +1,19 @@
+"""What names of image topics tell. Bags know it without ROS, too."""
+from __future__ import annotations
+
+import re
+
+NODE_OUTPUTS = frozenset({'labels', 'confidence', 'overlay'})
+'''Parts of the names of image topics that a node publishes.'''
+_CAMERA = re.compile('image|camera|color|rgb')
+_OTHER = re.compile('depth|disparity|infra')
+
+
+def made_by_node(image: str) -> bool:
+    """Whether the name of an image topic is one of a node's outputs."""
+    return bool(NODE_OUTPUTS & {*image.split('/')})
+
+
+def like_a_camera(image: str) -> bool:
+    """Whether the name of an image topic sounds like colour images of a camera."""
+    return bool(_CAMERA.search(image)) and not _OTHER.search(image)
