@@ -12,13 +12,11 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
 from tdnet_ros.ros.errors import ErrorLog, one_line
-from tdnet_ros.ros.meter import LATENCY, Snapshot
+from tdnet_ros.ros.meter import LATENCY, PERSISTENT, Snapshot
 from tdnet_ros.ros.parameters import NodeParameters
 from tdnet_ros.ros.stamps import is_comparable
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
-# Images in the window from which on what befalls all or most of them counts as lasting.
-PERSISTENT = 5
 
 
 class Finding(NamedTuple):
@@ -120,20 +118,26 @@ def stream_findings(snapshot: Snapshot, parameters: NodeParameters) -> list[Find
         level = WARN if snapshot.recent_processed else ERROR
         findings.append(Finding(level, f'{_images(snapshot.recent_skips)} skipped, last: '
                                        f'{snapshot.last_skip}'))
-    if snapshot.recent_processed >= PERSISTENT and (
-            2 * snapshot.recent_resets > snapshot.recent_processed):
+    if snapshot.since_image_s <= parameters.no_image_timeout_s:  # else they are of the past
+        findings += _lasting_findings(snapshot, parameters.latency_budget_ms)
+    return findings + _stamp_findings(snapshot)
+
+
+def _lasting_findings(snapshot: Snapshot, budget_ms: float) -> list[Finding]:
+    """What befalls most of the last images."""
+    findings = []
+    if snapshot.labelled >= PERSISTENT and 2 * snapshot.emptied > snapshot.labelled:
         findings.append(Finding(
-            WARN, f'memory emptied for {snapshot.recent_resets} of {snapshot.recent_processed} '
-                  f'images, so most have no history; last: {snapshot.last_reset}'))
-    budget = parameters.latency_budget_ms
-    late = sum(value > budget for value in snapshot.latencies_ms)
+            WARN, f'memory emptied for {snapshot.emptied} of {snapshot.labelled} images, so most '
+                  f'have no history; last: {snapshot.last_reset}'))
+    late = sum(value > budget_ms for value in snapshot.latencies_ms)
     if late:
         count = len(snapshot.latencies_ms)
         level = ERROR if late == count >= PERSISTENT else WARN
         findings.append(Finding(
-            level, f'{late} of {_images(count)} later than latency_budget_ms {budget:g}, p50 '
-                   f'{snapshot.spreads[LATENCY].p50:.0f} ms{_remedy(snapshot, budget)}'))
-    return findings + _stamp_findings(snapshot)
+            level, f'{late} of {_images(count)} later than latency_budget_ms {budget_ms:g}, p50 '
+                   f'{snapshot.spreads[LATENCY].p50:.0f} ms{_remedy(snapshot, budget_ms)}'))
+    return findings
 
 
 def _stamp_findings(snapshot: Snapshot) -> list[Finding]:

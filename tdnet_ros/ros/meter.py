@@ -13,10 +13,14 @@ from numpy.typing import NDArray
 
 STAGES = ('transport', 'wait', 'decode', 'upload', 'network', 'download', 'publish', 'pictures')
 LATENCY = 'latency'
+MOST_KEPT = 4096
+'''Images that are remembered, which bounds the memory at any rate.'''
+PERSISTENT = 5
+'''Images from which on what befalls all or most of them counts as lasting.'''
 
 
 class Spread(NamedTuple):
-    """How one quantity was distributed over the window."""
+    """How one quantity was distributed over some images."""
 
     p50: float
     p95: float
@@ -29,9 +33,20 @@ class Spread(NamedTuple):
         return cls(*np.percentile(values, (50, 95, 99, 100)).tolist())
 
 
+class _Labelled(NamedTuple):
+    """An image that was labelled: when, its stages and whether the memory was emptied before."""
+
+    time_s: float
+    times_ms: dict[str, float]
+    is_first: bool
+
+
 @dataclass(frozen=True)
 class Snapshot:
-    """The meter at one moment; rates, spreads and failures are those of the window."""
+    """The meter at one moment; rates and failures are those of the window.
+
+    So are spreads, `latencies_ms` and `emptied`, but of the last `PERSISTENT` images at least.
+    """
 
     received: int = 0
     processed: int = 0
@@ -51,8 +66,10 @@ class Snapshot:
     image_age_s: float | None = None
     spreads: dict[str, Spread] = field(default_factory=dict)
     latencies_ms: list[float] = field(default_factory=list)
+    labelled: int = 0
+    emptied: int = 0
+    '''Before how many of those `labelled` images the memory was emptied.'''
     resets: int = 0
-    recent_resets: int = 0
     recent_processed: int = 0
     last_reset: str = ''
     memory_fill: int = 0
@@ -68,6 +85,7 @@ class StreamMeter:
         self._last_image = time.monotonic()
         self._counts: Counter[str] = Counter()
         self._recent: dict[str, deque[tuple[float, float]]] = {}
+        self._labelled: deque[_Labelled] = deque(maxlen=MOST_KEPT)
         self._image_age_s: float | None = None
         self._last_failure = self._last_reset = self._last_skip = ''
         self._memory_fill = self._path = 0
@@ -76,6 +94,7 @@ class StreamMeter:
         """Silence counts from now on: before, nothing was subscribed."""
         with self._lock:
             self._last_image = time.monotonic()
+            self._labelled.clear()
 
     def received(self, age_s: float) -> None:
         """An image came, `age_s` after its stamp."""
@@ -117,11 +136,10 @@ class StreamMeter:
         """An image was labelled: its stages, the state of the memory and why it was emptied."""
         with self._lock:
             self._count('processed')
-            for stage, value in times_ms.items():
-                self._add(stage, value)
+            self._labelled.append(_Labelled(time.monotonic(), times_ms, bool(reset_reason)))
             self._path, self._memory_fill = path, memory_fill
             if reset_reason:
-                self._count('resets')
+                self._counts['resets'] += 1
                 self._last_reset = reset_reason
 
     def snapshot(self) -> Snapshot:
@@ -129,7 +147,9 @@ class StreamMeter:
         with self._lock:
             now = time.monotonic()
             window = {name: self._values(name, now) for name in self._recent}
-            counts = self._counts
+            counts, labelled = self._counts, self._last_labelled(now)
+            times = {name: [one.times_ms[name] for one in labelled if name in one.times_ms]
+                     for name in (*STAGES, LATENCY)}
             return Snapshot(
                 received=counts['received'], processed=counts['processed'],
                 overwritten=counts['overwritten'], failed=counts['failed'],
@@ -141,10 +161,9 @@ class StreamMeter:
                 recent_skips=len(window.get('skipped', ())), last_skip=self._last_skip,
                 since_image_s=now - self._last_image,
                 image_age_s=self._image_age_s if window.get('received') else None,
-                spreads={name: Spread.of(window[name]) for name in (*STAGES, LATENCY)
-                         if window.get(name)},
-                latencies_ms=window.get(LATENCY, []),
-                resets=counts['resets'], recent_resets=len(window.get('resets', ())),
+                spreads={name: Spread.of(values) for name, values in times.items() if values},
+                latencies_ms=times[LATENCY], labelled=len(labelled),
+                emptied=sum(one.is_first for one in labelled), resets=counts['resets'],
                 recent_processed=len(window.get('processed', ())), last_reset=self._last_reset,
                 memory_fill=self._memory_fill, path=self._path)
 
@@ -153,8 +172,7 @@ class StreamMeter:
         self._add(name, 1.0)
 
     def _add(self, name: str, value: float) -> None:
-        # 4096 bounds the memory at any frame rate.
-        self._recent.setdefault(name, deque(maxlen=4096)).append((time.monotonic(), value))
+        self._recent.setdefault(name, deque(maxlen=MOST_KEPT)).append((time.monotonic(), value))
 
     def _rate_hz(self, name: str, now: float) -> float:
         """Events a second since the first of the window: it sinks when no more come."""
@@ -168,3 +186,10 @@ class StreamMeter:
         while recent and recent[0][0] < now - self._window_s:
             recent.popleft()
         return [value for _, value in recent]
+
+    def _last_labelled(self, now: float) -> deque[_Labelled]:
+        """The images of the window: of a slow camera or network older ones, too."""
+        labelled = self._labelled
+        while len(labelled) > PERSISTENT and labelled[0].time_s < now - self._window_s:
+            labelled.popleft()
+        return labelled

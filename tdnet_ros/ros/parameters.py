@@ -100,8 +100,8 @@ class NodeParameters:
         3.0, 'Diagnostics report an error when no image came for so long.', unit='s', low=0.1,
         high=3600.0, live=True)
     diagnostics_window_s: float = _parameter(
-        10.0, 'Rates and percentiles in diagnostics cover this much time.', unit='s', low=1.0,
-        high=600.0)
+        10.0, 'Rates and percentiles in diagnostics cover this much time, percentiles five images '
+        'at least.', unit='s', low=1.0, high=600.0)
     diagnostics_period_s: float = _parameter(
         1.0, 'Time between two diagnostics messages, on the wall clock.', unit='s', low=0.1,
         high=60.0, fixed=True)

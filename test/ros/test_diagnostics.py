@@ -71,10 +71,12 @@ def test_failures_warn_and_are_an_error_when_nothing_else_comes() -> None:
 
 
 def test_a_memory_that_is_emptied_all_the_time_warns() -> None:
-    slow = Snapshot(recent_resets=5, recent_processed=6, last_reset='gap of 2 s')
+    slow = Snapshot(emptied=5, labelled=6, last_reset='gap of 2 s')
     assert levels(slow) == [WARN]
     assert 'gap of 2 s' in stream_findings(slow, PARAMETERS)[0].text
-    assert levels(Snapshot(recent_resets=2, recent_processed=6)) == []
+    assert levels(Snapshot(emptied=2, labelled=6)) == []
+    stopped = Snapshot(emptied=5, labelled=6, since_image_s=4.0)
+    assert levels(stopped) == [], 'it is of the past'
 
 
 @pytest.mark.parametrize(('age_s', 'words'), [

@@ -84,7 +84,16 @@ def test_spreads(clock: Clock) -> None:
     assert 95 <= spread.p95 <= 96
     assert 99 <= spread.p99 <= 100
     clock.now += 11
-    assert stream.snapshot().spreads == {}
+    stream.processed({'latency': 7.0}, 0, 0, None)
+    assert stream.snapshot().latencies_ms == [97, 98, 99, 100, 7], 'never less than five'
+
+
+def test_what_was_before_a_pause_is_not_judged(clock: Clock) -> None:
+    stream = StreamMeter(window_s=10.0)
+    stream.processed({'latency': 1.0}, 0, 0, 'gap')
+    stream.opened()
+    snapshot = stream.snapshot()
+    assert (snapshot.spreads, snapshot.labelled, snapshot.emptied) == ({}, 0, 0)
 
 
 def test_silence_counts_from_opening(clock: Clock) -> None:
@@ -106,6 +115,7 @@ def test_resets_are_counted_with_the_last_reason(clock: Clock) -> None:
     snapshot = stream.snapshot()
     assert (snapshot.resets, snapshot.last_reset, snapshot.path, snapshot.memory_fill) == (
         2, 'gap', 1, 3)
+    assert (snapshot.labelled, snapshot.emptied) == (4, 2)
 
 
 def test_losses_are_counted_apart(clock: Clock) -> None:

@@ -1,0 +1,49 @@
+"""A network that takes long, and one that never comes back: diagnostics say so."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from diagnostic_msgs.msg import DiagnosticStatus
+import pytest
+
+from ros.camera import Camera
+from ros.harness import TINY, NodeProcess, Peer, moving_square
+
+CLIP = moving_square(8)
+SLOW = '''
+import pathlib, sys, time
+from tdnet_ros.stream.engines.torch_engine import TorchEngine
+run = TorchEngine.run
+def slow(self, *inputs):
+    time.sleep(0.4)
+    while pathlib.Path(HUNG).exists():
+        time.sleep(0.02)
+    return run(self, *inputs)
+TorchEngine.run = slow
+from tdnet_ros.ros.program import main
+sys.exit(main())
+'''
+
+
+@pytest.fixture(scope='module')
+def hung(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """While this file exists no image is done."""
+    return tmp_path_factory.mktemp('hung') / 'hung'
+
+
+@pytest.fixture(scope='module')
+def camera(start: Callable[..., NodeProcess], peer: Peer, hung: Path) -> Camera:
+    process = start(*TINY, '-p', 'diagnostics_period_s:=0.2', '-p', 'diagnostics_window_s:=1.0',
+                    '-p', 'no_image_timeout_s:=1.5', '-p', 'latency_budget_ms:=100.0',
+                    '-p', 'max_gap_s:=0.05', program=SLOW.replace('HUNG', repr(str(hung))))
+    process.wait_for_log('active: labels /image')
+    return Camera(peer)
+
+
+def test_a_window_with_less_than_five_images_hides_nothing(camera: Camera) -> None:
+    for index in range(6):
+        camera.step(CLIP[index])
+    status = camera.wait_for_value('message', '5 of 5 images later than latency_budget_ms 100')
+    assert status['level'] == DiagnosticStatus.ERROR
+    assert 'memory emptied for 5 of 5 images' in status['message']
