@@ -239,8 +239,8 @@ class CameraStream:
         if self.outputs.wants_pictures:
             self.outputs.publish_pictures(rgb, labels, header, parameters)
             times_ms['pictures'] = (time.perf_counter() - published) * 1e3
-        self.meter.processed(times_ms, result.path, result.memory_fill, reset_reason)
         self.outputs.publish_times(times_ms)
+        self.meter.processed(times_ms, result.path, result.memory_fill, reset_reason)
 
     def _age_s(self, msg: Any) -> float:
         """How long ago the image was taken; infinite if it has no stamp."""

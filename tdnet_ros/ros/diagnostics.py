@@ -118,8 +118,14 @@ def stream_findings(snapshot: Snapshot, parameters: NodeParameters) -> list[Find
         level = WARN if snapshot.recent_processed else ERROR
         findings.append(Finding(level, f'{_images(snapshot.recent_skips)} skipped, last: '
                                        f'{snapshot.last_skip}'))
+    budget_ms = parameters.latency_budget_ms
+    if snapshot.unanswered_s > max(parameters.no_image_timeout_s, budget_ms / 1e3):
+        findings.append(Finding(
+            ERROR, f'images come in, none was labelled for {snapshot.unanswered_s:.1f} s: the '
+                   'network hangs, or takes so long: a smaller input_size or model, or a GPU, is '
+                   'faster'))
     if snapshot.since_image_s <= parameters.no_image_timeout_s:  # else they are of the past
-        findings += _lasting_findings(snapshot, parameters.latency_budget_ms)
+        findings += _lasting_findings(snapshot, budget_ms)
     return findings + _stamp_findings(snapshot)
 
 

@@ -15,6 +15,8 @@ STAGES = ('transport', 'wait', 'decode', 'upload', 'network', 'download', 'publi
 LATENCY = 'latency'
 MOST_KEPT = 4096
 '''Images that are remembered, which bounds the memory at any rate.'''
+OUTCOMES = ('processed', 'overwritten', 'failed', 'skipped', 'throttled')
+'''What becomes of an image that was received.'''
 PERSISTENT = 5
 '''Images from which on what befalls all or most of them counts as lasting.'''
 
@@ -63,6 +65,8 @@ class Snapshot:
     recent_skips: int = 0
     last_skip: str = ''
     since_image_s: float = 0.0
+    unanswered_s: float = 0.0
+    '''For how long images have waited or been in work, and none was done with.'''
     image_age_s: float | None = None
     spreads: dict[str, Spread] = field(default_factory=dict)
     latencies_ms: list[float] = field(default_factory=list)
@@ -82,7 +86,7 @@ class StreamMeter:
     def __init__(self, window_s: float) -> None:
         self._window_s = window_s
         self._lock = threading.Lock()
-        self._last_image = time.monotonic()
+        self._last_image = self._last_answer = time.monotonic()
         self._counts: Counter[str] = Counter()
         self._recent: dict[str, deque[tuple[float, float]]] = {}
         self._labelled: deque[_Labelled] = deque(maxlen=MOST_KEPT)
@@ -93,13 +97,15 @@ class StreamMeter:
     def opened(self) -> None:
         """Silence counts from now on: before, nothing was subscribed."""
         with self._lock:
-            self._last_image = time.monotonic()
+            self._last_image = self._last_answer = time.monotonic()
             self._labelled.clear()
 
     def received(self, age_s: float) -> None:
         """An image came, `age_s` after its stamp."""
         with self._lock:
             self._last_image = time.monotonic()
+            if not self._has_unanswered:
+                self._last_answer = self._last_image
             self._image_age_s = age_s
             self._count('received')
 
@@ -122,20 +128,20 @@ class StreamMeter:
     def skipped(self, reason: str) -> None:
         """An image was left out as a copy or a latecomer."""
         with self._lock:
-            self._count('skipped')
+            self._answer('skipped')
             self._last_skip = reason
 
     def failed(self, reason: str) -> None:
         """An image could not be labelled."""
         with self._lock:
-            self._count('failed')
+            self._answer('failed')
             self._last_failure = reason
 
     def processed(self, times_ms: dict[str, float], path: int, memory_fill: int,
                   reset_reason: str | None) -> None:
         """An image was labelled: its stages, the state of the memory and why it was emptied."""
         with self._lock:
-            self._count('processed')
+            self._answer('processed')
             self._labelled.append(_Labelled(time.monotonic(), times_ms, bool(reset_reason)))
             self._path, self._memory_fill = path, memory_fill
             if reset_reason:
@@ -160,12 +166,21 @@ class StreamMeter:
                 last_failure=self._last_failure,
                 recent_skips=len(window.get('skipped', ())), last_skip=self._last_skip,
                 since_image_s=now - self._last_image,
+                unanswered_s=now - self._last_answer if self._has_unanswered else 0.0,
                 image_age_s=self._image_age_s if window.get('received') else None,
                 spreads={name: Spread.of(values) for name, values in times.items() if values},
                 latencies_ms=times[LATENCY], labelled=len(labelled),
                 emptied=sum(one.is_first for one in labelled), resets=counts['resets'],
                 recent_processed=len(window.get('processed', ())), last_reset=self._last_reset,
                 memory_fill=self._memory_fill, path=self._path)
+
+    @property
+    def _has_unanswered(self) -> bool:
+        return self._counts['received'] > sum(self._counts[name] for name in OUTCOMES)
+
+    def _answer(self, outcome: str) -> None:
+        self._count(outcome)
+        self._last_answer = time.monotonic()
 
     def _count(self, name: str) -> None:
         self._counts[name] += 1

@@ -97,8 +97,8 @@ class NodeParameters:
         False, 'Hold latency_budget_ms: run the network at a smaller input size while images are '
         'late, at the full one again when there is room.')
     no_image_timeout_s: float = _parameter(
-        3.0, 'Diagnostics report an error when no image came for so long.', unit='s', low=0.1,
-        high=3600.0, live=True)
+        3.0, 'Diagnostics report an error when no image came, or none was labelled, for so long.',
+        unit='s', low=0.1, high=3600.0, live=True)
     diagnostics_window_s: float = _parameter(
         10.0, 'Rates and percentiles in diagnostics cover this much time, percentiles five images '
         'at least.', unit='s', low=1.0, high=600.0)

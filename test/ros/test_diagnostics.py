@@ -79,6 +79,16 @@ def test_a_memory_that_is_emptied_all_the_time_warns() -> None:
     assert levels(stopped) == [], 'it is of the past'
 
 
+@pytest.mark.parametrize(('budget_ms', 'expected'), [(100.0, [ERROR]), (60_000.0, [])])
+def test_images_that_nothing_becomes_of_are_an_error(
+        budget_ms: float, expected: list[bytes]) -> None:
+    """Unless they may take so long."""
+    parameters = NodeParameters(latency_budget_ms=budget_ms, no_image_timeout_s=3.0)
+    assert [finding.level for finding in stream_findings(
+        Snapshot(unanswered_s=12.0), parameters)] == expected
+    assert stream_findings(Snapshot(unanswered_s=2.0), parameters) == []
+
+
 @pytest.mark.parametrize(('age_s', 'words'), [
     (1e9, 'behind'), (-5.0, 'ahead of'), (0.2, ''), (-0.1, '')])
 def test_stamps_of_another_clock_are_named(age_s: float, words: str) -> None:

@@ -108,6 +108,24 @@ def test_silence_counts_from_opening(clock: Clock) -> None:
     assert (snapshot.since_image_s, snapshot.image_age_s) == (1, 0.5)
 
 
+def test_images_that_nothing_becomes_of_are_timed(clock: Clock) -> None:
+    """From the first of them on, or from the one before, however many newer ones come."""
+    stream = StreamMeter(window_s=10.0)
+    clock.now += 5
+    assert stream.snapshot().unanswered_s == 0
+    for _ in range(3):
+        stream.received(0.0)
+        clock.now += 2
+    stream.overwritten()
+    assert stream.snapshot().unanswered_s == 6
+    stream.processed({}, 0, 0, None)
+    clock.now += 3
+    assert stream.snapshot().unanswered_s == 3, 'one is left'
+    stream.failed('short buffer')
+    clock.now += 1
+    assert stream.snapshot().unanswered_s == 0
+
+
 def test_resets_are_counted_with_the_last_reason(clock: Clock) -> None:
     stream = StreamMeter(window_s=10.0)
     for reason in ('scene cut', None, 'gap', None):

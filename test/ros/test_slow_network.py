@@ -3,12 +3,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+import time
 
 from diagnostic_msgs.msg import DiagnosticStatus
 import pytest
 
 from ros.camera import Camera
-from ros.harness import TINY, NodeProcess, Peer, moving_square
+from ros.harness import TINY, NodeProcess, Peer, moving_square, wait_for
 
 CLIP = moving_square(8)
 SLOW = '''
@@ -47,3 +48,19 @@ def test_a_window_with_less_than_five_images_hides_nothing(camera: Camera) -> No
     status = camera.wait_for_value('message', '5 of 5 images later than latency_budget_ms 100')
     assert status['level'] == DiagnosticStatus.ERROR
     assert 'memory emptied for 5 of 5 images' in status['message']
+
+
+def test_a_network_that_does_not_answer_is_an_error_until_it_does(
+        camera: Camera, hung: Path) -> None:
+    camera.step(CLIP[0])
+    hung.touch()
+    camera.send(CLIP[1])
+    words = 'images come in, none was labelled for'
+    for image in CLIP[2:]:
+        time.sleep(0.3)
+        camera.send(image)
+    status = camera.wait_for_value('message', words)
+    assert status['level'] == DiagnosticStatus.ERROR
+    hung.unlink()
+    wait_for(lambda: words not in camera.status()['message'], 'end of the error')
+    wait_for(lambda: camera.is_answered, 'labels of the newest image')
