@@ -44,22 +44,26 @@ def losses(summary: dict[str, Any], results: Results) -> list[str]:
     frames, processed = summary['frames'], results.report.processed
     lines = []
     if frames['overwritten']:
-        lines.append(f'{frames["overwritten"]} of {frames["received"]} frames were overwritten by '
-                     'newer ones before the network was free: a smaller --input-size or --model, '
-                     'or a lower --rate, keeps up')
+        lines.append(f'{frames["overwritten"]} of {_count(frames["received"], "frame")} overwritten '
+                     'by newer ones before the network was free: a smaller --input-size or '
+                     '--model, or a lower --rate, keeps up')
     if frames['failed']:
-        lines.append(f'{frames["failed"]} frames could not be labelled; the last: '
+        lines.append(f'{_count(frames["failed"], "frame")} not labelled; the last: '
                      f'{results.report.last_failure}')
     if frames['sent'] > frames['received']:
-        lines.append(f'{frames["sent"] - frames["received"]} frames were lost on the way from the '
-                     'player to the node (best effort, depth 1)')
+        lines.append(f'{_count(frames["sent"] - frames["received"], "frame")} lost between player '
+                     'and node (best effort, depth 1)')
     if processed > frames['labelled']:
-        lines.append(f'{processed - frames["labelled"]} label images were lost on the way from '
-                     'the node to the bag')
+        lines.append(f'{_count(processed - frames["labelled"], "label image")} lost between node '
+                     'and bag')
     waiting = frames['received'] - processed - frames['overwritten'] - frames['failed']
     if waiting:
-        lines.append(f'{waiting} frames still waited when the node was ended')
+        lines.append(f'{_count(waiting, "frame")} still waiting when the node was ended')
     return lines
+
+
+def _count(number: int, what: str) -> str:
+    return f'{number} {what}' if number == 1 else f'{number} {what}s'
 
 
 def print_tables(summary: dict[str, Any], console: Console) -> None:

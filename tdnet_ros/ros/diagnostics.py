@@ -110,10 +110,9 @@ def stream_findings(snapshot: Snapshot, parameters: NodeParameters) -> list[Find
                                        f'{snapshot.last_failure}'))
     if snapshot.recent_losses:
         findings.append(Finding(
-            WARN, f'{_images(snapshot.recent_losses)} lost on the way here: large images need '
-                  'config/fastdds.xml (FASTRTPS_DEFAULT_PROFILES_FILE) at the camera driver and '
-                  'here, those over 64 MiB a larger segment_size in it; or image_transport '
-                  'compressed'))
+            WARN, f'{_images(snapshot.recent_losses)} lost between driver and node: large images '
+                  'need config/fastdds.xml (FASTRTPS_DEFAULT_PROFILES_FILE) on both sides, those '
+                  'over 64 MiB a larger segment_size in it; or image_transport compressed'))
     if snapshot.recent_skips:
         level = WARN if snapshot.recent_processed else ERROR
         findings.append(Finding(level, f'{_images(snapshot.recent_skips)} skipped, last: '

@@ -34,11 +34,11 @@ def test_run_without_labels_has_no_percentiles() -> None:
 
 @pytest.mark.parametrize(('sent', 'counts', 'words'), [
     (10, (10, 10, 0, 0), []),
-    (14, (14, 10, 4, 0), ['4 of 14 frames were overwritten']),
-    (11, (11, 10, 0, 1), ['1 frames could not be labelled; the last: bad image']),
-    (13, (10, 10, 0, 0), ['3 frames were lost on the way from the player']),
-    (12, (12, 12, 0, 0), ['2 label images were lost on the way from the node']),
-    (12, (12, 10, 0, 0), ['2 frames still waited']),
+    (14, (14, 10, 4, 0), ['4 of 14 frames overwritten']),
+    (11, (11, 10, 0, 1), ['1 frame not labelled; the last: bad image']),
+    (13, (10, 10, 0, 0), ['3 frames lost between player and node']),
+    (12, (12, 12, 0, 0), ['2 label images lost between node and bag']),
+    (12, (12, 10, 0, 0), ['2 frames still waiting']),
 ])
 def test_every_missing_frame_is_named(sent: int, counts: tuple[int, int, int, int],
                                       words: list[str]) -> None:

@@ -71,8 +71,8 @@ def test_report_from_a_bag(tmp_path: Path, folder: Path, live: bool) -> None:
                                  'failed': 0}
     assert summary['capture_to_publish_ms']['p50'] == 5.0
     assert 'note: a cat' in text
-    assert 'note: 4 of 9 frames were overwritten' in text
-    assert 'note: 1 frames were lost on the way from the player' in text
+    assert 'note: 4 of 9 frames overwritten' in text
+    assert 'note: 1 frame lost between player and node' in text
     video = cv2.VideoCapture(str(tmp_path / 'overlay.mp4'))
     assert video.get(cv2.CAP_PROP_FRAME_COUNT) == 9  # from the first overlay to the last image
     sheet = cv2.imread(str(tmp_path / 'overlay.png'))
