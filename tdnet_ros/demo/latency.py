@@ -44,9 +44,9 @@ def losses(summary: dict[str, Any], results: Results) -> list[str]:
     frames, processed = summary['frames'], results.report.processed
     lines = []
     if frames['overwritten']:
-        lines.append(f'{frames["overwritten"]} of {_count(frames["received"], "frame")} overwritten '
-                     'by newer ones before the network was free: a smaller --input-size or '
-                     '--model, or a lower --rate, keeps up')
+        lines.append(f'{frames["overwritten"]} of {_count(frames["received"], "frame")} '
+                     'overwritten by newer ones before the network was free: a smaller '
+                     '--input-size or --model, or a lower --rate, keeps up')
     if frames['failed']:
         lines.append(f'{_count(frames["failed"], "frame")} not labelled; the last: '
                      f'{results.report.last_failure}')

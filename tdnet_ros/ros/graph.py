@@ -73,7 +73,7 @@ def incompatible_senders(node: Node, topic: str, qos: QoSProfile) -> list[Findin
     """Publishers whose quality of service our subscription cannot take."""
     return [
         Finding(ERROR, f'{_name(sender)} publishes {topic} with QoS that does not match: we ask '
-                       f'for {item.asked}; set qos_overrides.{topic}.subscription.{item.policy}')
+                       f'for {item}; {item.override(topic, "subscription")}')
         for sender in node.get_publishers_info_by_topic(topic)
         for item in mismatches(sender.qos_profile, qos)]
 
@@ -82,7 +82,7 @@ def incompatible_receivers(node: Node, topics: Mapping[str, QoSProfile]) -> list
     """Subscribers that asked for more than our outputs offer."""
     return [
         Finding(WARN, f'{_name(receiver)} subscribes {topic} with QoS that does not match: it '
-                      f'asks for {item.asked}; change it there{_or_here(topic, item)}')
+                      f'asks for {item}; change it there{_or_here(topic, item)}')
         for topic, qos in topics.items()
         for receiver in node.get_subscriptions_info_by_topic(topic)
         for item in mismatches(qos, receiver.qos_profile)]
@@ -113,8 +113,8 @@ def no_time(node: Node) -> list[Finding]:
 
 
 def _or_here(topic: str, item: Mismatch) -> str:
-    return (f', or set qos_overrides.{topic}.publisher.{item.policy}' if item.is_overridable
-            else '')
+    override = item.override(topic, 'publisher')
+    return override and f', or {override}'
 
 
 def _name(endpoint: object) -> str:

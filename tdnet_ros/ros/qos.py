@@ -30,15 +30,21 @@ warnings.filterwarnings('ignore', 'A zero depth with KEEP_LAST')  # it is refuse
 
 
 class Mismatch(NamedTuple):
-    """A policy of which more is asked than is offered, and that in words."""
+    """A policy of which more is asked than is offered, and what of it, in words."""
 
     policy: str
     asked: str
+    offered: str
 
-    @property
-    def is_overridable(self) -> bool:
-        """Whether a parameter of the node can change our side of it."""
-        return self.policy.upper() in {kind.name for kind in POLICIES}
+    def __str__(self) -> str:
+        return f'{self.asked}, {self.offered} is offered'
+
+    def override(self, topic: str, side: str) -> str:
+        """The parameter with the value that makes our side fit; empty if there is none."""
+        if self.policy.upper() not in {kind.name for kind in POLICIES}:
+            return ''
+        value = self.asked if side == 'publisher' else self.offered
+        return f'set qos_overrides.{topic}.{side}.{self.policy} to {value.replace(" ", "_")}'
 
 
 def overridable(profile: QoSProfile) -> dict[str, Any]:
@@ -71,16 +77,16 @@ def mismatches(offered: QoSProfile, asked: QoSProfile) -> list[Mismatch]:
     found = []
     if (asked.reliability == ReliabilityPolicy.RELIABLE
             and offered.reliability == ReliabilityPolicy.BEST_EFFORT):
-        found.append(Mismatch('reliability', 'reliable, best effort is offered'))
+        found.append(Mismatch('reliability', 'reliable', 'best effort'))
     if (asked.durability == DurabilityPolicy.TRANSIENT_LOCAL
             and offered.durability == DurabilityPolicy.VOLATILE):
-        found.append(Mismatch('durability', 'transient local, volatile is offered'))
+        found.append(Mismatch('durability', 'transient local', 'volatile'))
     if _deadline_ns(asked) < _deadline_ns(offered):
-        found.append(Mismatch('deadline', f'a deadline of {_deadline_ns(asked) / 1e9:g} s, '
-                                          f'{_deadline_text(offered)} is offered'))
+        found.append(Mismatch('deadline', f'a deadline of {_deadline_ns(asked) / 1e9:g} s',
+                              _deadline_text(offered)))
     if (asked.liveliness == LivelinessPolicy.MANUAL_BY_TOPIC
             and offered.liveliness != LivelinessPolicy.MANUAL_BY_TOPIC):
-        found.append(Mismatch('liveliness', 'manual liveliness, automatic is offered'))
+        found.append(Mismatch('liveliness', 'manual liveliness', 'automatic'))
     return found
 
 

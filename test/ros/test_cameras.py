@@ -195,8 +195,8 @@ def test_images_lost_on_the_way_are_counted(
     process.wait_for_log('active: labels /large')
     sender = subprocess.Popen([sys.executable, '-c', SEND_LARGE])
     try:
-        wait_for(lambda: 'images lost between driver and node' in message_of(received, 'lossy: image'),
-                 'hint')
+        wait_for(lambda: 'images lost between driver and node' in message_of(
+            received, 'lossy: image'), 'hint')
         wait_for(lambda: int(status('frames received')) > 40, 'images of all sizes')
         assert 0 < int(status('frames lost')) < 10_000
     finally:

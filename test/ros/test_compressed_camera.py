@@ -64,7 +64,8 @@ def test_qos_overrides_and_a_publisher_that_does_not_match(
         CompressedImage, '/camera/image_raw/compressed', BEST_EFFORT)
     topic = '/camera/image_raw/compressed'
     text = (f'/peer publishes {topic} with QoS that does not match: we ask for reliable, best '
-            f'effort is offered; set qos_overrides.{topic}.subscription.reliability')
+            f'effort is offered; set qos_overrides.{topic}.subscription.reliability to '
+            'best_effort')
     wait_for(lambda: text in message_of(received, 'packed: image'), 'finding')
     peer.node.destroy_publisher(unreliable)
 

@@ -52,7 +52,10 @@ def test_an_override_changes_no_other_topic(node: NodeProcess, peer: Peer, topic
 
 @pytest.mark.parametrize(('topic', 'profile', 'words'), [
     ('/tdnet/labels', QoSProfile(depth=1), 'it asks for reliable, best effort is offered; change '
-     'it there, or set qos_overrides./tdnet/labels.publisher.reliability'),
+     'it there, or set qos_overrides./tdnet/labels.publisher.reliability to reliable'),
+    ('/tdnet/labels/color', QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL),
+     'it asks for transient local, volatile is offered; change it there, or set '
+     'qos_overrides./tdnet/labels/color.publisher.durability to transient_local'),
     ('/tdnet/confidence', QoSProfile(depth=1, deadline=Duration(seconds=1)),
      'it asks for a deadline of 1 s, none is offered; change it there'),
 ])
