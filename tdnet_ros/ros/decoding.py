@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tdnet_ros.ros.cloud import DEPTHS
 from tdnet_ros.ros.compressed import compressed_to_rgb
 from tdnet_ros.ros.encodings import ENCODINGS, MAX_PIXELS
 from tdnet_ros.ros.errors import MAX_NAME, printable, quoted
@@ -79,7 +80,10 @@ def _cv_bridge() -> Any:
 
 
 def _unknown_encoding(name: str) -> str:
+    if name in DEPTHS:
+        return (f'image encoding {quoted(name)} is that of a depth image: take the topic of the '
+                'colour camera')
     near = difflib.get_close_matches(name[:MAX_NAME].lower(), ENCODINGS, n=1)
-    hint = f" (did you mean '{near[0]}'?)" if near else ''
-    return (f'image encoding {quoted(name)} is not supported{hint}: expected one of '
-            f'{", ".join(ENCODINGS)}')
+    hint = (f" (did you mean '{near[0]}'?)" if near
+            else ': expected rgb8, bgr8, mono8 or another of docs/node.md')
+    return f'image encoding {quoted(name)} is not supported{hint}'

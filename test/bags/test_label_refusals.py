@@ -36,7 +36,7 @@ def test_bad_input_is_one_line_each(tmp_path: Path, run: Run) -> None:
         write_bag(tmp_path / 'silent', [note]): 'has no image topic; its topics: /note',
         write_bag(tmp_path / 'strange', strange): "encoding 'BGR8' is not supported "
                                                   "(did you mean 'bgr8'?)",
-        write_bag(tmp_path / 'depth', depth): "encoding '32FC1' is not supported",
+        write_bag(tmp_path / 'depth', depth): "encoding '32FC1' is that of a depth image",
         tmp_path / 'nothing': 'does not exist: expected a rosbag',
         empty: 'is no rosbag: it has neither metadata.yaml nor a storage file',
         tmp_path / 'text.mcap': 'has no image topic',
