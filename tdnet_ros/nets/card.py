@@ -12,7 +12,7 @@ import yaml
 from tdnet_ros.nets.architecture import Architecture, aligned_size
 from tdnet_ros.nets.classes import CAMVID, CITYSCAPES, ClassSet
 from tdnet_ros.nets.records import Range, Share, Side, plain, read_record, read_yaml
-from tdnet_ros.nets.zoo import VARIANTS
+from tdnet_ros.nets.zoo import FOR_USERS, VARIANTS
 
 MODELS = Path(__file__).resolve().parent.parent / 'models'
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -80,7 +80,7 @@ def _find_card(model: str | Path) -> ModelCard:
                          + (f'the card {best} in it' if best.is_file() else 'a card (.yaml)'))
     raise ValueError(f"model '{model}': expected a card (.yaml), weights (.safetensors), a "
                      f'shipped model ({", ".join(shipped_models()) or "none"}) or one of '
-                     f'{", ".join(VARIANTS)}')
+                     f'{", ".join(FOR_USERS)}')
 
 
 def shipped_models() -> list[str]:

@@ -12,7 +12,7 @@ from tdnet_ros.nets.card import save_card, untrained_card
 from tdnet_ros.nets.checkpoint import load_state, read_official, rename_official, save_weights
 from tdnet_ros.nets.classes import CLASS_SETS, ClassSet, read_classes
 from tdnet_ros.nets.writing import naming, replacing
-from tdnet_ros.nets.zoo import VARIANTS, build, variant
+from tdnet_ros.nets.zoo import FOR_USERS, build, variant
 
 EXAMPLES = '''examples:
   tdnet_convert td4-psp18.pkl --model td4-psp18 --classes cityscapes --out td4-psp18.safetensors
@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
         'tdnet_convert', description=__doc__, epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('checkpoint', type=Path, help='.pkl or .pth file of the authors')
-    parser.add_argument('--model', required=True, help=f'one of {", ".join(VARIANTS)}')
+    parser.add_argument('--model', required=True, help=f'one of {", ".join(FOR_USERS)}')
     parser.add_argument('--classes', required=True,
                         help=f'{", ".join(CLASS_SETS)} or a YAML file of classes')
     parser.add_argument('--out', type=Path, required=True, help='.safetensors file to write')

@@ -22,10 +22,12 @@ class LabelMap:
         ids = {name: index for index, name in enumerate(classes.names)}
         keep, remap = [list(filter(None, entries)) for entries in (keep, remap)]
         targets = dict(_pair(entry) for entry in remap)
-        unknown = [name for name in (*keep, *targets, *targets.values()) if name not in ids]
-        if unknown:
-            raise ValueError(f"there is no class '{unknown[0]}': expected one of "
-                             f'{", ".join(ids)}')
+        named = {'keep_classes': keep, 'class_remap': [*targets, *targets.values()]}
+        for parameter, names in named.items():
+            for name in names:
+                if name not in ids:
+                    raise ValueError(f"{parameter}: there is no class '{name}', expected one of "
+                                     f'{", ".join(ids)}')
         self._table: NDArray[np.uint8] = np.arange(256, dtype=np.uint8)
         for source, target in targets.items():
             self._table[ids[source]] = ids[target]

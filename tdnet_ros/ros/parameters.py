@@ -23,6 +23,7 @@ _CAMERA = re.compile(r'[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)*')
 _QOS = 'qos_overrides.'
 _KINDS = {bool: 'true or false', int: 'whole number', float: 'number with a decimal point',
           str: 'text'}
+_LISTS = {int: 'a list of whole numbers', str: "a list of texts, such as ['a', 'b']"}
 
 
 def _parameter(default: Any, description: str, *, unit: str = '', low: float | None = None,
@@ -149,8 +150,8 @@ def current(node: Node, changes: dict[str, Any], is_configured: bool) -> NodePar
     """
     for name in changes:
         if is_configured and name in _FIELDS and not _FIELDS[name].metadata['live']:
-            raise ValueError(f"parameter '{name}' is read when the node is configured: "
-                             'clean it up before')
+            raise ValueError(f"'{name}' can be set only while unconfigured: ros2 lifecycle set "
+                             f'{node.get_fully_qualified_name()} deactivate, then cleanup')
     values = {name: node.get_parameter(name).value for name in _FIELDS}
     return NodeParameters().changed({**values, **changes})
 
@@ -238,7 +239,7 @@ def _expected(field: dataclasses.Field[Any]) -> str:
     default: Any = field.default
     meta = field.metadata
     is_list = isinstance(default, tuple)
-    text = ('list of ' if is_list else '') + _KINDS[type(default[0] if is_list else default)]
+    text = _LISTS[type(default[0])] if is_list else _KINDS[type(default)]
     if meta['low'] is not None:
         text += f' from {meta["low"]} to {meta["high"]}'
     return text + (f' {meta["unit"]}' if meta['unit'] else '')

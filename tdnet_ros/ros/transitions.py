@@ -4,9 +4,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from lifecycle_msgs.msg import Transition
 from rclpy.lifecycle import LifecycleNode
 
-from tdnet_ros.ros.errors import one_line
+from tdnet_ros.ros.errors import MAX_NAME, one_line, printable
+
+NAMES = {Transition.TRANSITION_CONFIGURE: 'configure', Transition.TRANSITION_CLEANUP: 'clean up',
+         Transition.TRANSITION_ACTIVATE: 'activate',
+         Transition.TRANSITION_DEACTIVATE: 'deactivate',
+         Transition.TRANSITION_UNCONFIGURED_SHUTDOWN: 'shut down',
+         Transition.TRANSITION_INACTIVE_SHUTDOWN: 'shut down',
+         Transition.TRANSITION_ACTIVE_SHUTDOWN: 'shut down'}
 
 
 def refuse_impossible(node: LifecycleNode, phase: Callable[[], str]) -> None:
@@ -20,9 +28,10 @@ def refuse_impossible(node: LifecycleNode, phase: Callable[[], str]) -> None:
         try:
             return change_state(request, response)
         except Exception as error:
-            node.get_logger().warning(f'transition {request.transition.id} '
-                                      f'{request.transition.label} from {phase()}: '
-                                      f'{one_line(error)}')
+            number, label = request.transition.id, printable(request.transition.label, MAX_NAME)
+            what = label or NAMES.get(number, f'do transition {number}')
+            node.get_logger().warning(f'cannot {what}: the node is {phase()}')
+            node.get_logger().debug(one_line(error))
             response.success = False
             return response
 

@@ -132,7 +132,7 @@ def test_the_step_of_a_single_row_costs_nothing() -> None:
 
 @pytest.mark.parametrize(('changes', 'words'), [
     ({'encoding': 'BGR8'}, r"'BGR8' is not supported \(did you mean 'bgr8'\?\)$"),
-    ({'encoding': ''}, "'' is not supported: expected rgb8, bgr8, mono8 or another of docs/node.md$"),
+    ({'encoding': ''}, "'' is not supported: expected rgb8, bgr8, mono8 or another of docs"),
     ({'encoding': '32FC1'}, "'32FC1' is that of a depth image: take the topic of the colour"),
     ({'encoding': '16UC1'}, "'16UC1' is that of a depth image"),
     ({'width': 0}, 'rgb8 image of 0 x 6: expected 1 to'),

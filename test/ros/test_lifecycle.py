@@ -71,6 +71,8 @@ def test_an_impossible_transition_is_refused(managed: NodeProcess, peer: Peer) -
     assert not peer.change_state(Transition.TRANSITION_ACTIVATE, '/managed')
     assert peer.state('/managed') == 'unconfigured'
     assert managed.alive
+    managed.wait_for_log('cannot activate: the node is unconfigured')
+    assert 'RCLError' not in managed.log
 
 
 def test_ten_cycles_leak_nothing(managed: NodeProcess, peer: Peer) -> None:

@@ -95,8 +95,8 @@ def test_a_rate_limit_leaves_images_out(camera: Camera, peer: Peer) -> None:
 
 
 @pytest.mark.parametrize(('name', 'value', 'reason'), [
-    ('overlay_opacity', 0.8, ''), ('overlay_opacity', 1.5, 'range'), ('model', 'x', 'clean it up'),
-    ('autostart', False, 'read-only')])
+    ('overlay_opacity', 0.8, ''), ('overlay_opacity', 1.5, 'range'),
+    ('model', 'x', 'unconfigured'), ('autostart', False, 'read-only')])
 def test_parameters_change_while_running_or_say_why_not(
         node: NodeProcess, peer: Peer, name: str, value: object, reason: str) -> None:
     result = set_parameter(peer, name, value)
@@ -113,7 +113,7 @@ def test_opacity_takes_effect_with_the_next_image(camera: Camera, peer: Peer) ->
 
 
 @pytest.mark.parametrize(('wrong', 'reason'), [
-    (('keep_classes', ['unicorn']), "no class 'unicorn'"), (('model', 'psp18'), 'clean it'),
+    (('keep_classes', ['unicorn']), "no class 'unicorn'"), (('model', 'psp18'), 'unconfigured'),
     (('max_rate_hz', -1.0), 'range')])
 def test_changes_that_go_together_are_made_together_or_not_at_all(
         camera: Camera, peer: Peer, wrong: tuple[str, object], reason: str) -> None:

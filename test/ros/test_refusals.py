@@ -68,6 +68,7 @@ def test_a_failing_load_leaves_it_unconfigured_with_the_reason(
         process.wait_for_log('cannot configure: ')
         line = next(line for line in process.log.splitlines() if 'cannot configure: ' in line)
         assert words in line
+        assert '-tiny' not in line, 'models for tests'
         assert 'Traceback' not in process.log
         assert peer.state(f'/no_{name}') == 'unconfigured'
         status = wait_for(
@@ -118,7 +119,8 @@ def test_an_unconfigured_node_takes_another_model(
     assert all(peer.change_state(transition, '/changed') for transition in UP)
     assert 'td2-tiny with ' in process.log
     assert set_text('model', 'street-small') == (
-        "parameter 'model' is read when the node is configured: clean it up before")
+        "'model' can be set only while unconfigured: ros2 lifecycle set /changed deactivate, "
+        'then cleanup')
     assert all(peer.change_state(transition, '/changed') for transition in DOWN)
     assert set_text('model', 'street-small') == 'set'
     assert peer.change_state(Transition.TRANSITION_CONFIGURE, '/changed')
