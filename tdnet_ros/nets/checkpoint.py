@@ -87,8 +87,11 @@ def load_network(card: ModelCard) -> Network:
 
 
 def save_weights(network: Network, path: Path, dtype: torch.dtype = torch.float32) -> None:
-    """Write a network's weights as safetensors, floating point ones in `dtype`."""
-    state = {key: value.to(dtype).contiguous() if value.is_floating_point() else value
+    """Write a network's weights as safetensors, in `dtype`.
+
+    Statistics of batch norm are float32: a variance can exceed what float16 holds.
+    """
+    state = {key: value.to(torch.float32 if '.running_' in key else dtype).contiguous()
              for key, value in network.state_dict().items()
              if not key.endswith('num_batches_tracked')}
     path.write_bytes(save(state))

@@ -1,6 +1,7 @@
 """Checkpoints: the authors' layout, odd files, and one clear message for wrong ones."""
 from __future__ import annotations
 
+from dataclasses import replace
 import json
 import math
 from pathlib import Path
@@ -11,7 +12,13 @@ import torch
 
 from nets.official import layout, random_state
 from tdnet_ros.nets.card import find_model
-from tdnet_ros.nets.checkpoint import load_network, load_state, read_official, rename_official
+from tdnet_ros.nets.checkpoint import (
+    load_network,
+    load_state,
+    read_official,
+    rename_official,
+    save_weights,
+)
 from tdnet_ros.nets.convert import main
 from tdnet_ros.nets.zoo import build, variant
 
@@ -109,6 +116,18 @@ def test_convert_says_what_is_wrong(td4: Path, tmp_path: Path,
     assert not out.exists()
     out.touch()
     assert 'exists already' in run_convert(capsys, td4, '--model', 'td4-psp18', *options)
+
+
+def test_half_precision_keeps_the_statistics_of_batch_norm(tmp_path: Path) -> None:
+    card = find_model('fa18')
+    network = build(card.architecture, len(card.classes))
+    network.state_dict()['context.levels.0.mix.1.running_var'].fill_(178756)
+    path = tmp_path / 'w.safetensors'
+    save_weights(network, path, torch.float16)
+    loaded = load_network(replace(card, weights=path)).state_dict()
+    assert (loaded['context.levels.0.mix.1.running_var'] == 178756).all()
+    weight = 'context.levels.0.mix.0.weight'
+    assert torch.equal(loaded[weight], network.state_dict()[weight].half())
 
 
 class Bomb:
