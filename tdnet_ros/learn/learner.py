@@ -54,7 +54,8 @@ class Learner(nn.Module):
         super().__init__()
         self.network = network
         self.config = config
-        self.auxiliary = AuxiliaryHeads(network, classes) if config.loss.auxiliary else None
+        self.auxiliary = (AuxiliaryHeads(network.architecture, classes)
+                          if config.loss.auxiliary else None)
         self.mean: Tensor
         self.std: Tensor
         self.class_weights: Tensor | None
@@ -77,10 +78,16 @@ class Learner(nn.Module):
         return terms
 
     def _single_terms(self, image: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        output = self.network(image, 0, [])[0]
+        if isinstance(self.network, PerFrame):
+            stages = self.network.backbone(image)
+            output = self.network.decode(stages)
+        else:
+            frame = self.network.encode(image, 0)
+            stages = frame.stages
+            output = self.network.decode(frame, 0, [])
         terms = {'full': self._mean_loss([output], labels, [0])}
         if self.auxiliary is not None:
-            terms['auxiliary'] = self._mean_loss([self.auxiliary(0)], labels, [0])
+            terms['auxiliary'] = self._mean_loss([self.auxiliary(stages, 0)], labels, [0])
         if (teacher := self._teacher[0]) is not None:
             terms['distillation'] = divergence(teacher.whole(image), output)
         return terms
@@ -104,7 +111,7 @@ class Learner(nn.Module):
                  'sub': self._mean_loss([own], labels, [last]),
                  'agreement': disagreement(outputs, still)}
         if self.auxiliary is not None:
-            predicted = [self.auxiliary(paths[t]) for t in labelled]
+            predicted = [self.auxiliary(frames[t].stages, paths[t]) for t in labelled]
             terms['auxiliary'] = self._mean_loss(predicted, labels, labelled)
         if (teacher := self._teacher[0]) is not None:
             lesson = teacher(images[:, last])

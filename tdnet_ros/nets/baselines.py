@@ -27,5 +27,9 @@ class PerFrame(nn.Module):
     def forward(self, image: Tensor, path: int = 0,
                 memory: Sequence[PathFeatures] = ()) -> tuple[Tensor, None]:
         """Segment a normalised image [B, 3, h, w]; path and memory are ignored."""
-        stages = self.backbone(image)
-        return self.head(self.context(stages), stages[1]), None
+        return self.decode(self.backbone(image)), None
+
+    def decode(self, stages: list[Tensor]) -> Tensor:
+        """Turn the outputs of all backbone stages to logits."""
+        logits: Tensor = self.head(self.context(stages), stages[1])
+        return logits

@@ -22,8 +22,8 @@ class EncodedFrame(NamedTuple):
     '''[B, Ck, h/8, w/8]'''
     value: Tensor
     '''[B, Cv, h/8, w/8]'''
-    detail: Tensor
-    '''[B, D, h', w'], the backbone's first layer; a head of output stride 4 wants it at h/4.'''
+    stages: list[Tensor]
+    '''Outputs of all backbone stages; a head of output stride 4 wants stages[1] at h/4.'''
     features: PathFeatures
     '''What goes into the memory.'''
 
@@ -60,7 +60,7 @@ class SubNetwork(nn.Module):
         query, value = self.encoder.query(z), self.encoder.value(z)
         kept = (..., slice(None, None, self.stride), slice(None, None, self.stride))
         features = PathFeatures(query[kept], self.encoder.key(z[kept]), value[kept])
-        return EncodedFrame(query, value, stages[1], features)
+        return EncodedFrame(query, value, stages, features)
 
     def propagate(self, frame: EncodedFrame, memory: Sequence[PathFeatures]) -> Tensor:
         """Add to the frame's value what the memory carries to it (equation 4).

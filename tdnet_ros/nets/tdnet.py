@@ -37,7 +37,7 @@ class TDNet(nn.Module):
     def decode(self, frame: EncodedFrame, path: int, memory: Sequence[PathFeatures]) -> Tensor:
         """Propagate the memory, oldest frame first, to the frame; return logits."""
         value = self.path(path).propagate(frame, memory)
-        logits: Tensor = self.heads[path % len(self.heads)](value, frame.detail)
+        logits: Tensor = self.heads[path % len(self.heads)](value, frame.stages[1])
         return logits
 
     def forward(self, image: Tensor, path: int,
