@@ -34,9 +34,10 @@ def main(args: list[str] | None = None) -> int:
     if complaint := _complaint(arguments):
         print(f'tdnet_node: {complaint}', file=sys.stderr)
         return 2
+    from tdnet_ros.ros.parameter_files import given_files
     from tdnet_ros.ros.segmentation_node import SegmentationNode
     from tdnet_ros.ros.spinning import run
-    code = run(SegmentationNode, args)
+    code = run(lambda: SegmentationNode(parameter_files=given_files(arguments)), args)
     sys.stdout.flush()
     sys.stderr.flush()
     # Nothing is left but to take PyTorch apart: seconds on a busy machine, and launch waits five.

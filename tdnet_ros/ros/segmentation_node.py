@@ -1,7 +1,7 @@
 """The lifecycle node: loads one network and lets it label every camera's images."""
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 import traceback
 from typing import Any
 
@@ -22,6 +22,7 @@ from tdnet_ros.ros.errors import one_line
 from tdnet_ros.ros.label_map import LabelMap
 from tdnet_ros.ros.memory_guard import MemoryGuard
 from tdnet_ros.ros.messages import LabelInfo
+from tdnet_ros.ros.parameter_files import unused_files
 from tdnet_ros.ros.report import batching, camera_status, device_status, untrained
 from tdnet_ros.ros.transitions import refuse_impossible
 from tdnet_ros.ros.worker import Worker
@@ -35,7 +36,8 @@ class SegmentationNode(LifecycleNode):
     from a third, so neither services nor diagnostics wait for the network.
     """
 
-    def __init__(self, load: Callable[..., VideoSegmenter] = VideoSegmenter.load) -> None:
+    def __init__(self, load: Callable[..., VideoSegmenter] = VideoSegmenter.load,
+                 parameter_files: Sequence[str] = ()) -> None:
         super().__init__('tdnet')
         self._load = load
         self._settings, self._problems = parameters.declare(self)
@@ -47,7 +49,8 @@ class SegmentationNode(LifecycleNode):
         self._worker: Worker | None = None
         self._phase = 'unconfigured'
         self._failure = ''
-        self._say_unused(parameters.unknown_names(self))
+        self._say_unused([*parameters.unknown_names(self),
+                          *unused_files(parameter_files, self.get_fully_qualified_name())])
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self.create_service(Trigger, '~/reset', self._on_reset)
         self.create_service(SetBool, '~/enable', self._on_enable)
