@@ -113,7 +113,8 @@ def _evaluate_clip(report: Report, labeller: Labeller, repeats: int, dataset: Da
 def _measure_flips(report: Report, labeller: Labeller, rounds: int, dataset: Dataset) -> None:
     """Feed single frames again and again; what changes after the warm-up is flicker."""
     labelled = dataset.labelled()
-    for clip, position in labelled[::max(1, len(labelled) // FLIP_FRAMES)][:FLIP_FRAMES]:
+    count = min(FLIP_FRAMES, len(labelled))
+    for clip, position in (labelled[i * len(labelled) // count] for i in range(count)):
         frame = load_frame(dataset, dataset.clips[clip][position])
         labeller.restart()
         outputs = [labeller.label(frame) for _ in range(2 * rounds)]

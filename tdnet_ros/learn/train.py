@@ -206,11 +206,11 @@ def finish(config: TrainConfig, step: int, training: Dataset, validator: Validat
     result = validator.calibrate(training)
     if result is None:
         return
-    before, after = result
-    if after > before:
-        print(f'calibrated on the training split: val mIoU {before:.4f} -> {after:.4f}')
+    if result.kept:
+        print('calibrated on the training split: val mIoU '
+              f'{result.before:.4f} -> {result.after:.4f}')
     else:
-        print(f'not calibrated: val mIoU {before:.4f} would be {after:.4f}')
+        print(f'not calibrated: val mIoU {result.before:.4f} would be {result.after:.4f}')
 
 
 def read_config(options: argparse.Namespace) -> TrainConfig:

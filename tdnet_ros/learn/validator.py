@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from lightning_fabric import Fabric
 
@@ -16,6 +16,15 @@ from tdnet_ros.nets.checkpoint import load_network
 from tdnet_ros.nets.writing import replacing
 from tdnet_ros.nets.zoo import Network
 from tdnet_ros.stream.frame import Image
+
+
+class Calibration(NamedTuple):
+    """The mean IoU of the best weights before and after they were calibrated."""
+
+    before: float
+    after: float
+    kept: bool
+    """Whether the calibrated weights are the best now."""
 
 
 class Validator:
@@ -50,10 +59,10 @@ class Validator:
             self._card, training={**self._card.training, **training},
             metrics={f'{self._dataset.name} val streaming mIoU': round(miou, 4)}), self._best)
 
-    def calibrate(self, training: Dataset) -> tuple[float, float] | None:
+    def calibrate(self, training: Dataset) -> Calibration | None:
         """Calibrate the best weights on the training split, if that was not tried before.
 
-        Returns the mean IoU before and after; where it is no better the old weights stay.
+        Where they are no better the old weights stay.
         """
         card = find_model(str(self._best))
         network = load_network(card).to(self._device)
@@ -62,9 +71,10 @@ class Validator:
         before = self.measure(network)['miou']
         shifts = calibrate(network, training, self._streams(training))
         after = self.measure(network)['miou']
-        if after > before:
+        kept = after > before
+        if kept:
             self._export(network, {'step': card.training['step'], 'calibration': shifts}, after)
         else:
             with replacing(self._best) as part:
                 save_card(replace(card, training={**card.training, 'calibration': None}), part)
-        return before, after
+        return Calibration(before, after, kept)
