@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 import re
 from typing import Any
@@ -14,8 +15,7 @@ from tdnet_ros.ros.errors import printable
 
 def given_files(arguments: Sequence[str]) -> list[str]:
     """The parameter files that a command line names."""
-    return [file for word, file in zip(arguments, arguments[1:], strict=False)
-            if word == '--params-file']
+    return [file for word, file in pairwise(arguments) if word == '--params-file']
 
 
 def unused_files(files: Sequence[str], node: str) -> list[str]:
