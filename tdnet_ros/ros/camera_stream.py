@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-import math
 import threading
 import time
 from typing import Any, NamedTuple
@@ -21,7 +20,7 @@ from tdnet_ros.ros.graph import COMPRESSED
 from tdnet_ros.ros.meter import LATENCY, StreamMeter
 from tdnet_ros.ros.parameters import IMAGE_TYPES, NodeParameters
 from tdnet_ros.ros.points import SOURCES, Match, PointPainter
-from tdnet_ros.ros.stamps import is_comparable, stamp_ns
+from tdnet_ros.ros.stamps import age_s, is_comparable, is_simulated, stamp_ns
 from tdnet_ros.ros.subscribing import subscribe
 from tdnet_ros.stream import Frame, FrameMemory, Segmentation, VideoSegmenter
 
@@ -199,7 +198,7 @@ class CameraStream:
         self._errors.report(f'{self.topic}: {reason}')
 
     def _receive(self, msg: Any) -> None:
-        arrival = Arrival(msg, time.perf_counter(), self._age_s(msg))
+        arrival = Arrival(msg, time.perf_counter(), age_s(self._node, msg.header))
         self.meter.received(arrival.age_s)
         if not self._rate_limit.admits(arrival.time_s, self._parameters().max_rate_hz):
             self.meter.throttled()
@@ -229,11 +228,10 @@ class CameraStream:
                     'decode': (job.decoded_s - job.taken_s) * 1e3,
                     **result.stage_ms, 'publish': (published - start) * 1e3}
         self.latency_ms = (published - arrival.time_s) * 1e3
-        if self._node.get_parameter('use_sim_time').value:  # /clock stands between two ticks
-            times_ms[LATENCY] = self.latency_ms
-        elif is_comparable(arrival.age_s):
+        if is_comparable(arrival.age_s) and not is_simulated(self._node):
             times_ms['transport'] = arrival.age_s * 1e3
-            times_ms[LATENCY] = self.latency_ms = self._age_s(arrival.msg) * 1e3
+            self.latency_ms = age_s(self._node, header) * 1e3
+        times_ms[LATENCY] = self.latency_ms
         if self.points is not None and job.match is not None and result.confidence is not None:
             self.points.add(job.match, Labelled(header, rgb, labels, result.confidence))
         if self.outputs.wants_pictures:
@@ -241,9 +239,3 @@ class CameraStream:
             times_ms['pictures'] = (time.perf_counter() - published) * 1e3
         self.outputs.publish_times(times_ms)
         self.meter.processed(times_ms, result.path, result.memory_fill, reset_reason)
-
-    def _age_s(self, msg: Any) -> float:
-        """How long ago the image was taken; infinite if it has no stamp."""
-        taken_ns = stamp_ns(msg.header)
-        now_ns = self._node.get_clock().now().nanoseconds
-        return (now_ns - taken_ns) / 1e9 if taken_ns else math.inf

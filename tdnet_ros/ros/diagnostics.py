@@ -14,7 +14,7 @@ from rclpy.qos import QoSProfile
 from tdnet_ros.ros.errors import ErrorLog, one_line
 from tdnet_ros.ros.meter import LATENCY, PERSISTENT, Snapshot
 from tdnet_ros.ros.parameters import NodeParameters
-from tdnet_ros.ros.stamps import is_comparable
+from tdnet_ros.ros.stamps import MAX_AGE_S, is_comparable
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 
@@ -149,13 +149,15 @@ def _stamp_findings(snapshot: Snapshot) -> list[Finding]:
     age = snapshot.image_age_s
     if age is not None and math.isinf(age):
         return [Finding(
-            WARN, 'images have no stamp, so pauses, copies and latency are not known and points '
-                  'match at random: the camera driver has to set header.stamp')]
+            WARN, 'images have no stamp, so pauses and copies are not known, latency counts from '
+                  'arrival and points match at random: the camera driver has to set header.stamp')]
     if age is not None and not is_comparable(age):
+        is_near = abs(age) <= MAX_AGE_S
+        how_far = f'{abs(age):.3g}' if is_near else f'{abs(age):.1f}'
+        remedy = '' if is_near else 'play bags with --clock and set use_sim_time, or '
         return [Finding(
-            WARN, f'image stamps are {abs(age):.1f} s {"behind" if age > 0 else "ahead of"} the '
-                  "node's clock, so latency is not known: play bags with --clock and set "
-                  'use_sim_time, or synchronise the clocks')]
+            WARN, f'image stamps are {how_far} s {"behind" if age > 0 else "ahead of"} the '
+                  f"node's clock, so latency counts from arrival: {remedy}synchronise the clocks")]
     return []
 
 

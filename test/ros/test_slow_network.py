@@ -64,3 +64,12 @@ def test_a_network_that_does_not_answer_is_an_error_until_it_does(
     hung.unlink()
     wait_for(lambda: words not in camera.status()['message'], 'end of the error')
     wait_for(lambda: camera.is_answered, 'labels of the newest image')
+
+
+def test_a_camera_whose_clock_is_ahead_is_named_and_hides_no_late_image(camera: Camera) -> None:
+    for index in range(6):
+        camera.step(CLIP[index], camera.peer.now_ns() + 500_000_000)
+    status = camera.wait_for_value('message', "s ahead of the node's clock, so latency counts")
+    assert '5 of 5 images later than latency_budget_ms 100' in status['message']
+    assert float(status['latency p50 (ms)']) > 400
+    assert 'transport p50 (ms)' not in status
