@@ -3,7 +3,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 import gc
+import os
 import signal
+import sys
+import threading
 from typing import Any
 
 import rclpy
@@ -13,6 +16,8 @@ from rclpy.utilities import get_default_context, ok, try_shutdown
 from tdnet_ros.ros.errors import ErrorLog, one_line
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+GRACE_S = 3.0
+'''The end waits so long for an image in work or a GPU that hangs; launch kills after ten.'''
 
 
 def run(make_node: Callable[[], Any], args: list[str] | None = None) -> int:
@@ -34,6 +39,9 @@ def run(make_node: Callable[[], Any], args: list[str] | None = None) -> int:
         pass
     finally:
         _ignore_signals()
+        deadline = threading.Timer(GRACE_S, _give_up, [int(sys.exc_info()[0] is not None)])
+        deadline.daemon = True
+        deadline.start()
         if node is not None:
             node.stop()
             node.destroy_node()
@@ -42,6 +50,7 @@ def run(make_node: Callable[[], Any], args: list[str] | None = None) -> int:
     node = None
     gc.collect()
     get_default_context().destroy()
+    deadline.cancel()
     return 0
 
 
@@ -56,6 +65,13 @@ def _spin(node: Any) -> None:
             return
         except Exception as error:
             errors.report(f'callback failed: {one_line(error)}')
+
+
+def _give_up(code: int) -> None:
+    # The context has ended, and with it the log.
+    print(f'tdnet_node: ended without the image in work: it, or the GPU, took more than '
+          f'{GRACE_S:g} s', file=sys.stderr, flush=True)
+    os._exit(code)
 
 
 def _interrupt_once(number: int, frame: Any) -> None:
