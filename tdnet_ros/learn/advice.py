@@ -20,10 +20,7 @@ MOST_SIZES = 4
 
 def advice(options: argparse.Namespace, config: TrainConfig, card: ModelCard,
            datasets: Sequence[Dataset], contents: Sequence[Contents]) -> Iterator[str]:
-    """Yield one line for each thing.
-
-    config: as if pictures had the size of the card's input. datasets, contents: of SPLITS.
-    """
+    """Yield one line for each thing; datasets and contents are those of SPLITS."""
     yield '; '.join(f'{name}: {_extent(dataset)}' for name, dataset in zip(SPLITS, datasets))
     if options.dataset == 'folder' and max(map(_longest, datasets)) > 1:
         yield ('frames whose numbers follow each other are taken for video; separate pictures are '

@@ -183,12 +183,3 @@ def scaled(config: TrainConfig, length: float) -> TrainConfig:
               for stage in config.stages]
     return replace(config, stages=tuple(stages),
                    warmup_steps=round(config.warmup_steps * length))
-
-
-def seen_at(config: TrainConfig, size: tuple[int, int],
-            input_size: tuple[int, int]) -> TrainConfig:
-    """Draw the views as the network sees pictures of a (height, width) at its input size."""
-    factor = ((input_size[0] * input_size[1]) / (size[0] * size[1])) ** 0.5
-    low, high = config.augmentation.scale
-    return replace(config, augmentation=replace(
-        config.augmentation, scale=(low * factor, high * factor)))

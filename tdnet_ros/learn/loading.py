@@ -16,8 +16,8 @@ CACHE_BYTES = 4 << 30
 """Of decoded pictures that the processes on a machine keep, all together."""
 
 
-def clips(config: TrainConfig, dataset: Dataset, paths: int, step: int,
-          rank: int, world: int, pin: bool = False) -> Iterator[Clip]:
+def clips(config: TrainConfig, dataset: Dataset, paths: int, input_size: tuple[int, int],
+          step: int, rank: int, world: int, pin: bool = False) -> Iterator[Clip]:
     """
     Yield this process's parts of every step from `step` to the run's end.
 
@@ -30,7 +30,8 @@ def clips(config: TrainConfig, dataset: Dataset, paths: int, step: int,
         stage = config.stages[number]
         recipe = ClipRecipe(1 if stage.solo else paths, stage.crop, config.augmentation,
                             config.motion, stage.still_share, config.max_gap)
-        samples = ClipSamples(dataset, recipe, config.seed, CACHE_BYTES // processes_here())
+        samples = ClipSamples(dataset, recipe, input_size, config.seed,
+                              CACHE_BYTES // processes_here())
         samples.preload()
         batches = []
         size = stage.batch // (stage.accumulate * world)

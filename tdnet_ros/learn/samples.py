@@ -52,14 +52,18 @@ class ClipRecipe:
 class ClipSamples(TorchDataset[Clip]):
     """Endless samples of a data set; every pass visits the labelled frames in a new order."""
 
-    def __init__(self, dataset: Dataset, recipe: ClipRecipe, seed: int,
-                 cache_bytes: int = 0) -> None:
-        """cache_bytes: room for decoded pictures that are kept."""
+    def __init__(self, dataset: Dataset, recipe: ClipRecipe, input_size: tuple[int, int],
+                 seed: int, cache_bytes: int = 0) -> None:
+        """
+        Draw from a data set what a network with an input of that (height, width) learns from.
+
+        cache_bytes: room for decoded pictures that are kept.
+        """
         self._dataset = dataset
         self._recipe = recipe
         self._seed = seed
         self._labelled = dataset.labelled()
-        self._size = dataset.size()
+        self._input_size = input_size
         self._cache: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
         self._cache_room = cache_bytes
 
@@ -135,13 +139,10 @@ class ClipSamples(TorchDataset[Clip]):
         return np.stack(changed * repeats).transpose(0, 3, 1, 2), np.stack(labels * repeats)
 
     def _view(self, rng: np.random.Generator, label: np.ndarray) -> np.ndarray:
-        """Map a picture to a random crop, as if it had the size of the first one.
-
-        The network sees all pictures at one size.
-        """
-        view = random_view(rng, self._recipe.augmentation, self._size, self._recipe.crop)
-        height, width = label.shape
-        return view @ np.diag([self._size[1] / width, self._size[0] / height, 1.0])
+        """Map a picture to a random crop of what the network's input makes of it."""
+        view = random_view(rng, self._recipe.augmentation, self._input_size, self._recipe.crop)
+        height, width = (ours / theirs for ours, theirs in zip(self._input_size, label.shape))
+        return view @ np.diag([width, height, 1.0])
 
     def _move(self, image: np.ndarray, label: np.ndarray,
               views: list[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:

@@ -12,15 +12,7 @@ import yaml
 
 from tdnet_ros.learn.advice import SPLITS, advice
 from tdnet_ros.learn.catalogue import DATASETS, open_dataset
-from tdnet_ros.learn.config import (
-    DEFAULT,
-    TrainConfig,
-    load_config,
-    override,
-    recipes,
-    scaled,
-    seen_at,
-)
+from tdnet_ros.learn.config import DEFAULT, TrainConfig, load_config, override, recipes, scaled
 from tdnet_ros.learn.datasets import Dataset
 from tdnet_ros.learn.devices import channels_last, leave_together, make_fabric, place, shares_norms
 from tdnet_ros.learn.distill import GroupedTeacher, load_teacher
@@ -73,7 +65,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
                              'have other classes, fewer channels or paths')
     parser.add_argument('--input-size', type=int, nargs=2, metavar=('H', 'W'),
                         help="of the network's input in pixels (default: the labels'); views of "
-                             'the pictures are drawn at that scale')
+                             'the pictures are drawn at that size')
     parser.add_argument('--seed', type=int, help="in place of the configuration's")
     parser.add_argument('--set', action='append', default=[], metavar='NAME=VALUE',
                         help="in place of the configuration's, such as loss.grouped=0")
@@ -124,7 +116,7 @@ def train(options: argparse.Namespace) -> bool:
     """Train, or go on training; return whether the run is complete."""
     check_options(options)
     deadline = time.monotonic() + 60 * options.max_minutes
-    given = config = read_config(options)
+    config = read_config(options)
     end = config.end_of(options.until) if options.until else config.steps
     start = find_model(options.init) if options.init else None
     wanted = architecture(options.model, start)
@@ -138,22 +130,21 @@ def train(options: argparse.Namespace) -> bool:
                                      None if resumed else start, fabric)
     contents = [dataset.check() for dataset in datasets]  # reads all labelled files: last
     size = aligned_size(options.input_size or validation.size())
-    if options.input_size or training.size() != validation.size():
-        config = seen_at(config, training.size(), size)
     card = new_card(options.out.resolve().name, wanted, training, size, start,
                     LICENCES.get(options.dataset, ''),
                     command=options.command, config=plain(config))
     if fabric.is_global_zero:
         options.out.mkdir(parents=True, exist_ok=True)
-        (options.out / 'config.yaml').write_text(yaml.safe_dump(plain(given), sort_keys=False))
+        (options.out / 'config.yaml').write_text(yaml.safe_dump(plain(config), sort_keys=False))
         if not resumed:
-            print(*advice(options, given, card, datasets, contents), sep='\n')
+            print(*advice(options, config, card, datasets, contents), sep='\n')
     weights = balance_weights(contents[0].pixels, config.class_balance)
     learner = place(Learner(network, config, len(card.classes), weights, teacher), fabric)
     trainer = Trainer(fabric, learner, config, card.classes, options.out)
     if resumed:
         trainer.resume(last)
-    return run(trainer, training, Validator(validation, card, options.out, fabric), end, deadline)
+    validator = Validator(validation, card, options.out, fabric)
+    return run(trainer, training, size, validator, end, deadline)
 
 
 def check_options(options: argparse.Namespace) -> None:
@@ -170,15 +161,15 @@ def check_options(options: argparse.Namespace) -> None:
         raise ValueError(f'{last} is there: add --resume to go on, or choose another --out')
 
 
-def run(trainer: Trainer, training: Dataset, validator: Validator, end: int,
-        deadline: float) -> bool:
+def run(trainer: Trainer, training: Dataset, input_size: tuple[int, int], validator: Validator,
+        end: int, deadline: float) -> bool:
     """Take the steps that are left up to `end` or the deadline; return whether all are done."""
     fabric, config, start = trainer.fabric, trainer.config, trainer.step
     done = start >= end
     if done and fabric.is_global_zero:
         print(f'{trainer.out} is finished: {start} of {end} steps are done')
     if not done:
-        data = clips(config, training, trainer.network.architecture.paths, start,
+        data = clips(config, training, trainer.network.architecture.paths, input_size, start,
                      fabric.global_rank, fabric.world_size, pin=fabric.device.type == 'cuda')
         with Progress(trainer.out, config, start, fabric.is_global_zero) as progress:
             done = trainer.run(data, validator, progress, end, deadline)

@@ -38,6 +38,6 @@ def test_processes_of_a_machine_share_the_room_for_pictures(data, monkeypatch, p
         paths.append(path) or reader(path)))
     monkeypatch.setattr('tdnet_ros.learn.loading.CACHE_BYTES', 8 * 65 * 97 * 4)
     monkeypatch.setenv('LOCAL_WORLD_SIZE', str(processes))
-    assert len(list(clips(config(8, 1, steps=3), open_dataset('folder', data, 'train'), 2, 0, 0,
-                          1))) == 3
+    assert len(list(clips(config(8, 1, steps=3), open_dataset('folder', data, 'train'), 2,
+                          (65, 97), 0, 0, 1))) == 3
     assert len(paths) == read

@@ -6,21 +6,23 @@ import numpy as np
 import pytest
 import torch
 
-from learn.synthetic import write_folder
+from learn.synthetic import SIZE, write_folder
 from tdnet_ros.learn.augment import Augmentation, Motion, camera_motion
 from tdnet_ros.learn.catalogue import open_dataset
 from tdnet_ros.learn.reading import read_image
 from tdnet_ros.learn.samples import ClipRecipe, ClipSamples
+from tdnet_ros.stream.preprocess import Preprocessor
+from tdnet_ros.stream.transfer import Lanes
 
 EXACT = Augmentation(scale=(1, 1), rotation_deg=0, flip=False, brightness=0, contrast=0,
                      saturation=0, tint=0)
 GREY = Motion(exposure=0)
 
 
-def samples(root, recipe, frames=1, seed=0):
+def samples(root, recipe, frames=1, seed=0, input_size=SIZE):
     if not root.exists():
         write_folder(root, videos=3, frames=frames)
-    return ClipSamples(open_dataset('folder', root, 'train'), recipe, seed)
+    return ClipSamples(open_dataset('folder', root, 'train'), recipe, input_size, seed)
 
 
 def test_a_sample_depends_on_seed_and_number_alone(tmp_path):
@@ -41,7 +43,7 @@ def test_no_frame_is_decoded_for_a_cache_that_is_full(tmp_path, monkeypatch):
                         lambda path: reads.append(path) or read_image(path))
     room = 2 * 4 * 65 * 97 + 1
     drawn = ClipSamples(open_dataset('folder', tmp_path / 'd', 'train'),
-                        ClipRecipe(1, (32, 48)), 0, cache_bytes=room)
+                        ClipRecipe(1, (32, 48)), SIZE, 0, cache_bytes=room)
     drawn.preload()
     assert len(reads) == 3  # the third doesn't fit
 
@@ -103,15 +105,19 @@ def test_real_video_is_not_pasted_onto(tmp_path):
         assert torch.equal(plain[number].images, pasted[number].images)
 
 
-def test_a_larger_picture_is_seen_as_one_of_the_usual_size(tmp_path):
-    recipe = ClipRecipe(1, (65, 97), EXACT)
-    plain = samples(tmp_path / 'd', recipe)
-    expected = [plain[number] for number in range(3)]
+def test_pictures_are_seen_as_the_network_sees_them(tmp_path):
+    """All are squeezed into its input, whatever their own sizes are."""
+    crop = (97, 65)
+    drawn = samples(tmp_path / 'd', ClipRecipe(1, crop, EXACT), input_size=crop)
     for path in (tmp_path / 'd').glob('train/*/v1_*.png'):
         picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
         cv2.imwrite(str(path), cv2.resize(picture, (194, 195), interpolation=cv2.INTER_NEAREST))
-    for number, clip in enumerate(map(samples(tmp_path / 'd', recipe).__getitem__, range(3))):
-        assert (clip.labels == expected[number].labels).float().mean() > 0.97
+    preprocessor = Preprocessor(crop, (0, 0, 0), (1, 1, 1), Lanes(torch.device('cpu')))
+    seen = [255 * preprocessor.normalise(preprocessor.upload(read_image(path)))[0]
+            for path in sorted((tmp_path / 'd').glob('train/images/*.png'))]
+    for number in range(3):
+        image = drawn[number].images[0].float()
+        assert min((image - one).abs().mean() for one in seen) < 5
 
 
 def test_camera_motion_is_smooth():
