@@ -1,0 +1,94 @@
+"""The figures of an evaluation, of labellers and videos whose figures are known by hand."""
+import cv2
+import numpy as np
+import pytest
+
+from learn.synthetic import write
+from tdnet_ros.learn.catalogue import open_dataset
+from tdnet_ros.learn.evaluation import WARM_UP_FRAMES, evaluate
+
+HEIGHT, WIDTH = 64, 96
+SHIFT = 5
+"""Pixels by which the scene moves from frame to frame."""
+
+
+class Fake:
+    """Labels by a rule: from the picture and how many frames came before it."""
+
+    def __init__(self, rule):
+        self.rule = rule
+        self.log = []
+        self.seen = 0
+
+    def restart(self):
+        self.seen = 0
+        self.log.append('restart')
+
+    def label(self, frame):
+        self.log.append(round(frame.stamp_ns * 30 / 1e9))  # the number, at 30 Hz
+        self.seen += 1
+        return self.rule(frame.rgb, self.seen - 1)
+
+
+def bright(rgb, _=0):
+    return (rgb[..., 0] > 128).astype(np.uint8)
+
+
+def video(root, names, shift=0):
+    """Write views of a scene of soft spots, each `shift` pixels further right than the last."""
+    noise = np.random.default_rng(0).standard_normal((HEIGHT, 3 * WIDTH))
+    spots = cv2.GaussianBlur(noise, (0, 0), 4)
+    scene = (128 + 60 * spots / spots.std()).clip(0, 255).astype(np.uint8)
+    for number, name in enumerate(names):
+        view = np.repeat(scene[:, shift * number:][:, :WIDTH, None], 3, 2)
+        write(root / f'val/images/{name}.png', view)
+        write(root / f'val/labels/{name}.png', bright(view))
+    (root / 'classes.yaml').write_text('dark: [0, 0, 0]\nbright: [255, 255, 255]\n')
+    return open_dataset('folder', root, 'val')
+
+
+def test_temporal_consistency_follows_the_scene(tmp_path):
+    dataset = video(tmp_path, [f'v_{number}' for number in range(4)], SHIFT)
+    follows = evaluate('streaming', Fake(bright), 1, dataset).summary()
+    stays = np.indices((HEIGHT, WIDTH))[1].astype(np.uint8) // 4 % 2
+    fixed = evaluate('streaming', Fake(lambda *_: stays), 1, dataset).summary()
+    assert follows['miou'] == 1
+    assert follows['tc'] > 0.97
+    assert fixed['tc'] < 0.5
+
+
+def test_flips_are_counted_from_the_round_that_fills_the_memory_on(tmp_path, monkeypatch):
+    def settles(_, seen):
+        labels = np.full((HEIGHT, WIDTH), seen % 2 if seen < 4 else 0, np.uint8)
+        labels[:HEIGHT // 4] = seen % 2
+        return labels
+
+    monkeypatch.setattr('tdnet_ros.learn.evaluation.FLIP_FRAMES', 3)
+    labeller = Fake(settles)
+    dataset = video(tmp_path, [f'v_{number}' for number in range(5)])
+    assert evaluate('streaming', labeller, 1, dataset).summary()['flip_rate'] == (1 + 3 / 4) / 4
+    fed = ['restart', *[0] * 8, 'restart', *[1] * 8, 'restart', *[3] * 8]
+    assert labeller.log[-len(fed):] == fed
+
+
+def test_video_consistency_is_the_mean_over_the_windows_of_a_clip(tmp_path):
+    def first_is_other(_, seen):
+        labels = np.zeros((HEIGHT, WIDTH), np.uint8)
+        labels[:HEIGHT // 4] = seen == 0
+        return labels
+
+    dataset = video(tmp_path, [f'v_{number}' for number in range(11)])
+    figures = evaluate('streaming', Fake(first_is_other), 1, dataset).summary()
+    assert figures['vc8'] == pytest.approx((0.75 + 1 + 1) / 3, abs=1e-6)
+    assert figures['vc16'] is None
+
+
+@pytest.mark.parametrize(('repeats', 'expected'), [
+    (1, ['restart', 0, 1, 5, 6, 'restart', 2]),
+    (2, ['restart', *(x for n in (0, 1, 5, 6) for x in ('restart', n, n)),
+         'restart', 'restart', 2, 2]),
+])
+def test_a_video_is_fed_in_its_time_and_the_next_starts_anew(tmp_path, repeats, expected):
+    labeller = Fake(bright)
+    evaluate('any', labeller, repeats, video(tmp_path, ['a_0', 'a_1', 'a_5', 'a_6', 'b_2']))
+    assert labeller.log[WARM_UP_FRAMES:][:len(expected)] == expected
