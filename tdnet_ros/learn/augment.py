@@ -16,16 +16,22 @@ Scale = Annotated[float, Range(0.05, 20)]
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far a training view may differ from the frame on disk."""
+    """How far a training view may differ from what the network sees of a frame; 0: not at all."""
 
     scale: tuple[Scale, Scale] = (0.6, 1.8)
+    """Smallest and largest factor on the size of things; [1, 1]: none."""
     rotation_deg: Amount = 4.0
+    """Largest turn to either side, in degrees."""
     flip: bool = True
+    """Half the clips are mirrored."""
     brightness: Amount = 0.3
+    """Largest shift of the grey levels, as a share of 128."""
     contrast: Amount = 0.3
+    """Largest change of the distance from grey level 128, as a share of it."""
     saturation: Amount = 0.4
+    """Largest change of the distance of a colour from its grey, as a share of it."""
     tint: Amount = 0.08
-    """Largest change of one colour channel against the others."""
+    """Largest change of one colour channel against the others, as a share of it."""
     gamma: Amount = 0.0
     """Largest logarithm of the exponent: 0.4 is from 0.67 (light) to 1.5 (dark)."""
     blur: Amount = 0.0
@@ -44,15 +50,18 @@ class Augmentation:
 
 @dataclass(frozen=True)
 class Motion:
-    """Largest change from one synthetic frame to the next."""
+    """Largest steady change from one synthetic frame to the next, shake apart; 0: none."""
 
     pan: Amount = 0.02
     """Share of the crop's size."""
     zoom: Amount = 0.03
+    """Logarithm of the factor."""
     roll_deg: Amount = 0.7
+    """Turn around the crop's centre, in degrees."""
     parallax: Amount = 0.02
     """Change of depth across the crop's height, as of a plane that tilts."""
     exposure: Amount = 0.04
+    """Share by which a frame may be lighter or darker; drawn anew for each."""
 
 
 def random_view(rng: np.random.Generator, augmentation: Augmentation,

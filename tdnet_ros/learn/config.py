@@ -29,7 +29,9 @@ class Stage:
     """A stretch of a run with one kind of sample."""
 
     name: str
+    """Shown while it runs; --until takes it."""
     steps: Count
+    """Of the optimiser."""
     crop: tuple[Side, Side]
     """Height and width in pixels; 32 k + 1, so that the grids of all strides share corners."""
     batch: Count
@@ -46,7 +48,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Factors of the terms of the loss."""
+    """Factors of the terms of the loss; 0: it does not count."""
 
     sub: Amount = 0.5
     """Prediction from a path's own features, nothing propagated."""
@@ -66,17 +68,24 @@ class TrainConfig:
 
     stages: tuple[Stage, ...]
     seed: Annotated[int, Range(0, 2**32 - 1)] = 0
+    """Of the samples and of dropout."""
     optimizer: Literal['adamw', 'sgd'] = 'adamw'
     """SGD has momentum 0.9."""
     weight_decay: Amount = 0.01
+    """Of filters, not of norms and biases; 0: none."""
     warmup_steps: Natural = 200
+    """Steps in which the learning rate rises to that of its stage; 0: none."""
     power: Amount = 0.9
     """Of the polynomial between a stage's learning rates."""
     clip_gradient: Amount = 5.0
+    """Largest norm of the gradient; 0: no limit."""
     ema_decay: Share = 0.998
+    """What the averaged weights keep of themselves in each step; 0: no average."""
     class_balance: Amount = 0.5
     """Class weights are (median share / share of the pixels) to this power; 0: none."""
     ohem_threshold: Share = 0.7
+    """Losses count the pixels whose true class has a lower probability, and at least the 1/16
+    with the largest loss; 1: all pixels."""
     calibrate: bool = True
     """At the end the classes' logits are shifted to what is best on the training split, where
     the validation agrees (see calibrate.py)."""
@@ -91,10 +100,13 @@ class TrainConfig:
     max_gap: Count = 2
     """Real video: largest step between the frames of a clip."""
     precision: Literal['32-true', 'bf16-mixed'] = '32-true'
+    """float32, or bfloat16 where it is exact enough; the weights are float32 with both."""
     workers: Natural = 0
     """Processes that prepare samples, as far as the machine has cores for them; 0: none."""
     validate_every: Count = 500
+    """Steps from one validation to the next; the run's last step has one, too."""
     checkpoint_minutes: Amount = 3.0
+    """Time from one checkpoint to the next; 0: one after every step."""
     log_every: Count = 10
     """Steps from one point of the curves to the next."""
 

@@ -1,7 +1,19 @@
 """A run's settings: its schedule, and changes to it."""
+import ast
+import inspect
+from itertools import pairwise
+
 import pytest
 
-from tdnet_ros.learn.config import override, parse_config, scaled
+from tdnet_ros.learn.augment import Augmentation, Motion
+from tdnet_ros.learn.config import (
+    LossWeights,
+    Stage,
+    TrainConfig,
+    override,
+    parse_config,
+    scaled,
+)
 from tdnet_ros.nets.records import plain
 
 STAGE = {'crop': [64, 96], 'batch': 4}
@@ -58,3 +70,11 @@ def test_a_run_without_stages_or_teacher_scales_is_refused():
     for change in ({'stages': []}, {'teacher_scales': []}):
         with pytest.raises(ValueError, match='at least one'):
             override(RUN, change)
+
+
+@pytest.mark.parametrize('record', [TrainConfig, Stage, LossWeights, Augmentation, Motion])
+def test_every_setting_is_described(record):
+    body, = ast.parse(inspect.getsource(record)).body
+    bare = {entry.target.id for entry, after in pairwise([*body.body, None])
+            if isinstance(entry, ast.AnnAssign) and not isinstance(after, ast.Expr)}
+    assert bare <= {'stages', 'loss', 'augmentation', 'motion'}  # their classes are described
