@@ -101,7 +101,8 @@ def camera_values(snapshot: Snapshot, topic: str) -> dict[str, Any]:
     return values
 
 
-def stream_findings(snapshot: Snapshot, parameters: NodeParameters) -> list[Finding]:
+def stream_findings(snapshot: Snapshot, parameters: NodeParameters,
+                    in_simulated_time: bool = False) -> list[Finding]:
     """What is wrong with the images themselves: failing, late or of another time."""
     findings = []
     if snapshot.recent_failures:
@@ -125,7 +126,7 @@ def stream_findings(snapshot: Snapshot, parameters: NodeParameters) -> list[Find
                    'faster'))
     if snapshot.since_image_s <= parameters.no_image_timeout_s:  # else they are of the past
         findings += _lasting_findings(snapshot, budget_ms)
-    return findings + _stamp_findings(snapshot)
+    return findings + _stamp_findings(snapshot, in_simulated_time)
 
 
 def _lasting_findings(snapshot: Snapshot, budget_ms: float) -> list[Finding]:
@@ -145,7 +146,7 @@ def _lasting_findings(snapshot: Snapshot, budget_ms: float) -> list[Finding]:
     return findings
 
 
-def _stamp_findings(snapshot: Snapshot) -> list[Finding]:
+def _stamp_findings(snapshot: Snapshot, in_simulated_time: bool) -> list[Finding]:
     age = snapshot.image_age_s
     if age is not None and math.isinf(age):
         return [Finding(
@@ -154,10 +155,15 @@ def _stamp_findings(snapshot: Snapshot) -> list[Finding]:
     if age is not None and not is_comparable(age):
         is_near = abs(age) <= MAX_AGE_S
         how_far = f'{abs(age):.3g}' if is_near else f'{abs(age):.1f}'
-        remedy = '' if is_near else 'play bags with --clock and set use_sim_time, or '
+        remedy = 'synchronise the clocks'
+        if in_simulated_time:
+            remedy = ('use_sim_time is true, but /clock has another time than the images: set it '
+                      'to false with real cameras')
+        elif not is_near:
+            remedy = f'play bags with --clock and set use_sim_time, or {remedy}'
         return [Finding(
             WARN, f'image stamps are {how_far} s {"behind" if age > 0 else "ahead of"} the '
-                  f"node's clock, so latency counts from arrival: {remedy}synchronise the clocks")]
+                  f"node's clock, so latency counts from arrival: {remedy}")]
     return []
 
 

@@ -16,10 +16,12 @@ MAX_CANDIDATES = 8
 COMPRESSED = '/compressed'
 
 
-def silence(node: Node, name: str, topic: str, kind: str, since_s: float) -> Finding:
+def silence(node: Node, name: str, topic: str, kind: str, since_s: float,
+            pause: Finding | None = None) -> Finding:
     """Why no image came on a topic of a type such as sensor_msgs/msg/Image.
 
     name: what the topic of the camera is remapped from, without the transport.
+    pause: why nobody expects one.
     """
     senders = node.get_publishers_info_by_topic(topic)
     wrong = sorted({sender.topic_type for sender in senders} - {kind})
@@ -28,8 +30,8 @@ def silence(node: Node, name: str, topic: str, kind: str, since_s: float) -> Fin
         return Finding(ERROR, f'{topic} is published as {", ".join(wrong)}, expected {kind}'
                               f'{remedy and f": {remedy}"}')
     if senders:
-        return Finding(ERROR, f'no image on {topic} for {since_s:.1f} s, although '
-                              f'{_name(senders[0])} publishes it')
+        return pause or Finding(ERROR, f'no image on {topic} for {since_s:.1f} s, although '
+                                       f'{_name(senders[0])} publishes it')
     if remedy:
         return Finding(ERROR, f'no publisher on {topic}: {remedy}')
     others = _candidates(node, kind)[:MAX_CANDIDATES]
@@ -102,14 +104,6 @@ def namesakes(node: Node) -> list[Finding]:
             'namespace (-r __ns:=/NAME) or another name (-r __node:=NAME)')
     node.get_logger().warning(text, once=True)
     return [Finding(WARN, text)]
-
-
-def no_time(node: Node) -> list[Finding]:
-    """Simulated time that has not begun: most often a robot with a simulation's parameters."""
-    if not node.get_parameter('use_sim_time').value or node.get_clock().now().nanoseconds:
-        return []
-    return [Finding(WARN, f'use_sim_time is true and {node.resolve_topic_name("/clock")} is '
-                          'silent: set it to false with real cameras, or play with --clock')]
 
 
 def _or_here(topic: str, item: Mismatch) -> str:

@@ -11,8 +11,17 @@ from tdnet_ros.ros import graph
 from tdnet_ros.ros.adaptation import Adaptation
 from tdnet_ros.ros.camera_stream import CameraStream
 from tdnet_ros.ros.device import device_values, hardware_name, pressure
-from tdnet_ros.ros.diagnostics import WARN, Finding, camera_values, noting, status, stream_findings
+from tdnet_ros.ros.diagnostics import (
+    ERROR,
+    WARN,
+    Finding,
+    camera_values,
+    noting,
+    status,
+    stream_findings,
+)
 from tdnet_ros.ros.parameters import NodeParameters
+from tdnet_ros.ros.stamps import is_simulated
 from tdnet_ros.stream import VideoSegmenter
 
 
@@ -54,12 +63,12 @@ def device_status(name: str, phase: str, findings: Sequence[Finding],
 
 
 def camera_status(node: Node, name: str, phase: str, stream: CameraStream,
-                  parameters: NodeParameters) -> DiagnosticStatus:
-    """One camera's images, and why none come in or go out."""
+                  parameters: NodeParameters, pause: Finding | None) -> DiagnosticStatus:
+    """One camera's images, and why none come in or go out; pause: why none are expected."""
     snapshot = stream.meter.snapshot()
-    findings = stream_findings(snapshot, parameters)
+    findings = stream_findings(snapshot, parameters, is_simulated(node))
     with noting(findings):
-        findings += _unheard(node, stream, snapshot.since_image_s, parameters)
+        findings += _unheard(node, stream, snapshot.since_image_s, parameters, pause)
         findings += graph.incompatible_receivers(node, stream.outputs.topics)
     if stream.points is not None and stream.points.wanted and stream.points.problem:
         findings.append(Finding(WARN, f'no points: {stream.points.problem}'))
@@ -68,15 +77,15 @@ def camera_status(node: Node, name: str, phase: str, stream: CameraStream,
 
 
 def _unheard(node: Node, stream: CameraStream, silent_s: float,
-             parameters: NodeParameters) -> list[Finding]:
-    """Why no images come in; that goes to the log, too."""
+             parameters: NodeParameters, pause: Finding | None) -> list[Finding]:
+    """Why no images come in; errors go to the log, too."""
     subscription = stream.subscription
     if subscription is None:
         return []
     unheard = graph.incompatible_senders(node, stream.topic, subscription.qos_profile)
     if silent_s > parameters.no_image_timeout_s:
         unheard.append(graph.silence(
-            node, stream.input_name, stream.topic, stream.type_name, silent_s))
-    if unheard:
+            node, stream.input_name, stream.topic, stream.type_name, silent_s, pause))
+    if any(item.level == ERROR for item in unheard):
         stream.unheard.report('; '.join(item.text for item in unheard), about='unheard')
     return unheard

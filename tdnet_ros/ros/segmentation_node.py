@@ -24,6 +24,7 @@ from tdnet_ros.ros.memory_guard import MemoryGuard
 from tdnet_ros.ros.messages import LabelInfo
 from tdnet_ros.ros.parameter_files import unused_files
 from tdnet_ros.ros.report import batching, camera_status, device_status, untrained
+from tdnet_ros.ros.simulated_time import SimulatedTime
 from tdnet_ros.ros.transitions import refuse_impossible
 from tdnet_ros.ros.worker import Worker
 from tdnet_ros.stream import VideoSegmenter
@@ -58,6 +59,7 @@ class SegmentationNode(LifecycleNode):
             JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1)),
             post_callback=self._on_clock_jump)
         refuse_impossible(self, lambda: self._phase)
+        self._simulated_time = SimulatedTime(self)
         self._diagnostics = DiagnosticsThread(
             self, self._settings.diagnostics_period_s, self._statuses)
 
@@ -240,13 +242,14 @@ class SegmentationNode(LifecycleNode):
 
     def _statuses(self) -> list[DiagnosticStatus]:
         name = self.get_fully_qualified_name().lstrip('/')
-        findings = [Finding(WARN, line) for line in self._unused]
+        pause = self._simulated_time.pause()
+        findings = [Finding(WARN, line) for line in self._unused] + ([pause] if pause else [])
         with noting(findings):
-            findings += graph.namesakes(self) + graph.no_time(self)
+            findings += graph.namesakes(self)
         if self._failure:
             findings.append(Finding(ERROR, self._failure))
         if self._guard is not None and self._guard.finding:
             findings.append(Finding(WARN, self._guard.finding))
         return [device_status(name, self._phase, findings, self._segmenter, self._adaptation),
-                *(camera_status(self, name, self._phase, stream, self._settings)
+                *(camera_status(self, name, self._phase, stream, self._settings, pause)
                   for stream in self._streams)]

@@ -1,21 +1,17 @@
-"""What the graph tells of a camera or a clock that is not heard: what to set."""
+"""What the graph tells of a camera that is not heard: what to set."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from builtin_interfaces.msg import Time
 import pytest
 import rclpy
 from rclpy.context import Context
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.parameter import Parameter
-from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, Image
 
 from ros.harness import wait_for
-from tdnet_ros.ros.graph import no_time, silence
+from tdnet_ros.ros.graph import silence
 from tdnet_ros.ros.parameters import IMAGE_TYPES
 
 RAW, COMPRESSED = IMAGE_TYPES['raw'], IMAGE_TYPES['compressed']
@@ -104,19 +100,3 @@ def test_a_publisher_that_is_silent_is_named(nodes: tuple[Node, Node]) -> None:
     with publishing(driver, {'/still': Image}):
         wait_for(lambda: silence(node, 'image', '/still', RAW, 4.0).text == (
             'no image on /still for 4.0 s, although /driver publishes it'), 'its name', 5.0)
-
-
-def test_a_clock_that_is_silent_is_named(node: Node) -> None:
-    assert no_time(node) == []
-    clock = node.create_publisher(Clock, '/clock', 1)
-    executor = SingleThreadedExecutor(context=node.context)
-    executor.add_node(node)
-    try:
-        node.set_parameters([Parameter('use_sim_time', value=True)])
-        finding, = no_time(node)
-        assert finding.text.startswith('use_sim_time is true and /clock is silent: ')
-        wait_for(lambda: clock.publish(Clock(clock=Time(sec=5)))
-                 or executor.spin_once(0.01) or not no_time(node), 'time')
-    finally:
-        node.set_parameters([Parameter('use_sim_time', value=False)])
-        executor.shutdown()
