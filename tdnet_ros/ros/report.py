@@ -20,6 +20,7 @@ from tdnet_ros.ros.diagnostics import (
     status,
     stream_findings,
 )
+from tdnet_ros.ros.messages import LabelInfo
 from tdnet_ros.ros.parameters import NodeParameters
 from tdnet_ros.ros.stamps import is_simulated
 from tdnet_ros.stream import VideoSegmenter
@@ -37,6 +38,21 @@ def batching(segmenter: VideoSegmenter) -> str:
                       for count, value in segmenter.batch_ms.items())
     chosen = f'up to {segmenter.batch} together' if segmenter.batch > 1 else 'one by one'
     return f'{chosen} (ms an image: {times})'
+
+
+def log_model(logger: Any, segmenter: VideoSegmenter) -> None:
+    """Say what was loaded, and what it lacks."""
+    card = segmenter.card
+    height, width = segmenter.input_size
+    logger.info(f'{card.name} with {len(card.classes)} classes ({card.classes.name}) on '
+                f'{segmenter.device} ({hardware_name(segmenter.device)}), '
+                f'input {height} x {width}, {segmenter.paths} paths')
+    if segmenter.batch_ms:
+        logger.info(f'images of several cameras: {batching(segmenter)}')
+    if not segmenter.trained:
+        logger.warning(untrained(card.name))
+    if LabelInfo is None:
+        logger.warning('vision_msgs is not installed: label_info is not published')
 
 
 def device_status(name: str, phase: str, findings: Sequence[Finding],

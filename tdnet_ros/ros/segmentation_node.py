@@ -16,14 +16,13 @@ from std_srvs.srv import SetBool, Trigger
 from tdnet_ros.ros import graph, parameters
 from tdnet_ros.ros.adaptation import Adaptation
 from tdnet_ros.ros.camera_stream import CameraStream
-from tdnet_ros.ros.device import hardware_name, release_everything
+from tdnet_ros.ros.device import release_everything
 from tdnet_ros.ros.diagnostics import ERROR, WARN, DiagnosticsThread, Finding, noting
 from tdnet_ros.ros.errors import one_line
 from tdnet_ros.ros.label_map import LabelMap
 from tdnet_ros.ros.memory_guard import MemoryGuard
-from tdnet_ros.ros.messages import LabelInfo
 from tdnet_ros.ros.parameter_files import unused_files
-from tdnet_ros.ros.report import batching, camera_status, device_status, untrained
+from tdnet_ros.ros.report import camera_status, device_status, log_model
 from tdnet_ros.ros.simulated_time import SimulatedTime
 from tdnet_ros.ros.transitions import refuse_impossible
 from tdnet_ros.ros.worker import Worker
@@ -116,20 +115,7 @@ class SegmentationNode(LifecycleNode):
         for name in settings.cameras:  # one by one: those that were made are taken back
             self._streams.append(CameraStream(self, name, lambda: self._settings, segmenter))
         self._phase, self._failure = 'inactive', ''
-        self._log_model(segmenter)
-
-    def _log_model(self, segmenter: VideoSegmenter) -> None:
-        logger, card = self.get_logger(), segmenter.card
-        height, width = segmenter.input_size
-        logger.info(f'{card.name} with {len(card.classes)} classes ({card.classes.name}) on '
-                    f'{segmenter.device} ({hardware_name(segmenter.device)}), '
-                    f'input {height} x {width}, {segmenter.paths} paths')
-        if segmenter.batch_ms:
-            logger.info(f'images of several cameras: {batching(segmenter)}')
-        if not segmenter.trained:
-            logger.warning(untrained(card.name))
-        if LabelInfo is None:
-            logger.warning('vision_msgs is not installed: label_info is not published')
+        log_model(self.get_logger(), segmenter)
 
     def _activate(self) -> None:
         assert self._segmenter is not None
