@@ -141,9 +141,10 @@ def train(options: argparse.Namespace) -> bool:
     weights = balance_weights(contents[0].pixels, config.class_balance)
     learner = place(Learner(network, config, len(card.classes), weights, teacher), fabric)
     trainer = Trainer(fabric, learner, config, card.classes, options.out)
+    validator = Validator(validation, card, options.out, fabric)
     if resumed:
         trainer.resume(last)
-    validator = Validator(validation, card, options.out, fabric)
+        validator.resume()
     return run(trainer, training, size, validator, end, deadline)
 
 
@@ -168,13 +169,14 @@ def run(trainer: Trainer, training: Dataset, input_size: tuple[int, int], valida
     done = start >= end
     if done and fabric.is_global_zero:
         print(f'{trainer.out} is finished: {start} of {end} steps are done')
+    last = None if done else trainer.average.network
     if not done:
         data = clips(config, training, trainer.network.architecture.paths, input_size, start,
                      fabric.global_rank, fabric.world_size, pin=fabric.device.type == 'cuda')
         with Progress(trainer.out, config, start, fabric.is_global_zero) as progress:
             done = trainer.run(data, validator, progress, end, deadline)
     if fabric.is_global_zero:
-        finish(config, trainer.step, training, validator)
+        finish(config, trainer.step, last, training, validator)
     leave_together()
     return done
 
@@ -190,11 +192,12 @@ def architecture(model: str | None, start: ModelCard | None) -> Architecture:
     return start.architecture
 
 
-def finish(config: TrainConfig, step: int, training: Dataset, validator: Validator) -> None:
-    """Calibrate the best weights of a run that is at its end; once."""
+def finish(config: TrainConfig, step: int, last: Network | None, training: Dataset,
+           validator: Validator) -> None:
+    """Calibrate the weights of a run that is at its end; once."""
     if step < config.steps or not config.calibrate:
         return
-    result = validator.calibrate(training)
+    result = validator.calibrate(training, last, step)
     if result is None:
         return
     if result.kept:

@@ -26,8 +26,6 @@ from tdnet_ros.nets.records import plain
 from tdnet_ros.nets.writing import replacing
 
 LAST = 'last.pt'
-NONE_YET = -1.0
-"""Best mean IoU before any."""
 
 
 class Trainer:
@@ -41,7 +39,6 @@ class Trainer:
                         for name, color in zip(classes.names, classes.palette, strict=True)]
         self.out = out
         self.step = 0
-        self.best = NONE_YET
         self.solo = False
         """Whether the last step was of a stage in which only the first path learns."""
         self.average = WeightAverage(learner.network, config.ema_decay)
@@ -147,7 +144,7 @@ class Trainer:
         if self.fabric.is_global_zero:
             with replacing(self.out / name) as part, part.open('wb') as file, _disk_errors():
                 torch.save({
-                    'step': self.step, 'best': self.best, 'solo': self.solo,
+                    'step': self.step, 'solo': self.solo,
                     'config': plain(self.config), 'classes': self.classes,
                     'learner': self.learner.module.state_dict(),
                     'average': self.average.network.state_dict(),
@@ -171,7 +168,7 @@ class Trainer:
             self.learner.module.load_state_dict(state['learner'])
             self.average.network.load_state_dict(state['average'])
             self.optimizer.load_state_dict(state['optimizer'])
-            self.step, self.best, self.solo = state['step'], state['best'], state['solo']
+            self.step, self.solo = state['step'], state['solo']
         except (RuntimeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f'{path} does not fit this run: it is of another model, of other '
                              'classes, of another optimiser, or one of them has an auxiliary '
@@ -185,11 +182,8 @@ class Trainer:
                 network = copy.deepcopy(network)
                 start_paths(network)
             metrics = validator.measure(network)
-            better = metrics['miou'] > self.best
-            self.best = max(self.best, metrics['miou'])
-            progress.validated(self.step, metrics, self.best, validator.pictures(network))
-            if better:
-                validator.keep(network, self.step, metrics)
+            validator.keep(network, self.step, metrics)
+            progress.validated(self.step, metrics, validator.best, validator.pictures(network))
         self.fabric.barrier()
 
     def _seed(self, part: int) -> int:

@@ -11,15 +11,18 @@ from tdnet_ros.learn.calibrate import calibrate, has_bias
 from tdnet_ros.learn.datasets import Dataset
 from tdnet_ros.learn.export import export
 from tdnet_ros.learn.validate import StreamingValidation
-from tdnet_ros.nets.card import ModelCard, find_model, save_card
+from tdnet_ros.nets.card import ModelCard, find_model, load_card, save_card
 from tdnet_ros.nets.checkpoint import load_network
 from tdnet_ros.nets.writing import replacing
 from tdnet_ros.nets.zoo import Network
 from tdnet_ros.stream.frame import Image
 
+NONE_YET = -1.0
+"""Best mean IoU before any."""
+
 
 class Calibration(NamedTuple):
-    """The mean IoU of the best weights before and after they were calibrated."""
+    """The mean IoU of the best weights before, and of those that were calibrated."""
 
     before: float
     after: float
@@ -36,6 +39,14 @@ class Validator:
         self._best = out / 'best.yaml'
         self._device = fabric.device
         self._streaming = self._streams(dataset)
+        self._figure = f'{dataset.name} val mIoU'
+        self.best = NONE_YET
+        """Mean IoU of OUT/best.yaml, rounded as in it."""
+
+    def resume(self) -> None:
+        """Go on from OUT/best.yaml, if it is there."""
+        if self._best.exists():
+            self.best = load_card(self._best).metrics.get(self._figure, NONE_YET)
 
     def _streams(self, dataset: Dataset) -> StreamingValidation:
         return StreamingValidation(dataset, self._device, self._card.input_size)
@@ -51,30 +62,35 @@ class Validator:
         return list(self._streaming.overlays(network))
 
     def keep(self, network: Network, step: int, metrics: dict[str, float]) -> None:
-        """Write OUT/best.yaml and its weights."""
-        self._export(network, {'step': step}, metrics['miou'])
+        """Write OUT/best.yaml and its weights if they are better than what is there."""
+        if round(metrics['miou'], 4) > self.best:
+            self._export(network, {'step': step}, metrics['miou'])
 
     def _export(self, network: Network, training: dict[str, Any], miou: float) -> None:
-        export(network, replace(
-            self._card, training={**self._card.training, **training},
-            metrics={f'{self._dataset.name} val streaming mIoU': round(miou, 4)}), self._best)
+        best = round(miou, 4)
+        export(network, replace(self._card, training={**self._card.training, **training},
+                                metrics={self._figure: best}), self._best)
+        self.best = best
 
-    def calibrate(self, training: Dataset) -> Calibration | None:
-        """Calibrate the best weights on the training split, if that was not tried before.
+    def calibrate(self, training: Dataset, last: Network | None, step: int) -> Calibration | None:
+        """Calibrate the best weights on the training split or, where they are that, the last ones.
 
-        Where they are no better the old weights stay.
+        last: those that the run has come to, if it went on, at `step`. Where the calibrated ones
+        are no better than the best, those stay.
         """
         card = find_model(str(self._best))
-        network = load_network(card).to(self._device)
-        if 'calibration' in card.training or not has_bias(network):
+        network = last
+        if 'calibration' not in card.training:
+            network, step = load_network(card).to(self._device), card.training['step']
+        if network is None or not has_bias(network):
             return None
-        before = self.measure(network)['miou']
+        before = self.best
         shifts = calibrate(network, training, self._streams(training))
         after = self.measure(network)['miou']
         kept = after > before
         if kept:
-            self._export(network, {'step': card.training['step'], 'calibration': shifts}, after)
+            self._export(network, {'step': step, 'calibration': shifts}, after)
         else:
             with replacing(self._best) as part:
-                save_card(replace(card, training={**card.training, 'calibration': None}), part)
+                save_card(replace(card, training={'calibration': None, **card.training}), part)
         return Calibration(before, after, kept)

@@ -82,7 +82,7 @@ def test_what_is_kept_while_the_first_path_learns_is_a_model(data, tmp_path):
                      str(out / 'best.yaml'), '--json', str(figures)]) == 0
     measured = json.loads(figures.read_text())
     card = find_model(out / 'best.yaml')
-    assert measured['miou'] == pytest.approx(card.metrics['squares val streaming mIoU'], abs=2e-3)
+    assert measured['miou'] == pytest.approx(card.metrics['squares val mIoU'], abs=2e-3)
     assert measured['flip_rate'] == 0
 
 
@@ -125,10 +125,28 @@ def test_the_best_weights_are_calibrated_once(data, tmp_path, capsys):
         r'calibrated on the training split: val mIoU (\S+) -> (\S+)',
         capsys.readouterr().out).groups())
     card = yaml.safe_load((out / 'best.yaml').read_text())
-    assert before < after == pytest.approx(card['metrics']['squares val streaming mIoU'], abs=1e-4)
+    assert before < after == pytest.approx(card['metrics']['squares val mIoU'], abs=1e-4)
     assert len(card['training']['calibration']) == 3
-    assert train(command(data, config, out, '--resume')) == 0
+    resume = command(data, config, out, '--resume')
+    assert train(resume) == 0
     assert 'calibrated' not in capsys.readouterr().out
+
+
+def test_a_run_that_goes_on_replaces_the_calibrated_model_by_better_ones(data, tmp_path, capsys):
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 12}], class_balance=1.0)
+    assert train(command(data, config, tmp_path / 'run')) == 0
+    best = find_model(tmp_path / 'run/best.yaml').metrics['squares val mIoU']
+    for rates, verdict, step in (([1, 1], 'not calibrated', 12),
+                                 ([2e-3, 0], 'calibrated on the training split', 18)):
+        out = shutil.copytree(tmp_path / 'run', tmp_path / str(step))
+        capsys.readouterr()
+        assert train(command(data, config, out, '--resume', '--length', '1.5', '--set',
+                             f'stages.0.learning_rate={rates}')) == 0
+        assert f'{verdict}: val mIoU {best:.4f} ' in capsys.readouterr().out
+        card = find_model(out / 'best.yaml')
+        assert card.training['step'] == step
+        assert len(card.training['calibration']) == 3
+        assert (card.metrics['squares val mIoU'] > best) == (step == 18)
 
 
 def test_a_calibration_that_does_not_help_is_not_tried_again(data, tmp_path, capsys, monkeypatch):
