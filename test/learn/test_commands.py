@@ -1,4 +1,4 @@
-"""The commands without their extra."""
+"""The commands without their extra, and the scripts around them."""
 import os
 from pathlib import Path
 import subprocess
@@ -41,3 +41,38 @@ def test_the_ablation_on_a_cpu_asks_for_a_teacher(tmp_path):
                           env=environment)
     assert done.returncode != 0
     assert 'TEACHER=CARD.yaml' in done.stderr.splitlines()[-1]
+
+
+STUB = """#!{python}
+import os, pathlib, sys
+arguments = sys.argv[1:]
+if '-m' not in arguments:
+    os.execv({python!r}, [{python!r}, *arguments])
+value = lambda name: pathlib.Path(arguments[arguments.index(name) + 1])
+if 'tdnet_ros.learn.train' in arguments:
+    names = 'last.pt', 'best.yaml', 'best.safetensors'
+    value('--out').mkdir(parents=True, exist_ok=True)
+    print(value('--out').name, *(name for name in names if (value('--out') / name).exists()))
+    for name in names:
+        (value('--out') / name).touch()
+else:
+    value('--json').write_text('{{"miou": 0.5, "flip_rate": 0.1, "vc8": 0.9, "tc": null}}')
+"""
+
+
+def test_rows_of_the_ablation_start_from_the_common_weights_alone(tmp_path):
+    """A best model of the common stage would be the figure of each row that is no better."""
+    stub = tmp_path / 'bin/python3'
+    stub.parent.mkdir()
+    stub.write_text(STUB.format(python=sys.executable))
+    stub.chmod(0o755)
+    environment = {**os.environ, 'TEACHER': 'card.yaml',
+                   'PATH': f'{stub.parent}:{os.environ["PATH"]}'}
+    script = Path(__file__).parents[2] / 'script' / 'ablation'
+    done = subprocess.run([script, tmp_path, tmp_path / 'out'], capture_output=True, text=True,
+                          env=environment)
+    assert done.returncode == 0, done.stderr
+    rows = 'none', 'overall', 'grouped', 'both', 'both, no agreement'
+    lines = done.stdout.splitlines()
+    assert lines[:6] == ['solo', *(f'{row} last.pt' for row in rows)]
+    assert lines[8:] == [f'| {row} | 50.0 | 50.0 | 10.0 | 90.0 |  |' for row in rows]
