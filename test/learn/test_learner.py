@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from tdnet_ros.learn.config import LossWeights, Stage, TrainConfig
+from tdnet_ros.learn.distill import GroupedTeacher, divergence
 from tdnet_ros.learn.learner import Learner, Passes, start_paths
 from tdnet_ros.learn.losses import ohem_cross_entropy
 from tdnet_ros.learn.samples import Clip
@@ -72,6 +73,57 @@ def test_total_is_the_weighted_sum():
     terms = terms_of(learner(loss=weights), clip(4, still=True))
     torch.testing.assert_close(
         terms['total'], terms['full'] + 0.25 * terms['sub'] + 3 * terms['agreement'])
+
+
+@pytest.fixture(scope='module')
+def taught():
+    """A learner with all terms of the paper, its class weights and its teacher."""
+    student = learner(label_stride=2, ohem_threshold=0.35, loss=LossWeights(auxiliary=0.1))
+    teacher = GroupedTeacher(learner(replace(VARIANTS['psp18'], width=0.125)).network,
+                             student.network.architecture)
+    weights = torch.tensor([0.5, 1.0, 1.5])
+    return Learner(student.network, student.config, 3, weights, teacher).eval(), weights, teacher
+
+
+def test_the_terms_of_a_clip_are_those_of_the_paper(taught):
+    model, weights, teacher = taught
+    network, sample = model.network, clip(4)
+
+    def loss(logits, t):
+        return ohem_cross_entropy(logits, sample.labels[:, t, ::2, ::2], weights, threshold=0.35)
+
+    images = (sample.images / 255 - model.mean) / model.std
+    paths = 2, 3, 0, 1  # in step 2
+    frames = [network.encode(images[:, t], path) for t, path in enumerate(paths)]
+    features = [frame.features for frame in frames]
+    outputs = [network.decode(frames[t], paths[t], features[t + 1:] + features[:t])
+               for t in range(4)]
+    own = network.decode(frames[3], 1, [])
+    lesson = teacher(images[:, 3])
+    expected = {
+        'full': sum(loss(outputs[t], t) for t in range(4)) / 4,
+        'sub': loss(own, 3),
+        'auxiliary': sum(loss(model.auxiliary(frames[t].stages, paths[t]), t)
+                         for t in range(4)) / 4,
+        'distillation': divergence(lesson.whole, outputs[3]),
+        'grouped': divergence(lesson.groups[1], own)}
+    terms = terms_of(model, sample, step=2)
+    torch.testing.assert_close({name: terms[name] for name in expected}, expected)
+
+
+def test_the_terms_of_a_single_picture(taught):
+    model, weights, teacher = taught
+    sample = clip(1)
+    image, labels = (sample.images[:, 0] / 255 - model.mean) / model.std, sample.labels[:, 0]
+    frame = model.network.encode(image, 0)
+    output = model.network.decode(frame, 0, [])
+    expected = {
+        name: ohem_cross_entropy(logits, labels[:, ::2, ::2], weights, threshold=0.35)
+        for name, logits in (('full', output), ('auxiliary', model.auxiliary(frame.stages, 0)))}
+    expected['distillation'] = divergence(teacher(image).whole, output)
+    terms = terms_of(model, sample)
+    assert terms.keys() == {*expected, 'total'}
+    torch.testing.assert_close({name: terms[name] for name in expected}, expected)
 
 
 @pytest.mark.parametrize('name', ['td4-tiny', 'td2-bise18-half'])
