@@ -193,6 +193,14 @@ def test_recorder_and_rviz_do_as_the_parameter_file_says(tmp_path: Path) -> None
     assert ' /image ' in record
 
 
+@pytest.mark.parametrize('content', ['', '/**:', '/**:\n  ros__parameters:', 'robot: {tdnet: }'])
+def test_an_empty_section_of_the_parameter_file_sets_nothing(tmp_path: Path, content: str) -> None:
+    path = tmp_path / 'mine.yaml'
+    path.write_text(content)
+    given = {'params_file': str(path), 'record': 'out', 'log_level': 'warn', 'rviz': 'true'}
+    assert ' /image ' in command(processes(actions(**given))[0])
+
+
 def test_playback_without_a_recording_starts_at_once() -> None:
     assert command(processes(actions(bag='drive', log_level='warn'))[0]) == (
         'ros2 bag play drive --clock --rate 1.0')
