@@ -16,7 +16,7 @@ from tdnet_ros.ros.cloud import Labelled
 from tdnet_ros.ros.decoding import to_frame
 from tdnet_ros.ros.device import hardware_name
 from tdnet_ros.ros.errors import ErrorLog, Pace, one_line, printable
-from tdnet_ros.ros.graph import COMPRESSED
+from tdnet_ros.ros.graph import COMPRESSED, IMAGE
 from tdnet_ros.ros.meter import LATENCY, StreamMeter
 from tdnet_ros.ros.parameters import IMAGE_TYPES, NodeParameters
 from tdnet_ros.ros.points import SOURCES, Match, PointPainter
@@ -49,6 +49,8 @@ class Job(NamedTuple):
 
 class CameraStream:
     """Takes images in the executor's thread, labels the newest in the worker's."""
+
+    what = IMAGE
 
     def __init__(self, node: Node, name: str, parameters: Callable[[], NodeParameters],
                  segmenter: VideoSegmenter) -> None:

@@ -1,54 +1,56 @@
 """Why nothing comes in or goes out: what the ROS graph knows about a camera's topics."""
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
 from tdnet_ros.ros.diagnostics import ERROR, WARN, Finding
 from tdnet_ros.ros.errors import MAX_NAME, printable
-from tdnet_ros.ros.names import like_a_camera, made_by_node
+from tdnet_ros.ros.names import like_a_camera, like_depth, made_by_node
 from tdnet_ros.ros.parameters import IMAGE_TYPES
 from tdnet_ros.ros.qos import Mismatch, mismatches
 
 MAX_CANDIDATES = 8
 COMPRESSED = '/compressed'
+IMAGE = 'image'
 
 
 def silence(node: Node, name: str, topic: str, kind: str, since_s: float,
-            pause: Finding | None = None) -> Finding:
-    """Why no image came on a topic of a type such as sensor_msgs/msg/Image.
+            pause: Finding | None = None, what: str = IMAGE) -> Finding:
+    """Why nothing came on a topic of a type such as sensor_msgs/msg/Image.
 
-    name: what the topic of the camera is remapped from, without the transport.
-    pause: why nobody expects one.
+    name: what the topic is remapped from, without the transport. pause: why nobody expects
+    anything. what: an image of the camera, which may come in another transport, or other things.
     """
     senders = node.get_publishers_info_by_topic(topic)
     wrong = sorted({sender.topic_type for sender in senders} - {kind})
-    remedy = _other_transport(node, name, topic, kind)
+    remedy = _other_transport(node, name, topic, kind) if what == IMAGE else ''
     if wrong:
         return Finding(ERROR, f'{topic} is published as {", ".join(wrong)}, expected {kind}'
                               f'{remedy and f": {remedy}"}')
     if senders:
-        return pause or Finding(ERROR, f'no image on {topic} for {since_s:.1f} s, although '
+        return pause or Finding(ERROR, f'no {what} on {topic} for {since_s:.1f} s, although '
                                        f'{_name(senders[0])} publishes it')
     if remedy:
         return Finding(ERROR, f'no publisher on {topic}: {remedy}')
-    others = _candidates(node, kind)[:MAX_CANDIDATES]
+    likely = like_depth if what == 'depth image' else like_a_camera
+    others = _candidates(node, kind, likely)[:MAX_CANDIDATES]
     found = f'; {kind} is published on {", ".join(others)}' if others else ''
-    base = '' if kind == IMAGE_TYPES['raw'] else f' to its name without {COMPRESSED}'
+    base = '' if kind != IMAGE_TYPES['compressed'] else f' to its name without {COMPRESSED}'
     return Finding(
         ERROR, f"no publisher on {topic}: start the camera or remap '{name}'{base}{found}")
 
 
-def _candidates(node: Node, kind: str) -> list[str]:
+def _candidates(node: Node, kind: str, likely: Callable[[str], bool]) -> list[str]:
     """Topics of a type that a camera may publish, the likeliest first."""
     ours = dict(node.get_publisher_names_and_types_by_node(
         node.get_name(), node.get_namespace()))
     found = [topic for topic, kinds in node.get_topic_names_and_types()
              if kind in kinds and node.count_publishers(topic)
              and topic not in ours and not made_by_node(topic)]
-    return sorted(found, key=lambda topic: (not like_a_camera(topic), topic))
+    return sorted(found, key=lambda topic: (not likely(topic), topic))
 
 
 def _other_transport(node: Node, name: str, topic: str, kind: str) -> str:

@@ -17,3 +17,8 @@ def made_by_node(image: str) -> bool:
 def like_a_camera(image: str) -> bool:
     """Whether the name of an image topic sounds like colour images of a camera."""
     return bool(_CAMERA.search(image)) and not _OTHER.search(image)
+
+
+def like_depth(image: str) -> bool:
+    """Whether the name of an image topic sounds like depth."""
+    return 'depth' in image

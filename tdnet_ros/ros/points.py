@@ -2,13 +2,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 import threading
+import time
 from typing import Any, Protocol
 
 from rclpy.node import Node
 from rclpy.publisher import Publisher
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
 
@@ -21,58 +21,42 @@ from tdnet_ros.ros.cloud import (
     pinhole,
     xyz_of_cloud,
 )
-from tdnet_ros.ros.errors import one_line
+from tdnet_ros.ros.errors import ErrorLog, one_line
+from tdnet_ros.ros.inputs import Input
 from tdnet_ros.ros.messages import points_to_cloud
-from tdnet_ros.ros.qos import naming, overridable
 from tdnet_ros.ros.stamps import stamp_ns
 
-DEPTH_QOS = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
 KEPT = 16
 IN_WORK = 2
 '''Images of a camera that are labelled at a time: on CUDA the next goes up before one is down.'''
-MISSING = 60
-'''Images in a row without depth from which on it is missing, not rare.'''
+MISSING_S = 3.0
+'''Without depth for all images of so long it is missing, not rare.'''
 
 
 class PointSource(Protocol):
     """Where the places of points come from."""
 
-    kind: Any
-    name: str
-    topic: str
-
-    def open(self, node: Node) -> list[Any]:
-        """Subscribe what is needed beside `topic`; returns the subscriptions."""
+    inputs: Sequence[Input]
+    '''The first comes with each image.'''
 
     def paint(self, msg: Any, seen: Labelled) -> PointCloud2:
-        """The cloud of a message of `kind` and labels; ValueError says why there is none."""
+        """The cloud of a message of the first input and labels; ValueError says why not."""
 
 
 class DepthSource:
     """Depth images, registered to the camera, and the camera's calibration."""
 
-    kind, name = Image, 'depth image'
-
     def __init__(self, node: Node, base: str) -> None:
-        self.topic = node.resolve_topic_name(f'{base}depth')
-        self._info_topic = node.resolve_topic_name(f'{base}camera_info')
-        self._info: CameraInfo | None = None
-
-    def open(self, node: Node) -> list[Any]:
-        """See PointSource."""
-        def on_info(msg: CameraInfo) -> None:
-            self._info = msg
-
-        with naming(self._info_topic):
-            return [node.create_subscription(
-                CameraInfo, self._info_topic, on_info, **overridable(DEPTH_QOS))]
+        self._info = Input(node, 'camera_info', f'{base}camera_info', CameraInfo, once=True)
+        self.inputs: Sequence[Input] = (
+            Input(node, 'depth image', f'{base}depth', Image), self._info)
 
     def paint(self, msg: Any, seen: Labelled) -> PointCloud2:
         """See PointSource."""
-        if self._info is None:
-            raise ValueError(f'no camera_info on {self._info_topic}')
+        if self._info.last is None:
+            raise ValueError(f'no camera_info on {self._info.topic}')
         size = seen.labels.shape[0], seen.labels.shape[1]
-        camera = pinhole(self._info, size)
+        camera = pinhole(self._info.last, size)
         points = organised_points(depth_in_metres(msg, size), camera, seen)
         return points_to_cloud(points, seen.header)
 
@@ -80,14 +64,9 @@ class DepthSource:
 class CloudSource:
     """Organised clouds with a point for every pixel; they stay in their own frame."""
 
-    kind, name = PointCloud2, 'cloud'
-
     def __init__(self, node: Node, base: str) -> None:
-        self.topic = node.resolve_topic_name(f'{base}cloud_in')
-
-    def open(self, node: Node) -> list[Any]:
-        """See PointSource."""
-        return []
+        self.inputs: Sequence[Input] = (
+            Input(node, 'cloud', f'{base}cloud_in', PointCloud2),)
 
     def paint(self, msg: Any, seen: Labelled) -> PointCloud2:
         """See PointSource."""
@@ -129,13 +108,15 @@ class PointPainter:
         self._node = node
         self._source = source
         self._publisher = publisher
-        self._subscriptions: list[Any] = []
+        self.inputs = source.inputs
         self._lock = threading.Lock()
         self._arrived: deque[Any] = deque(maxlen=KEPT)
         self._taken: deque[Match] = deque(maxlen=IN_WORK)
         self._waiting: deque[tuple[Match, Labelled]] = deque(maxlen=KEPT)
-        self._unmatched = 0
+        self._unmatched_since: float | None = None
         self.problem = ''
+        self.log = ErrorLog(node)
+        '''Of the diagnostics' thread.'''
 
     def open(self, wake: Callable[[], None]) -> None:
         """Subscribe; `wake` is called when a message of the source came."""
@@ -144,21 +125,20 @@ class PointPainter:
                 self._keep(msg)
                 wake()
 
-        self._subscriptions = self._source.open(self._node)  # to be closed if the next one fails
-        with naming(self._source.topic):
-            self._subscriptions.append(self._node.create_subscription(
-                self._source.kind, self._source.topic, on_message, **overridable(DEPTH_QOS)))
+        first, *others = self.inputs
+        first.open(self._node, on_message)
+        for other in others:
+            other.open(self._node, lambda _: None)
 
     def close(self) -> None:
         """Unsubscribe and forget what waits."""
-        for subscription in self._subscriptions:
-            self._node.destroy_subscription(subscription)
-        self._subscriptions = []
+        for item in self.inputs:
+            item.close(self._node)
         with self._lock:
             self._arrived.clear()
             self._taken.clear()
             self._waiting.clear()
-        self._unmatched = 0
+        self._unmatched_since = None
         self.problem = ''
 
     @property
@@ -181,7 +161,8 @@ class PointPainter:
         """Labels that points are to be made of (in the worker's thread, as the next)."""
         with self._lock:
             self._waiting.append((match, seen))
-        self._unmatched += 1
+        if self._unmatched_since is None:
+            self._unmatched_since = time.monotonic()
 
     def publish_due(self) -> None:
         """Publish points of all labels whose depth or cloud has come; forget the others' past."""
@@ -193,9 +174,10 @@ class PointPainter:
                 (pair for pair in pairs
                  if pair[0].msg is None and pair[0].stamp + SLOP_NS >= newest), KEPT)
         for match, seen in due:
-            self._unmatched = 0
+            self._unmatched_since = None
             self._publish(seen, match.msg)
-        if self._unmatched >= MISSING and pairs:
+        since = self._unmatched_since
+        if since is not None and pairs and time.monotonic() - since >= MISSING_S:
             self.problem = self._missing(pairs[-1][0])
 
     def _keep(self, msg: Any) -> None:
@@ -209,7 +191,8 @@ class PointPainter:
         nearest = 'none came' if match.offset_ns is None else (
             f'of the last {KEPT} the nearest is {abs(match.offset_ns) / 1e6:.0f} ms '
             f'{"newer" if match.offset_ns > 0 else "older"}')
-        return (f'no {self._source.name} on {self._source.topic} within {SLOP_NS / 1e6:.0f} ms '
+        first = self.inputs[0]
+        return (f'no {first.what} on {first.topic} within {SLOP_NS / 1e6:.0f} ms '
                 f'of an image: {nearest}')
 
     def _publish(self, seen: Labelled, msg: Any) -> None:

@@ -20,8 +20,10 @@ from tdnet_ros.ros.diagnostics import (
     status,
     stream_findings,
 )
+from tdnet_ros.ros.inputs import Input
 from tdnet_ros.ros.messages import LabelInfo
 from tdnet_ros.ros.parameters import NodeParameters
+from tdnet_ros.ros.points import PointPainter
 from tdnet_ros.ros.stamps import is_simulated
 from tdnet_ros.stream import VideoSegmenter
 
@@ -84,24 +86,38 @@ def camera_status(node: Node, name: str, phase: str, stream: CameraStream,
     snapshot = stream.meter.snapshot()
     findings = stream_findings(snapshot, parameters, is_simulated(node))
     with noting(findings):
-        findings += _unheard(node, stream, snapshot.since_image_s, parameters, pause)
+        images = _unheard(node, stream, snapshot.since_image_s, parameters, pause)
+        if any(item.level == ERROR for item in images):
+            stream.unheard.report('; '.join(item.text for item in images), about='unheard')
+        findings += images
         findings += graph.incompatible_receivers(node, stream.outputs.topics)
-    if stream.points is not None and stream.points.wanted and stream.points.problem:
-        findings.append(Finding(WARN, f'no points: {stream.points.problem}'))
+        findings += _no_points(node, stream.points, parameters, pause)
     return status(f'{name}: {stream.name}', stream.hardware, findings, phase,
                   camera_values(snapshot, stream.topic))
 
 
-def _unheard(node: Node, stream: CameraStream, silent_s: float,
-             parameters: NodeParameters, pause: Finding | None) -> list[Finding]:
-    """Why no images come in; errors go to the log, too."""
-    subscription = stream.subscription
-    if subscription is None:
+def _no_points(node: Node, points: PointPainter | None, parameters: NodeParameters,
+               pause: Finding | None) -> list[Finding]:
+    """Why there are no points although somebody takes them; that goes to the log, too."""
+    if points is None or not points.wanted:
         return []
-    unheard = graph.incompatible_senders(node, stream.topic, subscription.qos_profile)
+    unheard = [finding.text for item in points.inputs
+               for finding in _unheard(node, item, item.silent_s, parameters, pause)
+               if finding is not pause]
+    why = '; '.join(unheard) or points.problem
+    if not why:
+        return []
+    points.log.report(f'no points: {why}', about='no points')
+    return [Finding(WARN, f'no points: {why}')]
+
+
+def _unheard(node: Node, heard: CameraStream | Input, silent_s: float,
+             parameters: NodeParameters, pause: Finding | None) -> list[Finding]:
+    """Why nothing comes in on a topic; pause: why nothing is expected."""
+    if heard.subscription is None:
+        return []
+    found = graph.incompatible_senders(node, heard.topic, heard.subscription.qos_profile)
     if silent_s > parameters.no_image_timeout_s:
-        unheard.append(graph.silence(
-            node, stream.input_name, stream.topic, stream.type_name, silent_s, pause))
-    if any(item.level == ERROR for item in unheard):
-        stream.unheard.report('; '.join(item.text for item in unheard), about='unheard')
-    return unheard
+        found.append(graph.silence(node, heard.input_name, heard.topic, heard.type_name, silent_s,
+                                   pause, heard.what))
+    return found

@@ -11,21 +11,27 @@ from rclpy.time import Time
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
+from tdnet_ros.ros import points
 from tdnet_ros.ros.cloud import Labelled
-from tdnet_ros.ros.points import IN_WORK, KEPT, MISSING, Match, PointPainter
+from tdnet_ros.ros.inputs import Input
+from tdnet_ros.ros.points import IN_WORK, KEPT, Match, PointPainter
 
-START, PERIOD = 10**9, 33_000_000
+S = 10**9
+START, PERIOD = S, 33_000_000
 PIXELS = np.zeros((2, 2), np.uint8)
 
 
 class Source:
     """Depth that is given by hand; its clouds are pairs of stamps."""
 
-    kind, name, topic = Image, 'depth image', '/depth'
     send: Callable[[Any], None]
 
-    def open(self, node: Any) -> list[Any]:
-        return []
+    def __init__(self) -> None:
+        node: Any = self
+        self.inputs = Input(node, 'depth image', 'depth', Image),
+
+    def resolve_topic_name(self, name: str) -> str:
+        return f'/{name}'
 
     def paint(self, msg: Any, seen: Labelled) -> Any:
         return nanoseconds(seen.header), nanoseconds(msg.header)
@@ -127,14 +133,35 @@ def test_images_that_fail_hold_few_messages(painter: PointPainter, source: Sourc
 @pytest.mark.parametrize(('offset_ms', 'words'), [
     (None, 'none came'), (-650, 'of the last 16 the nearest is 650 ms older'),
     (25, 'of the last 16 the nearest is 25 ms newer')])
-def test_it_says_how_far_the_nearest_is(painter: PointPainter, source: Source, clouds: list[Any],
-                                        offset_ms: int | None, words: str) -> None:
-    for number in range(MISSING):
-        stamp = START + number * 100_000_000
+def test_it_says_how_far_the_nearest_is(
+        painter: PointPainter, source: Source, clouds: list[Any], monkeypatch: pytest.MonkeyPatch,
+        offset_ms: int | None, words: str) -> None:
+    """After three seconds, in which a slow camera may have sent few images."""
+    clock = SimpleNamespace(now=100.0, monotonic=lambda: clock.now)
+    monkeypatch.setattr(points, 'time', clock)
+    for number in range(4):
+        assert not painter.problem
+        stamp = START + number * S
         if offset_ms is not None:
             source.send(stamp + offset_ms * 1_000_000)
         label(painter, painter.expect(header(stamp)))
+        clock.now += 1.0
     assert painter.problem == f'no depth image on /depth within 20 ms of an image: {words}'
     assert not clouds
     painter.close()
     assert painter.problem == '', 'of a camera that is closed nothing is missing'
+
+
+def test_depth_that_is_rarer_than_images_is_not_missing(
+        painter: PointPainter, source: Source, clouds: list[Any],
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SimpleNamespace(now=100.0, monotonic=lambda: clock.now)
+    monkeypatch.setattr(points, 'time', clock)
+    for number in range(200):
+        stamp = START + number * PERIOD
+        if number % 60 == 0:
+            source.send(stamp)
+        label(painter, painter.expect(header(stamp)))
+        clock.now += PERIOD / S
+        assert not painter.problem
+    assert len(clouds) == 4

@@ -32,9 +32,11 @@ def test_depth_of_another_moment_makes_no_points(node: NodeProcess, peer: Peer) 
     layer = Layer(peer)
     image, depth = peer.sender(), peer.sender(topic='/depth')
     diagnostics = peer.collect(DiagnosticArray, '/diagnostics')
+    info = peer.sender(CameraInfo, '/camera_info')
 
     def send() -> None:
         now_ns = peer.now_ns()
+        info.publish(CALIBRATION)
         depth.publish(depth_message(now_ns - 10_000_000_000))
         image.publish(image_message(moving_square(1)[0], now_ns))
         time.sleep(0.03)

@@ -1,0 +1,55 @@
+"""What points are made of beside images: a topic, and for how long nothing came there."""
+from __future__ import annotations
+
+from collections.abc import Callable
+import time
+from typing import Any
+
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+
+from tdnet_ros.ros.qos import naming, overridable
+
+DEPTH_QOS = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
+
+
+class Input:
+    """One topic, with what diagnostics need to say why nothing comes."""
+
+    def __init__(self, node: Node, what: str, name: str, kind: Any, once: bool = False) -> None:
+        """Take what comes in words, what the topic is remapped from and the type of messages.
+
+        once: one message is enough, and kept as `last`.
+        """
+        self.what, self.input_name = what, name
+        self.topic = node.resolve_topic_name(name)
+        self.type_name = f'sensor_msgs/msg/{kind.__name__}'
+        self.subscription: Any = None
+        self.last: Any = None
+        self._kind = kind
+        self._once = once
+        self._heard_s = time.monotonic()
+
+    def open(self, node: Node, on_message: Callable[[Any], None]) -> None:
+        """Subscribe."""
+        def hear(msg: Any) -> None:
+            self._heard_s = time.monotonic()
+            if self._once:
+                self.last = msg
+            on_message(msg)
+
+        self._heard_s = time.monotonic()
+        with naming(self.topic):
+            self.subscription = node.create_subscription(
+                self._kind, self.topic, hear, **overridable(DEPTH_QOS))
+
+    def close(self, node: Node) -> None:
+        """Unsubscribe."""
+        if self.subscription is not None:
+            node.destroy_subscription(self.subscription)
+            self.subscription = None
+
+    @property
+    def silent_s(self) -> float:
+        """For how long a message has been missing."""
+        return 0.0 if self.last is not None else time.monotonic() - self._heard_s

@@ -1,0 +1,66 @@
+"""Points that do not come because of depth: diagnostics and the log say why, as for images."""
+from __future__ import annotations
+
+from collections.abc import Callable
+import time
+
+from diagnostic_msgs.msg import DiagnosticArray
+import pytest
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, Image
+
+from ros.harness import TINY, NodeProcess, Peer, message_of, wait_for
+from ros.points import CALIBRATION, Layer, depth_message
+
+BEST_EFFORT = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
+
+
+@pytest.fixture(scope='module')
+def node(start: Callable[..., NodeProcess], peer: Peer) -> NodeProcess:
+    process = start(*TINY, '-p', 'points:=true', '-p', 'no_image_timeout_s:=0.5',
+                    '-p', 'qos_overrides./depth.subscription.reliability:=reliable',
+                    '-p', 'diagnostics_period_s:=0.2')
+    process.wait_for_log('active: labels /image')
+    return process
+
+
+@pytest.fixture
+def said(node: NodeProcess, peer: Peer) -> Callable[[], str]:
+    """What diagnostics say of a camera whose points are taken."""
+    Layer(peer)
+    diagnostics = peer.collect(DiagnosticArray, '/diagnostics')
+    return lambda: message_of(diagnostics, 'tdnet: image')
+
+
+def test_a_wrong_topic_is_named_with_the_candidates(
+        node: NodeProcess, peer: Peer, said: Callable[[], str]) -> None:
+    others = [peer.node.create_publisher(Image, topic, 1)
+              for topic in ('/camera/image_raw', '/camera/depth/image')]
+    kind = 'sensor_msgs/msg/Image'
+    words = ("no points: no publisher on /depth: start the camera or remap 'depth'; "
+             f'{kind} is published on /camera/depth/image, /camera/image_raw; no publisher on '
+             "/camera_info: start the camera or remap 'camera_info'")
+    wait_for(lambda: words in said(), f"'{words}'")
+    node.wait_for_log('no points: no publisher on /depth')
+    for other in others:
+        peer.node.destroy_publisher(other)
+
+
+def test_depth_of_a_qos_that_does_not_match_is_named(
+        peer: Peer, said: Callable[[], str]) -> None:
+    sender = peer.node.create_publisher(Image, '/depth', BEST_EFFORT)
+    words = ('no points: /peer publishes /depth with QoS that does not match: we ask for '
+             'reliable, best effort is offered; set qos_overrides./depth.subscription.reliability')
+    wait_for(lambda: words in said(), f"'{words}'")
+    peer.node.destroy_publisher(sender)
+
+
+def test_depth_that_stops_is_named_and_calibration_comes_once(
+        peer: Peer, said: Callable[[], str]) -> None:
+    depth, info = peer.sender(topic='/depth'), peer.sender(CameraInfo, '/camera_info')
+    wait_for(lambda: info.publish(CALIBRATION) or depth.publish(depth_message(peer.now_ns()))
+             or time.sleep(0.1) or 'no points' not in said(), 'end of the hints')
+    words = 'although /peer publishes it'
+    wait_for(lambda: 'no points: no depth image on /depth for ' in said() and words in said(),
+             'hint')
+    assert 'camera_info' not in said()
