@@ -59,7 +59,8 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--dataset', required=True, choices=list(DATASETS))
     parser.add_argument('--root', required=True, type=Path, help='folder of the data set')
     parser.add_argument('--split', default='val')
-    parser.add_argument('--mode', default='streaming', choices=[*MODES, 'compare'])
+    parser.add_argument('--mode', choices=[*MODES, 'compare'],
+                        help='(default: streaming; repeated where there are only stills)')
     parser.add_argument('--model', default=DEFAULT_MODEL,
                         help=f'name or card of the model (default: {DEFAULT_MODEL})')
     parser.add_argument('--input-size', type=int, nargs=2, metavar=('H', 'W'),
@@ -98,9 +99,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run(options: argparse.Namespace) -> None:
     """Evaluate, print a table, write files."""
+    dataset = open_dataset(options.dataset, options.root, options.split)
+    options.mode = options.mode or default_mode(dataset)
     modes = COMPARED if options.mode == 'compare' else (options.mode,)
     check_options(options, modes)
-    dataset = open_dataset(options.dataset, options.root, options.split)
     console = Console(stderr=True, markup=False)
     labellers = make_labellers(modes, options, dataset, console)
     dataset.check()
@@ -119,6 +121,11 @@ def run(options: argparse.Namespace) -> None:
     if options.confusion:
         with naming(options.confusion):
             save_confusion(reports[0].confusion, dataset.classes.names, options.confusion)
+
+
+def default_mode(dataset: Dataset) -> str:
+    """Return the mode in which the memory fills: a still has no frames before it."""
+    return 'streaming' if any(len(clip) > 1 for clip in dataset.clips) else 'repeated'
 
 
 def check_options(options: argparse.Namespace, modes: Sequence[str]) -> None:

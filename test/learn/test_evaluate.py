@@ -46,6 +46,13 @@ def test_every_mode_writes_the_same_figures(data, model, tmp_path, capsys, mode)
     assert 'latency p99' in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(('frames', 'mode'), [(1, 'repeated'), (2, 'streaming')])
+def test_stills_are_repeated_and_videos_streamed_where_no_mode_is_named(model, tmp_path, frames,
+                                                                        mode):
+    root = write_folder(tmp_path / 'squares', videos=2, frames=frames, splits=('val',))
+    assert run(root, model, tmp_path)['mode'] == mode
+
+
 def test_one_command_compares_three_families(data, model, tmp_path, capsys):
     results = run(data, model, tmp_path, '--mode', 'compare', '--key-interval', '3')
     assert [result['mode'] for result in results] == ['streaming', 'key-frame',
