@@ -12,6 +12,7 @@ from tdnet_ros.learn.auxiliary import AuxiliaryHeads
 from tdnet_ros.learn.config import TrainConfig
 from tdnet_ros.learn.distill import GroupedTeacher, divergence
 from tdnet_ros.learn.losses import disagreement, ohem_cross_entropy
+from tdnet_ros.learn.paths import check_copies
 from tdnet_ros.learn.samples import Clip
 from tdnet_ros.nets.baselines import PerFrame
 from tdnet_ros.nets.card import IMAGENET_MEAN, IMAGENET_STD
@@ -52,6 +53,8 @@ class Learner(nn.Module):
                  class_weights: Tensor | None = None,
                  teacher: GroupedTeacher | None = None) -> None:
         super().__init__()
+        if any(stage.solo for stage in config.stages):
+            check_copies(network.architecture)
         self.network = network
         self.config = config
         self.auxiliary = (AuxiliaryHeads(network.architecture, classes)
@@ -138,28 +141,3 @@ def encode_clip(network: TDNet, images: Tensor, paths: Sequence[int],
     image = images[:, 0]
     shared = [image, *network.trunk(image)]
     return [network.path(path).encode(shared) for path in paths]
-
-
-@torch.no_grad()
-def start_paths(network: Network, auxiliary: AuxiliaryHeads | None = None,
-                optimizer: torch.optim.Optimizer | None = None) -> None:
-    """
-    Copy the first path and its heads to the others, with the optimiser's state of their weights.
-
-    The hops start at zero, so that at first nothing is propagated. Where the paths keep
-    different groups of channels they are no copies in what they compute, but a better start than
-    chance.
-    """
-    if isinstance(network, PerFrame):
-        return
-    families = [network.paths, network.heads] + ([auxiliary.heads] if auxiliary else [])
-    for first, *others in families:
-        for other in others:
-            other.load_state_dict(first.state_dict())
-            for source, parameter in zip(first.parameters(), other.parameters(), strict=True):
-                if optimizer is not None and source in optimizer.state:
-                    optimizer.state[parameter] = {
-                        key: value.clone() for key, value in optimizer.state[source].items()}
-    for path in range(len(network.paths)):
-        for parameter in network.path(path).hops.parameters():
-            parameter.zero_()

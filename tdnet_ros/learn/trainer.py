@@ -3,7 +3,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-import copy
 from itertools import zip_longest
 import math
 from pathlib import Path
@@ -17,7 +16,8 @@ from tdnet_ros.learn.config import TrainConfig
 from tdnet_ros.learn.devices import shares_norms
 from tdnet_ros.learn.ema import WeightAverage
 from tdnet_ros.learn.interrupt import DeferredInterrupt
-from tdnet_ros.learn.learner import Learner, Passes, start_paths
+from tdnet_ros.learn.learner import Learner, Passes
+from tdnet_ros.learn.paths import start_paths
 from tdnet_ros.learn.progress import Progress
 from tdnet_ros.learn.samples import Clip
 from tdnet_ros.learn.validator import Validator
@@ -179,7 +179,6 @@ class Trainer:
         if self.fabric.is_global_zero:
             network = self.average.network
             if self.solo:
-                network = copy.deepcopy(network)
                 start_paths(network)
             metrics = validator.measure(network)
             validator.keep(network, self.step, metrics)

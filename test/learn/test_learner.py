@@ -6,13 +6,12 @@ import torch
 
 from tdnet_ros.learn.config import LossWeights, Stage, TrainConfig
 from tdnet_ros.learn.distill import GroupedTeacher, divergence
-from tdnet_ros.learn.learner import Learner, Passes, start_paths
+from tdnet_ros.learn.learner import Learner, Passes
 from tdnet_ros.learn.losses import ohem_cross_entropy
 from tdnet_ros.learn.samples import Clip
 from tdnet_ros.nets.zoo import VARIANTS, build
 
 CONFIG = TrainConfig((Stage('one', 1, (64, 96), 2, (1e-3, 0)),))
-IMAGE = torch.randn((1, 3, 64, 96), generator=torch.Generator().manual_seed(3))
 TERMS = {'full', 'sub', 'agreement', 'total'}
 
 
@@ -45,10 +44,6 @@ def streamed(model, images, first):
         logits, features = model.network(image, path, memory)
         memory.append(features)
     return logits, model.network(image, path, [])[0]
-
-
-def auxiliary_logits(model, path):
-    return model.auxiliary(model.network.encode(IMAGE, path).stages, path)
 
 
 @pytest.mark.parametrize('step', range(4))
@@ -160,24 +155,3 @@ def test_frames_that_another_process_has_labelled_do_not_count():
     sample.labels[:, :1] = 255
     more = terms_of(model, sample, passes=Passes(True, (True, True)))
     torch.testing.assert_close(more['full'], terms_of(model, sample)['full'])
-
-
-def test_all_paths_start_as_the_first_and_propagate_nothing():
-    model = learner(replace(VARIANTS['td2-bise18-half'], width=0.125, paths=4, shared_stages=2,
-                            shared_head=False), loss=LossWeights(auxiliary=0.1))
-    optimizer = torch.optim.AdamW(model.parameters())
-    terms_of(model, clip(1))['total'].backward()
-    optimizer.step()
-    start_paths(model.network, model.auxiliary, optimizer)
-    for first, *others in (model.network.paths, model.network.heads, model.auxiliary.heads):
-        for other in others:
-            for one, copy in zip(first.parameters(), other.parameters(), strict=True):
-                if one in optimizer.state:
-                    assert torch.equal(optimizer.state[one]['exp_avg'],
-                                       optimizer.state[copy]['exp_avg'])
-    memory = []
-    for path in range(4):
-        logits, features = model.network(IMAGE, path, memory)
-        memory.append(features)
-        torch.testing.assert_close(logits, model.network(IMAGE, 0, [])[0])
-        torch.testing.assert_close(auxiliary_logits(model, path), auxiliary_logits(model, 0))

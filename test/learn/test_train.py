@@ -76,7 +76,7 @@ def test_what_is_kept_while_the_first_path_learns_is_a_model(data, tmp_path):
     stages = [{'name': 'alone', 'steps': 6, 'solo': True}, {'name': 'all', 'steps': 1}]
     config = write_config(tmp_path / 'c.yaml', stages)
     out = tmp_path / 'run'
-    assert train(command(data, config, out, *SMALL, '--until', 'alone')) == 0
+    assert train(command(data, config, out, '--until', 'alone')) == 0
     figures = tmp_path / 'figures.json'
     assert evaluate(['--dataset', 'folder', '--root', str(data), '--mode', 'repeated', '--model',
                      str(out / 'best.yaml'), '--json', str(figures)]) == 0
