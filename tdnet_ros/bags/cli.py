@@ -12,6 +12,7 @@ import threading
 from typing import Any
 
 from tdnet_ros.bags.errors import BagError
+from tdnet_ros.bags.frames.cli import FRAMES_EXAMPLES, add_frames_options, run_frames
 from tdnet_ros.bags.label.cli import LABEL_EXAMPLES, add_label_options, run_label
 from tdnet_ros.bags.options import positive
 from tdnet_ros.bags.review import (
@@ -47,6 +48,7 @@ does the camera_info beside a bag's images.''',
 Topics need not exist yet. Ctrl-C ends the recording and leaves a complete bag, for
 `ros2 bag info`, `ros2 bag play` and Foxglove.''',
     'label': LABEL_EXAMPLES,
+    'frames': FRAMES_EXAMPLES,
     'info': '''examples:
   tdnet_bag info run1''',
     'report': REPORT_EXAMPLES,
@@ -79,6 +81,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_record_options(_command(
         commands, 'record', 'write topics into a rosbag2 MCAP bag', _record))
     add_label_options(_command(commands, 'label', 'label bags offline', run_label))
+    add_frames_options(_command(
+        commands, 'frames', 'write pictures of bags as a data set to train on', run_frames))
     info = _command(commands, 'info', 'list what a bag holds', _info)
     info.add_argument('bag', type=Path, help='rosbag2 directory or storage file, or ROS 1 bag')
     add_report_options(_command(

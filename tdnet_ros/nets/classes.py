@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import yaml
+
 from tdnet_ros.nets.records import Range, read_value, read_yaml
+from tdnet_ros.nets.writing import replacing
 
 UNLABELED = 255
 '''Pixel value of 'no class' in label images and ground truth (vision_msgs, Cityscapes).'''
@@ -49,6 +52,15 @@ def read_classes(path: Path, name: str = '') -> ClassSet:
         return _class_set(name or path.stem, _named_colors(read_yaml(path)))
     except ValueError as error:
         raise ValueError(f'{path}: {error}') from error
+
+
+def write_classes(path: Path, classes: ClassSet) -> None:
+    """Write what `read_classes` reads."""
+    table = {name: list(color) for name, color in zip(classes.names, classes.palette)}
+    _named_colors(table)
+    with replacing(path) as partial:
+        partial.write_text(yaml.safe_dump(table, sort_keys=False, default_flow_style=None,
+                                          allow_unicode=True), encoding='utf-8')
 
 
 def _named_colors(table: Any) -> dict[str, Color]:

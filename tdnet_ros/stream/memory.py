@@ -79,7 +79,7 @@ class FrameMemory:
         gap is too long, the size, encoding or frame_id changed, the scene was cut.
         """
         seen = _Seen(frame.stamp_ns, frame.size, frame.encoding, frame.frame_id,
-                     _thumbnail(frame.rgb) if self.scene_cut else None)
+                     thumbnail(frame.rgb) if self.scene_cut else None)
         reason = self._stale_reason(seen)
         if reason is not None:
             self.reset(reason)
@@ -120,13 +120,13 @@ class FrameMemory:
             if old != new:
                 return f'{what} changed from {old} to {new}'
         if seen.thumbnail is not None and last.thumbnail is not None:
-            correlation = _correlation(last.thumbnail, seen.thumbnail)
-            if correlation < SCENE_CUT_CORRELATION:
-                return f'scene cut (correlation {correlation:.2f})'
+            likeness = correlation(last.thumbnail, seen.thumbnail)
+            if likeness < SCENE_CUT_CORRELATION:
+                return f'scene cut (correlation {likeness:.2f})'
         return None
 
 
-def _thumbnail(rgb: Image) -> NDArray[np.float32]:
+def thumbnail(rgb: Image) -> NDArray[np.float32]:
     """Mean grey level of each cell of a coarse grid, from a few pixels per cell.
 
     A few thousand pixels are read whatever the size of the image: some 50 microseconds.
@@ -139,7 +139,7 @@ def _thumbnail(rgb: Image) -> NDArray[np.float32]:
     return np.asarray(cells, np.float32)
 
 
-def _correlation(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+def correlation(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
     """Correlation of two thumbnails: blind to exposure and contrast; 1 if both are flat."""
     deviations = first.std(), second.std()
     if max(deviations) < FLAT:

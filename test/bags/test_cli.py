@@ -9,7 +9,7 @@ Start = Callable[..., subprocess.Popen]
 
 
 @pytest.mark.parametrize('arguments', [
-    (), ('play',), ('record',), ('info',), ('report',), ('compare',)])
+    (), ('play',), ('record',), ('frames',), ('info',), ('report',), ('compare',)])
 def test_help_has_examples(start: Start, arguments: tuple[str, ...]) -> None:
     process = start(*arguments, '--help')
     out, _ = process.communicate(timeout=15)

@@ -48,7 +48,7 @@ def test_bad_input_is_one_line_each(tmp_path: Path, run: Run) -> None:
         assert error.startswith(f'tdnet_bag: {bag} ') and message in error
     assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == ['good']
     for bad, message in (((good, good), 'is given twice'), ((good, twin), 'choose another --out'),
-                         ((tmp_path / 'out' / 'good',), 'would be labelled into itself'),
+                         ((tmp_path / 'out' / 'good',), 'would be written into itself'),
                          ((good, '--start', 5), 'nothing is left from --start 5 on'),
                          ((twin, '--keep', 'tank'), "there is no class 'tank'"),
                          ((twin, '--topic', '/left'), 'has no image topic /left'),

@@ -16,7 +16,7 @@ from tdnet_ros.bags.label.encoder import Encoder
 from tdnet_ros.bags.label.job import ChunkJob, ChunkResult, Place, TopicTally
 from tdnet_ros.bags.label.options import LabelOptions
 from tdnet_ros.bags.label.output import Output, continued
-from tdnet_ros.bags.label.plan import Camera, plan_cameras
+from tdnet_ros.bags.label.plan import Camera, plan_cameras, time_span
 from tdnet_ros.bags.label_record import LabelRecord, TopicRecord
 from tdnet_ros.nets.card import ModelCard, find_model
 from tdnet_ros.ros.meter import Spread
@@ -88,13 +88,7 @@ def _planned(bag: Bag, options: LabelOptions) -> BagJob:
         kinds |= Encoder(card, options).types(camera)
     channels = output_channels(kinds)
     copied = copied_channels(bag, channels) if options.copy_input else {}
-    start_ns = bag.start_ns + round(options.start_s * 1e9)
-    stop_ns = bag.end_ns
-    if options.duration_s is not None:
-        stop_ns = min(stop_ns, start_ns + round(options.duration_s * 1e9))
-    if start_ns >= stop_ns:
-        raise BagError(f'{bag.path} ends {(bag.end_ns - bag.start_ns) / 1e9:.3f} s after its '
-                       f'start: nothing is left from --start {options.start_s:g} on')
+    start_ns, stop_ns = time_span(bag, options)
     share = (stop_ns - start_ns) / max(bag.end_ns - bag.start_ns, 1) / options.every
     count = sum(bag.topics[camera.topic].count for camera in cameras)
     return BagJob(bag.path, options, _identity(bag, options, card), cameras,

@@ -29,17 +29,17 @@ def bag_name(location: str | Path) -> str:
 
 
 def check_inputs(bags: Sequence[str], folder: str) -> None:
-    """Refuse two bags that would be labelled into one directory, and one into itself."""
+    """Refuse two bags that would be written into one directory, and one into itself."""
     seen: dict[str, str] = {}
     for bag in bags:
         name = bag_name(bag)
         if name in seen:
             what = ('is given twice' if absolute(seen[name]) == absolute(bag) else
-                    f'and {seen[name]} would both be labelled as {name}: choose another --out '
+                    f'and {seen[name]} would both be written as {name}: choose another --out '
                     'for one of them')
             raise BagError(f'{bag} {what}')
         if absolute(bag) == f'{absolute(folder)}/{name}':
-            raise BagError(f'{bag} would be labelled into itself: choose another --out')
+            raise BagError(f'{bag} would be written into itself: choose another --out')
         if f'{absolute(folder)}/'.startswith(f'{absolute(bag)}/'):
             raise BagError(f'--out {folder} lies in {bag}, which is read: choose another --out')
         seen[name] = bag

@@ -47,6 +47,18 @@ def plan_cameras(bag: Bag, options: LabelOptions) -> tuple[Camera, ...]:
                  for topic, name, depth in zip(topics, camera_names(topics), depths))
 
 
+def time_span(bag: Bag, options: LabelOptions) -> tuple[int, int]:
+    """Log times in ns from which and before which the bag is read."""
+    start_ns = bag.start_ns + round(options.start_s * 1e9)
+    stop_ns = bag.end_ns
+    if options.duration_s is not None:
+        stop_ns = min(stop_ns, start_ns + round(options.duration_s * 1e9))
+    if start_ns >= stop_ns:
+        raise BagError(f'{bag.path} ends {(bag.end_ns - bag.start_ns) / 1e9:.3f} s after its '
+                       f'start: nothing is left from --start {options.start_s:g} on')
+    return start_ns, stop_ns
+
+
 def camera_names(topics: Collection[str]) -> list[str]:
     """The name of each topic's camera: '' for a single one, else the topic's last part less."""
     if len(topics) == 1:

@@ -25,7 +25,7 @@ def label_location(bag: str, folder: str, labeller: Labeller, stop: threading.Ev
         return label_bag(Path(bag), Path(folder), labeller, stop, bar)
     try:
         with TemporaryDirectory(prefix='tdnet_bag_') as temporary:
-            source = _fetched(bag, Path(temporary, 'in')) if is_url(bag) else Path(bag)
+            source = fetched(bag, Path(temporary, 'in')) if is_url(bag) else Path(bag)
             target = Path(temporary, 'out') if is_url(folder) else Path(folder)
             if is_url(folder):
                 _fetch_earlier(f'{folder}/{bag_name(bag)}', target / bag_name(bag))
@@ -37,7 +37,7 @@ def label_location(bag: str, folder: str, labeller: Labeller, stop: threading.Ev
         return Outcome(bag, folder, error=f'{bag}: {one_line(error)}')
 
 
-def _fetched(url: str, folder: Path) -> Path:
+def fetched(url: str, folder: Path) -> Path:
     """A copy of a bag's file or directory."""
     storage, path = url_to_fs(url)
     local = folder / path.rstrip('/').rpartition('/')[2]

@@ -1,0 +1,1 @@
+"""Pictures of bags as a data set to train on."""
