@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from learn.synthetic import SIZE, write_folder
-from tdnet_ros.learn.augment import Augmentation, Motion, camera_motion
+from learn.synthetic import SIZE, write, write_folder
+from tdnet_ros.learn.augment import Augmentation, Motion
 from tdnet_ros.learn.catalogue import open_dataset
 from tdnet_ros.learn.reading import read_image
 from tdnet_ros.learn.samples import ClipRecipe, ClipSamples
@@ -120,13 +120,51 @@ def test_pictures_are_seen_as_the_network_sees_them(tmp_path):
         assert min((image - one).abs().mean() for one in seen) < 5
 
 
-def test_camera_motion_is_smooth():
-    maps = camera_motion(np.random.default_rng(0), Motion(), 5, (65, 97))
-    corner = np.array([90.0, 60.0, 1.0])
-    track = np.array([(m @ corner)[:2] / (m @ corner)[2] for m in maps])
-    steps = np.linalg.norm(np.diff(track, axis=0), axis=1)
-    assert 0 < steps.max() < 10
-    assert np.linalg.norm(np.diff(track, 2, axis=0), axis=1).max() < 2 * steps.max()
+def views(root, count=24, **amounts):
+    """Draw views of a picture that tells of each pixel where it is; return what was done to it.
+
+    Rows are a mirror (-1) or none (1), a scale and an angle in degrees.
+    """
+    rows, columns = np.mgrid[:65, :97]
+    write(root / 'train/images/a.png', np.stack((rows * 0, 3 * rows, 2 * columns), -1))
+    write(root / 'train/labels/a.png', columns // 16 + 7 * (rows // 16))
+    (root / 'classes.yaml').write_text(''.join(f'c{n}: [{n}, 0, 0]\n' for n in range(35)))
+    drawn = samples(root, ClipRecipe(1, (33, 49), replace(EXACT, **amounts)))
+    done = []
+    for clip in map(drawn.__getitem__, range(count)):
+        image, label = clip.images[0].numpy(), clip.labels[0].numpy()
+        known = label != 255
+        x, y = image[0][known] / 2, image[1][known] / 3
+        there = np.rint(x) // 16 + 7 * (np.rint(y) // 16)
+        assert (there == label[known]).mean() > 0.9
+        seen = np.argwhere(known)[:, ::-1]
+        (xx, yx), (xy, yy), _ = np.linalg.lstsq(np.c_[seen, np.ones(len(seen))], np.c_[x, y])[0]
+        area = xx * yy - xy * yx
+        done.append((np.sign(area), abs(area)**-0.5, np.degrees(np.arctan2(xy, yy))))
+    return np.array(done).T
+
+
+def test_half_of_the_views_are_mirrored(tmp_path):
+    mirror, scale, angle = views(tmp_path, flip=True)
+    assert 6 < (mirror < 0).sum() < 18
+    assert scale == pytest.approx(1, abs=0.02)
+    assert angle == pytest.approx(0, abs=0.5)
+
+
+def test_views_are_larger_or_smaller(tmp_path):
+    mirror, scale, angle = views(tmp_path, scale=(0.5, 2))
+    assert 0.49 < scale.min() < 0.7
+    assert 1.4 < scale.max() < 2.05
+    assert (mirror == 1).all()
+    assert angle == pytest.approx(0, abs=0.5)
+
+
+def test_views_are_turned_to_either_side(tmp_path):
+    mirror, scale, angle = views(tmp_path, rotation_deg=10)
+    assert -10.5 < angle.min() < -5
+    assert 5 < angle.max() < 10.5
+    assert (mirror == 1).all()
+    assert scale == pytest.approx(1, abs=0.02)
 
 
 def test_a_real_history_has_random_gaps_and_only_the_last_label(tmp_path):
