@@ -20,6 +20,7 @@ from tdnet_ros.learn.evaluate import main as evaluate
 from tdnet_ros.learn.loading import check_batches
 from tdnet_ros.learn.train import main as train
 from tdnet_ros.nets.card import find_model
+from tdnet_ros.nets.zoo import build, variant
 
 
 def test_a_tiny_network_overfits_a_few_clips(data, tmp_path, capsys):
@@ -106,6 +107,17 @@ def test_time_can_be_cut_into_chunks(data, tmp_path):
     assert not (tmp_path / 'run/best.yaml').exists()
     assert train(arguments) == 0
     assert (tmp_path / 'run/best.yaml').exists()
+
+
+def test_a_long_gradient_is_shortened(data, tmp_path):
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 1, 'learning_rate': [1, 0]}],
+                          optimizer='sgd', weight_decay=0, warmup_steps=0, calibrate=False,
+                          clip_gradient=0.02)
+    assert train(command(data, config, tmp_path / 'run')) == 0
+    after = torch.load(tmp_path / 'run/last.pt', weights_only=True)['learner']
+    moved = [(after[f'network.{name}'] - value.detach()).flatten()
+             for name, value in build(variant('td2-tiny'), 3).named_parameters()]
+    assert torch.cat(moved).norm().item() == pytest.approx(0.02, rel=0.01)
 
 
 def test_a_finished_run_says_so(data, tmp_path, capsys):
