@@ -59,7 +59,7 @@ class CameraStream:
         topic = node.resolve_topic_name(self.input_name)
         self.name = name or 'image'
         self.topic = node.resolve_topic_name(f'{topic}{COMPRESSED}') if compressed else topic
-        self.meter = StreamMeter(parameters().diagnostics_window_s)
+        self.meter = StreamMeter(parameters().diagnostics_window_s, segmenter.paths - 1)
         self.outputs = CameraOutputs(
             node, f'~/{name}/' if name else '~/', segmenter.card, parameters().points)
         source = SOURCES[parameters().points_source](node, f'{name}/' if name else '')

@@ -92,7 +92,7 @@ def camera_values(snapshot: Snapshot, topic: str) -> dict[str, Any]:
         'input rate (Hz)': snapshot.input_hz, 'output rate (Hz)': snapshot.output_hz,
         'since last image (s)': snapshot.since_image_s,
         'image age (s)': '' if snapshot.image_age_s is None else snapshot.image_age_s,
-        'memory fill': snapshot.memory_fill, 'path': snapshot.path,
+        'memory fill': f'{snapshot.memory_fill} of {snapshot.memory_size}', 'path': snapshot.path,
         'resets': snapshot.resets, 'last reset': snapshot.last_reset}
     for name in (LATENCY, *(stage for stage in snapshot.spreads if stage != LATENCY)):
         if name in snapshot.spreads:
@@ -132,7 +132,7 @@ def stream_findings(snapshot: Snapshot, parameters: NodeParameters,
 def _lasting_findings(snapshot: Snapshot, budget_ms: float) -> list[Finding]:
     """What befalls most of the last images."""
     findings = []
-    if snapshot.labelled >= PERSISTENT and 2 * snapshot.emptied > snapshot.labelled:
+    if snapshot.is_forgetful:
         findings.append(Finding(
             WARN, f'memory emptied for {snapshot.emptied} of {snapshot.labelled} images, so most '
                   f'have no history; last: {snapshot.last_reset}'))

@@ -77,13 +77,21 @@ class Snapshot:
     recent_processed: int = 0
     last_reset: str = ''
     memory_fill: int = 0
+    memory_size: int = 0
     path: int = 0
+
+    @property
+    def is_forgetful(self) -> bool:
+        """Whether the memory was emptied before most of the last images."""
+        return self.memory_size > 0 and self.labelled >= PERSISTENT and (
+            2 * self.emptied > self.labelled)
 
 
 class StreamMeter:
     """Written by the image callback and the worker, read by the diagnostics thread."""
 
-    def __init__(self, window_s: float) -> None:
+    def __init__(self, window_s: float, memory_size: int) -> None:
+        """memory_size: how many images the memory holds when it is full."""
         self._window_s = window_s
         self._lock = threading.Lock()
         self._last_image = self._last_answer = time.monotonic()
@@ -92,6 +100,7 @@ class StreamMeter:
         self._labelled: deque[_Labelled] = deque(maxlen=MOST_KEPT)
         self._image_age_s: float | None = None
         self._last_failure = self._last_reset = self._last_skip = ''
+        self._memory_size = memory_size
         self._memory_fill = self._path = 0
 
     def opened(self) -> None:
@@ -172,7 +181,7 @@ class StreamMeter:
                 latencies_ms=times[LATENCY], labelled=len(labelled),
                 emptied=sum(one.is_first for one in labelled), resets=counts['resets'],
                 recent_processed=len(window.get('processed', ())), last_reset=self._last_reset,
-                memory_fill=self._memory_fill, path=self._path)
+                memory_fill=self._memory_fill, memory_size=self._memory_size, path=self._path)
 
     @property
     def _has_unanswered(self) -> bool:

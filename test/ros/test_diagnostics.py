@@ -71,11 +71,12 @@ def test_failures_warn_and_are_an_error_when_nothing_else_comes() -> None:
 
 
 def test_a_memory_that_is_emptied_all_the_time_warns() -> None:
-    slow = Snapshot(emptied=5, labelled=6, last_reset='gap of 2 s')
+    slow = Snapshot(emptied=5, labelled=6, last_reset='gap of 2 s', memory_size=1)
     assert levels(slow) == [WARN]
     assert 'gap of 2 s' in stream_findings(slow, PARAMETERS)[0].text
-    assert levels(Snapshot(emptied=2, labelled=6)) == []
-    stopped = Snapshot(emptied=5, labelled=6, since_image_s=4.0)
+    assert levels(Snapshot(emptied=2, labelled=6, memory_size=1)) == []
+    assert levels(Snapshot(emptied=5, labelled=6, memory_size=0)) == [], 'it has none'
+    stopped = Snapshot(emptied=5, labelled=6, since_image_s=4.0, memory_size=1)
     assert levels(stopped) == [], 'it is of the past'
 
 

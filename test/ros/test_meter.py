@@ -28,7 +28,7 @@ def test_a_spread_is_in_percentiles() -> None:
 
 
 def test_every_image_received_is_accounted_for(clock: Clock) -> None:
-    stream = StreamMeter(window_s=10.0)
+    stream = StreamMeter(window_s=10.0, memory_size=3)
     for index in range(6):
         stream.received(0.01)
         if index in (2, 3):
@@ -45,7 +45,7 @@ def test_every_image_received_is_accounted_for(clock: Clock) -> None:
 
 
 def test_rates_and_failures_are_those_of_the_window(clock: Clock) -> None:
-    stream = StreamMeter(window_s=2.0)
+    stream = StreamMeter(window_s=2.0, memory_size=3)
     stream.failed('old')
     for _ in range(40):
         clock.now += 0.1
@@ -57,7 +57,7 @@ def test_rates_and_failures_are_those_of_the_window(clock: Clock) -> None:
 
 def test_the_age_of_an_image_is_told_while_images_come(clock: Clock) -> None:
     """A bag that was played, or a driver whose clock was not set yet, is no finding for ever."""
-    stream = StreamMeter(window_s=2.0)
+    stream = StreamMeter(window_s=2.0, memory_size=3)
     stream.received(1e9)
     assert stream.snapshot().image_age_s == 1e9
     clock.now += 3
@@ -65,7 +65,7 @@ def test_the_age_of_an_image_is_told_while_images_come(clock: Clock) -> None:
 
 
 def test_a_rate_starts_with_the_first_image_and_sinks_after_the_last(clock: Clock) -> None:
-    stream = StreamMeter(window_s=10.0)
+    stream = StreamMeter(window_s=10.0, memory_size=3)
     clock.now += 8
     for _ in range(11):
         stream.received(0.0)
@@ -76,7 +76,7 @@ def test_a_rate_starts_with_the_first_image_and_sinks_after_the_last(clock: Cloc
 
 
 def test_spreads(clock: Clock) -> None:
-    stream = StreamMeter(window_s=10.0)
+    stream = StreamMeter(window_s=10.0, memory_size=3)
     for value in range(1, 101):
         stream.processed({'latency': float(value)}, 0, 0, None)
     spread = stream.snapshot().spreads['latency']
@@ -89,7 +89,7 @@ def test_spreads(clock: Clock) -> None:
 
 
 def test_what_was_before_a_pause_is_not_judged(clock: Clock) -> None:
-    stream = StreamMeter(window_s=10.0)
+    stream = StreamMeter(window_s=10.0, memory_size=3)
     stream.processed({'latency': 1.0}, 0, 0, 'gap')
     stream.opened()
     snapshot = stream.snapshot()
@@ -97,7 +97,7 @@ def test_what_was_before_a_pause_is_not_judged(clock: Clock) -> None:
 
 
 def test_silence_counts_from_opening(clock: Clock) -> None:
-    stream = StreamMeter(window_s=10.0)
+    stream = StreamMeter(window_s=10.0, memory_size=3)
     clock.now += 50
     stream.opened()
     clock.now += 3
@@ -110,7 +110,7 @@ def test_silence_counts_from_opening(clock: Clock) -> None:
 
 def test_images_that_nothing_becomes_of_are_timed(clock: Clock) -> None:
     """From the first of them on, or from the one before, however many newer ones come."""
-    stream = StreamMeter(window_s=10.0)
+    stream = StreamMeter(window_s=10.0, memory_size=3)
     clock.now += 5
     assert stream.snapshot().unanswered_s == 0
     for _ in range(3):
@@ -127,17 +127,17 @@ def test_images_that_nothing_becomes_of_are_timed(clock: Clock) -> None:
 
 
 def test_resets_are_counted_with_the_last_reason(clock: Clock) -> None:
-    stream = StreamMeter(window_s=10.0)
+    stream = StreamMeter(window_s=10.0, memory_size=3)
     for reason in ('scene cut', None, 'gap', None):
         stream.processed({}, path=1, memory_fill=3, reset_reason=reason)
     snapshot = stream.snapshot()
     assert (snapshot.resets, snapshot.last_reset, snapshot.path, snapshot.memory_fill) == (
         2, 'gap', 1, 3)
-    assert (snapshot.labelled, snapshot.emptied) == (4, 2)
+    assert (snapshot.labelled, snapshot.emptied, snapshot.memory_size) == (4, 2, 3)
 
 
 def test_losses_are_counted_apart(clock: Clock) -> None:
-    stream = StreamMeter(window_s=10.0)
+    stream = StreamMeter(window_s=10.0, memory_size=3)
     stream.lost(3)
     clock.now += 11
     stream.lost(2)
@@ -146,7 +146,7 @@ def test_losses_are_counted_apart(clock: Clock) -> None:
 
 
 def test_memory_is_bounded_at_any_rate(clock: Clock) -> None:
-    stream = StreamMeter(window_s=600.0)
+    stream = StreamMeter(window_s=600.0, memory_size=3)
     for _ in range(10_000):
         stream.processed({'latency': 1.0}, 0, 0, None)
     assert len(stream.snapshot().latencies_ms) == 4096
