@@ -124,13 +124,13 @@ class Learner(nn.Module):
 
     def _mean_loss(self, outputs: Sequence[Tensor], labels: Tensor,
                    frames: Sequence[int]) -> Tensor:
-        """Return the mean over the frames that are labelled here, if not in another process."""
+        """Return the mean over all labelled frames; `frames` are the positions of the outputs."""
         losses = torch.stack([
             ohem_cross_entropy(output, labels[:, t], self.class_weights,
                                self.config.ohem_threshold)
             for output, t in zip(outputs, frames)])
-        known = (labels[:, list(frames)] != UNLABELED).flatten(2).any(2).any(0)
-        return losses.sum() / known.sum().clamp(min=1)
+        clips = (labels[:, list(frames)] != UNLABELED).flatten(2).any(2).sum(0)
+        return (losses * clips).sum() / clips.sum().clamp(min=1)
 
 
 def encode_clip(network: TDNet, images: Tensor, paths: Sequence[int],

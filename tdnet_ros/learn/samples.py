@@ -1,6 +1,7 @@
 """Training samples: sample n of a run is a pure function of (seed, n), so runs resume exactly."""
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -19,7 +20,7 @@ from tdnet_ros.learn.augment import (
     warp_image,
     warp_label,
 )
-from tdnet_ros.learn.datasets import Dataset, VideoFrame, check_one_size
+from tdnet_ros.learn.datasets import Dataset, check_one_size
 from tdnet_ros.learn.reading import read_image
 from tdnet_ros.nets.classes import UNLABELED
 
@@ -74,9 +75,8 @@ class ClipSamples(TorchDataset[Clip]):
         rng = np.random.default_rng((self._seed, visit, place))
         clip, position = self._labelled[order[place]]
         still = rng.random() < self._recipe.still_share
-        earlier = None if still else self._earlier_images(rng, clip, position)
-        image, label = self._load(clip, position)
-        images, labels = self._draw(rng, image, label, earlier, still)
+        history = () if still else self._history(rng, position)
+        images, labels = self._draw(rng, self._frames(clip, [*history, position]), still)
         return Clip(torch.from_numpy(images), torch.from_numpy(labels), torch.tensor(still))
 
     def preload(self) -> None:
@@ -91,41 +91,41 @@ class ClipSamples(TorchDataset[Clip]):
         if cached is not None:
             return cached
         frame = self._dataset.clips[clip][position]
-        assert frame.label is not None
-        pair = read_image(frame.image), self._dataset.read_label(frame.label)
+        image = read_image(frame.image)
+        if frame.label is None:
+            return image, np.full(image.shape[:2], UNLABELED, np.uint8)
+        pair = image, self._dataset.read_label(frame.label)
         size = pair[0].nbytes + pair[1].nbytes
         if size <= self._cache_room:
             self._cache_room -= size
             self._cache[clip, position] = pair
         return pair
 
-    def _earlier_images(self, rng: np.random.Generator, clip: int,
-                        position: int) -> list[np.ndarray] | None:
-        """Read the history of a frame of a real video with random gaps, oldest first."""
+    def _history(self, rng: np.random.Generator, position: int) -> Sequence[int]:
+        """Return the positions before one with random gaps; none where the clip is too short."""
         gaps = rng.integers(1, self._recipe.max_gap + 1, self._recipe.frames - 1)
         places = position - np.cumsum(gaps)[::-1]
-        if not len(places) or places[0] < 0:
-            return None
-        frames = self._dataset.clips[clip]
-        return [self._read_unlabelled(frames[p], clip, position) for p in places]
+        return places.tolist() if (places >= 0).all() else ()
 
-    def _read_unlabelled(self, frame: VideoFrame, clip: int, position: int) -> np.ndarray:
-        """Read a frame of a history; it must have the size of the labelled frame."""
-        image, (_, label) = read_image(frame.image), self._load(clip, position)
-        check_one_size(frame, image.shape[:2], self._dataset.clips[clip][position], label.shape)
-        return image
+    def _frames(self, clip: int, places: Sequence[int]) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Read frames of a clip; all must have the size of the last."""
+        pairs = [self._load(clip, place) for place in places]
+        frames = [self._dataset.clips[clip][place] for place in places]
+        for frame, (_, label) in zip(frames, pairs):
+            check_one_size(frame, label.shape, frames[-1], pairs[-1][1].shape)
+        return pairs
 
-    def _draw(self, rng: np.random.Generator, image: np.ndarray, label: np.ndarray,
-              earlier: list[np.ndarray] | None, still: bool) -> tuple[np.ndarray, np.ndarray]:
+    def _draw(self, rng: np.random.Generator, frames: list[tuple[np.ndarray, np.ndarray]],
+              still: bool) -> tuple[np.ndarray, np.ndarray]:
         recipe = self._recipe
         count = recipe.frames
+        image, label = frames[-1]
         view = self._view(rng, label)
         change = CameraChange.draw(rng, recipe.augmentation)
         exposures = np.ones(count)
-        if earlier is not None:
-            images = [_draw_image(i, view, recipe.crop) for i in (*earlier, image)]
-            labels = [np.full(recipe.crop, UNLABELED, np.uint8)] * (count - 1)
-            labels.append(warp_label(label, view, recipe.crop))
+        if len(frames) > 1:
+            images = [_draw_image(image, view, recipe.crop) for image, _ in frames]
+            labels = [warp_label(label, view, recipe.crop) for _, label in frames]
         else:
             moves = [np.eye(3)]
             if not still and count > 1:

@@ -150,6 +150,19 @@ def test_processes_pass_norms_together_whatever_their_clips_are():
     assert orders[0] == orders[1]
 
 
+def test_every_labelled_frame_counts_alike():
+    """A clip of real video has often one, a made clip has as many as there are paths."""
+    model, sample = learner(ohem_threshold=1.0), clip(4)
+    sample.labels[0, :3] = 255
+    alone = []
+    for place in (sample.labels != 255).flatten(2).any(2).nonzero():
+        labels = torch.full_like(sample.labels, 255)
+        labels[tuple(place)] = sample.labels[tuple(place)]
+        alone.append(terms_of(model, sample._replace(labels=labels))['full'])
+    assert len(alone) == 5
+    torch.testing.assert_close(terms_of(model, sample)['full'], torch.stack(alone).mean())
+
+
 def test_frames_that_another_process_has_labelled_do_not_count():
     model, sample = learner(VARIANTS['td2-bise18-half']), clip(2)
     sample.labels[:, :1] = 255
