@@ -121,6 +121,11 @@ class Architecture:
         """Channels that enter the head: the value, or z in a per-frame network."""
         return self.feature_channels if self.paths == 1 else self.channels(self.value_channels)
 
+    @property
+    def inner_channels(self) -> int:
+        """Channels inside the head, between its convolution and the classifier."""
+        return self.head_channels // self.head_reduction
+
 
 def aligned_size(size: tuple[int, int]) -> tuple[int, int]:
     """Return the nearest (height, width) of the form 32 k + 1.

@@ -36,7 +36,7 @@ class SegmentationHead(nn.Module):
     def __init__(self, architecture: Architecture, classes: int, norm: nn.Module) -> None:
         super().__init__()
         channels = architecture.head_channels
-        inner = channels // architecture.head_reduction
+        inner = architecture.inner_channels
         self.norm = norm
         self.conv = nn.Sequential(*conv_norm(channels, inner, 3), activation(architecture))
         self.detail: nn.Module | None = None

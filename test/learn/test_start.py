@@ -68,6 +68,47 @@ def test_a_grown_network_streams_as_the_small_one_did(tmp_path, frames, changes)
         torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4 * theirs.abs().max())
 
 
+BISE = replace(variant('bise18'), width=0.125)
+PSP = replace(variant('psp18'), width=0.125)
+
+
+@pytest.mark.parametrize(('per_frame', 'wanted'), [
+    (BISE, SMALL),
+    (BISE, replace(SMALL, paths=3, width=0.25, shared_stages=0, shared_head=False)),
+    (PSP, replace(variant('td4-psp18'), width=0.125, key_channels=8)),
+])
+@torch.no_grad()
+def test_a_per_frame_network_starts_every_path(tmp_path, frames, per_frame, wanted):
+    card = trained_card(tmp_path, per_frame)
+    grown, small = build(wanted, len(THREE)), load_network(card)
+    assert start_from(grown, card, THREE) == []
+    image = frames[0]
+    stages = small.backbone(image)
+    whole = small.head.conv[0](small.context(stages))
+    parts = []
+    for path in range(wanted.paths):
+        frame, head = grown.encode(image, path), grown.heads[path % len(grown.heads)]
+        parts.append(head.conv[0](frame.value))
+        logits = grown.decode(frame, path, [frame.features] * (wanted.paths - 1))
+        assert torch.equal(logits, grown.decode(frame, path, []))  # nothing is carried
+        assert torch.equal(head.classifier[-1].bias, small.head.classifier[-1].bias)
+    convolved = torch.stack(parts).sum(0) * wanted.groups / wanted.paths
+    copies = convolved.shape[1] // whole.shape[1]
+    torch.testing.assert_close(convolved, whole.repeat_interleave(copies, 1), rtol=1e-3,
+                               atol=1e-4 * whole.abs().max())
+
+
+def test_a_head_of_other_widths_is_new(tmp_path, frames):
+    wanted = replace(variant('td2-psp50'), width=0.125)
+    card = trained_card(tmp_path, replace(variant('psp50'), width=0.125))
+    grown, small, fresh = build(wanted, 3), load_network(card), build(wanted, 3)
+    assert start_from(grown, card, THREE) == []
+    for path, head in enumerate(grown.heads):
+        stages = small.backbone(frames[0])
+        assert torch.equal(grown.paths[path].backbone(frames[0])[-1], stages[-1])
+        assert torch.equal(head.classifier[-1].weight, fresh.heads[path].classifier[-1].weight)
+
+
 def test_copies_of_a_channel_learn_different_things(tmp_path, frames):
     grown = build(replace(SMALL, width=0.25), len(THREE))
     start_from(grown, trained_card(tmp_path, SMALL), THREE)
@@ -100,6 +141,7 @@ def test_the_shipped_model_starts_a_larger_one(frames):
     ({'depth': 34, 'memory_stride': 4},
      'has depth 18, memory_stride 2, expected depth 34, memory_stride 4'),
     ({'paths': 1}, 'has paths 2, expected paths 1'),
+    ({'memory_stride': 4}, 'has memory_stride 2, expected memory_stride 4'),
     ({'width': 0.1875}, 'no whole multiple of'),
 ])
 def test_what_does_not_fit_is_one_clear_error(tmp_path, changes, message):
