@@ -169,10 +169,13 @@ class CameraStream:
     def finish(self, job: Job, outcome: Segmentation | Exception) -> None:
         """Publish what became of an image, or report why nothing did; the next is tried afresh.
 
-        Once a signal has ended the context, nobody can be told and nothing has failed.
+        Once a signal has ended the context, nobody can be told and nothing has failed. What was
+        in work when the camera was closed is discarded.
         """
         if isinstance(outcome, Exception):
             self._fail(outcome)
+        elif self.subscription is None:
+            self.meter.overwritten()
         elif self._node.context.ok():
             try:
                 self._publish(job, outcome)

@@ -62,6 +62,8 @@ def device_status(name: str, phase: str, findings: Sequence[Finding],
                   adaptation: Adaptation | None) -> DiagnosticStatus:
     """The network and the device it runs on."""
     values: dict[str, Any] = {'state': phase}
+    if phase == 'finalized':
+        findings = [*findings, Finding(WARN, 'finalized: start the process again to label')]
     if segmenter is None:
         return status(f'{name}: device', 'none', findings, phase, values)
     height, width = segmenter.input_size

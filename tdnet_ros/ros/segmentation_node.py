@@ -201,10 +201,11 @@ class SegmentationNode(LifecycleNode):
         return SetParametersResult(successful=True)
 
     def _on_reset(self, request: Any, response: Any) -> Any:
-        for stream in self._streams:
-            stream.request_reset('reset was called')
-        response.success = bool(self._streams)
-        response.message = ('the next image starts with an empty memory' if self._streams
+        response.success = self._phase == 'active'
+        if response.success:
+            for stream in self._streams:
+                stream.request_reset('reset was called')
+        response.message = ('the next image starts with an empty memory' if response.success
                             else f'nothing to reset: the node is {self._phase}')
         return response
 

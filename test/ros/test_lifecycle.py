@@ -5,7 +5,7 @@ from collections.abc import Callable
 import signal
 import time
 
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.msg import Transition
 import pytest
 from sensor_msgs.msg import Image
@@ -62,6 +62,9 @@ def test_a_manager_leads_it_through_all_states(managed: NodeProcess, peer: Peer)
              or time.sleep(0.05) or labels, 'labels')
     assert peer.change_state(Transition.TRANSITION_DEACTIVATE, '/managed')
     wait_for(lambda: peer.node.count_subscribers('/image') == 0, 'end of the subscription')
+    answer = peer.call(Trigger, '/managed/reset')
+    assert (answer.success, answer.message) == (
+        False, 'nothing to reset: the node is inactive')
     assert peer.change_state(Transition.TRANSITION_CLEANUP, '/managed')
     assert peer.state('/managed') == 'unconfigured'
     wait_for(lambda: peer.node.count_publishers('/managed/labels') == 0, 'end of the topics')
@@ -103,8 +106,10 @@ def test_shut_down_by_a_manager_then_ended(managed: NodeProcess, peer: Peer) -> 
     assert peer.change_state(Transition.TRANSITION_UNCONFIGURED_SHUTDOWN, '/managed')
     assert peer.state('/managed') == 'finalized'
     diagnostics = peer.collect(DiagnosticArray, '/diagnostics')
-    wait_for(lambda: latest_status(diagnostics, 'managed: device').get('state') == 'finalized',
-             'state in diagnostics')
+    status = wait_for(lambda: (found := latest_status(diagnostics, 'managed: device')).get(
+        'state') == 'finalized' and found, 'state in diagnostics')
+    assert status['message'] == 'finalized: start the process again to label'
+    assert status['level'] == DiagnosticStatus.WARN
     assert managed.end(signal.SIGINT) == 0
     assert 'Traceback' not in managed.log
 

@@ -7,6 +7,7 @@ import time
 
 from diagnostic_msgs.msg import DiagnosticStatus
 import pytest
+from std_srvs.srv import SetBool
 
 from ros.camera import Camera
 from ros.harness import TINY, NodeProcess, Peer, moving_square, wait_for
@@ -64,6 +65,22 @@ def test_a_network_that_does_not_answer_is_an_error_until_it_does(
     hung.unlink()
     wait_for(lambda: words not in camera.status()['message'], 'end of the error')
     wait_for(lambda: camera.is_answered, 'labels of the newest image')
+
+
+def test_an_image_in_work_is_discarded_when_the_node_is_disabled(
+        camera: Camera, hung: Path) -> None:
+    camera.step(CLIP[0])
+    hung.touch()
+    time.sleep(0.5)  # until diagnostics count all that was sent before
+    received, labels = camera.count('received'), len(camera.labels)
+    camera.send(CLIP[1])
+    wait_for(lambda: camera.count('received') == received + 1, 'image in work')
+    overwritten = camera.count('overwritten')
+    assert camera.peer.call(SetBool, '/tdnet/enable', SetBool.Request(data=False)).success
+    hung.unlink()
+    wait_for(lambda: camera.count('overwritten') == overwritten + 1, 'end of the image')
+    assert len(camera.labels) == labels
+    assert camera.peer.call(SetBool, '/tdnet/enable', SetBool.Request(data=True)).success
 
 
 def test_a_camera_whose_clock_is_ahead_is_named_and_hides_no_late_image(camera: Camera) -> None:
