@@ -82,6 +82,15 @@ def incompatible_senders(node: Node, topic: str, qos: QoSProfile) -> list[Findin
         for item in mismatches(sender.qos_profile, qos)]
 
 
+def rivals(node: Node, topic: str) -> list[Finding]:
+    """Several publishers of a topic whose images do not follow one another."""
+    senders = node.get_publishers_info_by_topic(topic)
+    if len(senders) < 2:
+        return []
+    names = ', '.join(sorted(map(_name, senders))[:MAX_CANDIDATES])
+    return [Finding(WARN, f'{len(senders)} publishers on {topic}, whose images mix: {names}')]
+
+
 def incompatible_receivers(node: Node, topics: Mapping[str, QoSProfile]) -> list[Finding]:
     """Subscribers that asked for more than our outputs offer."""
     return [

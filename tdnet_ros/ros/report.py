@@ -92,6 +92,8 @@ def camera_status(node: Node, name: str, phase: str, stream: CameraStream,
         if any(item.level == ERROR for item in images):
             stream.unheard.report('; '.join(item.text for item in images), about='unheard')
         findings += images
+        if snapshot.is_forgetful or snapshot.recent_skips:
+            findings += graph.rivals(node, stream.topic)
         findings += graph.incompatible_receivers(node, stream.outputs.topics)
         findings += _no_points(node, stream.points, parameters, pause)
     return status(f'{name}: {stream.name}', stream.hardware, findings, phase,

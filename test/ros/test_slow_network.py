@@ -7,6 +7,7 @@ import time
 
 from diagnostic_msgs.msg import DiagnosticStatus
 import pytest
+from sensor_msgs.msg import Image
 from std_srvs.srv import SetBool
 
 from ros.camera import Camera
@@ -49,6 +50,15 @@ def test_a_window_with_less_than_five_images_hides_nothing(camera: Camera) -> No
     status = camera.wait_for_value('message', '5 of 5 images later than latency_budget_ms 100')
     assert status['level'] == DiagnosticStatus.ERROR
     assert 'memory emptied for 5 of 5 images' in status['message']
+
+
+def test_two_publishers_are_named_where_the_memory_is_emptied(camera: Camera) -> None:
+    assert 'publishers on' not in camera.status()['message']
+    other = camera.peer.node.create_publisher(Image, '/image', 1)
+    for index in range(2):
+        camera.step(CLIP[index])
+    camera.wait_for_value('message', '2 publishers on /image, whose images mix: /peer, /peer')
+    camera.peer.node.destroy_publisher(other)
 
 
 def test_a_network_that_does_not_answer_is_an_error_until_it_does(
