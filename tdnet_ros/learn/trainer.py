@@ -106,6 +106,7 @@ class Trainer:
             self._clip_gradients()
         self.optimizer.step()
         self.optimizer.zero_grad()
+        self._average_norms()
         self.average.update(self.network, self.step)
         self.step += 1
         names = sorted(sums)
@@ -119,6 +120,18 @@ class Trainer:
             return passes
         moving, *labelled = self._any_process(passes.moving, *passes.labelled)
         return Passes(moving, tuple(labelled))
+
+    @torch.no_grad()
+    def _average_norms(self) -> None:
+        """Give all processes the mean of their batch norms' statistics, where each has its own."""
+        if self.fabric.world_size == 1 or shares_norms(self.fabric):
+            return
+        statistics = [value for name, value in self.network.named_buffers()
+                      if '.running_' in name]
+        mean = self.fabric.all_reduce(torch.cat(statistics))
+        assert isinstance(mean, Tensor)
+        for value, part in zip(statistics, mean.split([len(value) for value in statistics])):
+            value.copy_(part)
 
     def _any_process(self, *said: bool) -> list[bool]:
         """Return what any process says; their clocks differ, and all must do the same."""

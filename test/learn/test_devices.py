@@ -38,6 +38,19 @@ def test_processes_see_what_one_process_accumulates(data, tmp_path):
     assert double == pytest.approx(single, rel=1e-3)
 
 
+def test_statistics_of_batch_norms_are_those_of_all_processes(data, tmp_path):
+    """Those of the first norm, before which none is, are so those of the whole batch."""
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 1, 'solo': True}], calibrate=False)
+    assert train(command(data, config, tmp_path / 'one')) == 0
+    with torchrun(command(data, config, tmp_path / 'two')) as run:
+        _, err = run.communicate(timeout=120)
+    assert run.returncode == 0, err
+    one, two = (torch.load(tmp_path / name / 'last.pt', weights_only=True)['average']
+                for name in ('one', 'two'))
+    key = 'paths.0.backbone.stages.0.norm.running_mean'
+    torch.testing.assert_close(two[key], one[key])
+
+
 def test_processes_save_and_stop_at_the_same_step(data, tmp_path):
     """Their clocks differ; one that does so alone would wait for the other for ever."""
     config = write_config(tmp_path / 'c.yaml', [{'steps': 1000, 'solo': True}],
