@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import pairwise
 import math
 import time
 from typing import Any
@@ -15,6 +15,7 @@ from tdnet_ros.learn.labellers import Labeller, optical_flow
 from tdnet_ros.learn.metrics import Confusion, Labels, flip_rate, video_consistency, warp_labels
 from tdnet_ros.learn.reading import read_image
 from tdnet_ros.stream.frame import Frame
+from tdnet_ros.stream.memory import MAX_GAP_S
 
 FLIP_FRAMES = 20
 """Labelled frames, evenly spread, on which the flip rate is measured."""
@@ -28,6 +29,8 @@ class Report:
     mode: str
     confusion: Confusion
     names: tuple[str, ...]
+    judged: int = 0
+    """Labelled frames so far."""
     latency_ms: list[float] = field(default_factory=list)
     vc8: list[float] = field(default_factory=list)
     vc16: list[float] = field(default_factory=list)
@@ -58,24 +61,30 @@ def evaluate(mode: str, labeller: Labeller, repeats: int, dataset: Dataset,
     Label all videos of a data set in their order and time.
 
     Each frame is fed `repeats` times (1, but for the repeated mode) and its last labels count.
+    Runs start at each path in turn, and so do repeated frames: where labelled frames have the
+    same distance from the start, all paths are judged nevertheless.
     """
     report = Report(mode, Confusion(len(dataset.classes)), dataset.classes.names)
     _warm_up(labeller, dataset)
-    for video in videos(dataset):
-        labeller.restart()
-        for clip in video:
+    for turn, run in enumerate(runs(dataset)):
+        labeller.restart(turn)
+        for clip in run:
             _evaluate_clip(report, labeller, repeats, dataset, clip, tick)
     _measure_flips(report, labeller, max(repeats, 4), dataset)
     return report
 
 
-def videos(dataset: Dataset) -> Iterator[list[tuple[VideoFrame, ...]]]:
-    """Group the clips of one camera run; a still is a run of its own."""
-    for video, clips in groupby(dataset.clips, key=lambda clip: clip[0].video):
-        if video:
-            yield list(clips)
-        else:
-            yield from ([clip] for clip in clips)
+def runs(dataset: Dataset) -> Iterator[list[tuple[VideoFrame, ...]]]:
+    """Group the clips of one video that no long gap parts; a still is a run of its own."""
+    run = [dataset.clips[0]]
+    for (*_, last), clip in pairwise(dataset.clips):
+        first = clip[0]
+        gap_s = (first.number - last.number) / dataset.rate_hz
+        if not first.video or first.video != last.video or gap_s > MAX_GAP_S:
+            yield run
+            run = []
+        run.append(clip)
+    yield run
 
 
 def _evaluate_clip(report: Report, labeller: Labeller, repeats: int, dataset: Dataset,
@@ -89,12 +98,13 @@ def _evaluate_clip(report: Report, labeller: Labeller, repeats: int, dataset: Da
         if last is not None:
             check_one_size(entry, frame.size, last[0], last[1].size)
         if repeats > 1:
-            labeller.restart()
+            labeller.restart(report.judged)
         for _ in range(repeats):
             start = time.perf_counter()
             labels = labeller.label(frame)
             report.latency_ms.append((time.perf_counter() - start) * 1e3)
         if entry.label:
+            report.judged += 1
             truth = dataset.read_label(entry.label)
             report.confusion.add(labels, truth)
             if kept:

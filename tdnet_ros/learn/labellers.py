@@ -19,8 +19,8 @@ CARRIED = ('labels', 'features')
 class Labeller(Protocol):
     """Labels the frames of a video one after the other."""
 
-    def restart(self) -> None:
-        """Forget the video so far."""
+    def restart(self, turn: int = 0) -> None:
+        """Forget the video so far; the next frame runs path `turn` mod N."""
 
     def label(self, frame: Frame) -> Labels:
         """Label the next frame; the time that this takes is the method's latency."""
@@ -33,8 +33,9 @@ class Streaming:
         self._segmenter = segmenter
         self._memory = segmenter.new_memory()
 
-    def restart(self) -> None:
+    def restart(self, turn: int = 0) -> None:
         self._memory = self._segmenter.new_memory()
+        self._memory.next_path = turn % self._segmenter.paths
 
     def label(self, frame: Frame) -> Labels:
         return self._segmenter.step(frame, self._memory).labels
@@ -74,7 +75,7 @@ class KeyFrame:
         self._count = 0
         self._last: tuple[Rgb, NDArray[Any]] | None = None
 
-    def restart(self) -> None:
+    def restart(self, turn: int = 0) -> None:
         self._count = 0
         self._last = None
 

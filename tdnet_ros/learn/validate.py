@@ -26,8 +26,9 @@ class StreamingValidation:
     """
     Labels clips as if a camera had delivered them from their first frame on.
 
-    Only labelled frames and those that their memories hold run. A lone still is fed once per
-    path, so that the memory fills.
+    Clips start at each path in turn, so that none is left out where all clips are alike. Only
+    labelled frames and those that their memories hold run. A lone still is fed once per path,
+    so that the memory fills.
     """
 
     def __init__(self, dataset: Dataset, device: torch.device, input_size: tuple[int, int],
@@ -47,8 +48,9 @@ class StreamingValidation:
 
     def predict(self, network: Network) -> Iterator[tuple[VideoFrame, Tensor]]:
         """Yield every labelled frame with its logits [1, C, H, W] at the frame's size."""
-        for clip in self._dataset.clips:
-            yield from self._predict(network, clip)
+        labelled = [clip for clip in self._dataset.clips if any(frame.label for frame in clip)]
+        for number, clip in enumerate(labelled):
+            yield from self._predict(network, clip, number)
 
     def overlays(self, network: Network) -> Iterator[Image]:
         """Paint the labels of a few frames, each fed as a still."""
@@ -59,8 +61,8 @@ class StreamingValidation:
             yield self._painter.blend(read_image(frame.image), _labels(logits), OPACITY)
 
     @torch.inference_mode()
-    def _predict(self, network: Network,
-                 clip: tuple[VideoFrame, ...]) -> Iterator[tuple[VideoFrame, Tensor]]:
+    def _predict(self, network: Network, clip: tuple[VideoFrame, ...],
+                 first_path: int = 0) -> Iterator[tuple[VideoFrame, Tensor]]:
         paths = network.architecture.paths
         frames = clip if len(clip) > 1 else clip * paths
         memory: list[PathFeatures] = []
@@ -70,7 +72,7 @@ class StreamingValidation:
                 continue
             rgb = read_image(frame.image)
             image = self._preprocessor.normalise(self._preprocessor.upload(rgb))
-            logits, features = network(image, number % paths, memory)
+            logits, features = network(image, (first_path + number) % paths, memory)
             if features is not None and paths > 1:
                 memory = [*memory, features][1 - paths:]
             if frame.label and number >= len(frames) - len(clip):

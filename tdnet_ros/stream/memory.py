@@ -23,6 +23,8 @@ Measured: the five cuts of a street video -0.30 to 0.26, its fastest pan 0.57; a
 15 Hz never below 0.97, a fixed camera never below 0.98; a drive at 1 Hz mostly above 0.6.
 '''
 NS_PER_S = 1_000_000_000
+MAX_GAP_S = 1.0
+'''A memory that no frame has come to for longer is stale, unless it is told otherwise.'''
 
 
 class _Seen(NamedTuple):
@@ -42,7 +44,7 @@ class FrameMemory:
     the order of paths in the memory.
     """
 
-    def __init__(self, paths: int, max_gap_s: float = 1.0, scene_cut: bool = True,
+    def __init__(self, paths: int, max_gap_s: float = MAX_GAP_S, scene_cut: bool = True,
                  owner: object = None) -> None:
         """Take the number of paths; `owner` is the engine whose features are kept here."""
         self.paths = paths

@@ -17,7 +17,7 @@ from tdnet_ros.stream.engines import load_engine
 from tdnet_ros.stream.engines.graphs import GraphEngine
 from tdnet_ros.stream.flight import FAILED, Failure, Flight, Turn, launch
 from tdnet_ros.stream.frame import Frame, Segmentation
-from tdnet_ros.stream.memory import FrameMemory
+from tdnet_ros.stream.memory import MAX_GAP_S, FrameMemory
 from tdnet_ros.stream.preprocess import Preprocessor
 from tdnet_ros.stream.transfer import Lanes
 
@@ -30,7 +30,7 @@ class VideoSegmenter:
     """Weights on a device. It keeps no frame: each camera has a memory of its own."""
 
     def __init__(self, card: ModelCard, device: torch.device,
-                 input_size: tuple[int, int] | None = None, max_gap_s: float = 1.0,
+                 input_size: tuple[int, int] | None = None, max_gap_s: float = MAX_GAP_S,
                  scene_cut: bool = True, engine: str = 'torch',
                  precision: str = 'float32') -> None:
         self.card = card
@@ -48,7 +48,7 @@ class VideoSegmenter:
     @classmethod
     def load(cls, model: str | Path, device: str = 'auto',
              input_size: tuple[int, int] | None = None, weights: str | Path | None = None,
-             max_gap_s: float = 1.0, scene_cut: bool = True, engine: str = 'torch',
+             max_gap_s: float = MAX_GAP_S, scene_cut: bool = True, engine: str = 'torch',
              precision: str = 'float32') -> VideoSegmenter:
         """Load a model card, a safetensors file, a shipped model or a row of the table.
 

@@ -20,9 +20,9 @@ class Fake:
         self.log = []
         self.seen = 0
 
-    def restart(self):
+    def restart(self, turn=0):
         self.seen = 0
-        self.log.append('restart')
+        self.log.append(f'turn {turn}')
 
     def label(self, frame):
         self.log.append(round(frame.stamp_ns * 30 / 1e9))  # the number, at 30 Hz
@@ -67,7 +67,7 @@ def test_flips_are_counted_from_the_round_that_fills_the_memory_on(tmp_path, mon
     labeller = Fake(settles)
     dataset = video(tmp_path, [f'v_{number}' for number in range(5)])
     assert evaluate('streaming', labeller, 1, dataset).summary()['flip_rate'] == (1 + 3 / 4) / 4
-    fed = ['restart', *[0] * 8, 'restart', *[1] * 8, 'restart', *[3] * 8]
+    fed = ['turn 0', *[0] * 8, 'turn 0', *[1] * 8, 'turn 0', *[3] * 8]
     assert labeller.log[-len(fed):] == fed
 
 
@@ -84,11 +84,16 @@ def test_video_consistency_is_the_mean_over_the_windows_of_a_clip(tmp_path):
 
 
 @pytest.mark.parametrize(('repeats', 'expected'), [
-    (1, ['restart', 0, 1, 5, 6, 'restart', 2]),
-    (2, ['restart', *(x for n in (0, 1, 5, 6) for x in ('restart', n, n)),
-         'restart', 'restart', 2, 2]),
+    (1, ['turn 0', 0, 1, 5, 6, 'turn 1', 37, 'turn 2', 2]),
+    (2, ['turn 0', 'turn 0', 0, 0, 'turn 1', 1, 1, 'turn 2', 5, 5, 'turn 3', 6, 6,
+         'turn 1', 'turn 3', 37, 37, 'turn 2', 'turn 4', 2, 2]),
 ])
-def test_a_video_is_fed_in_its_time_and_the_next_starts_anew(tmp_path, repeats, expected):
+def test_a_run_is_fed_in_its_time_and_the_next_starts_at_the_next_path(
+        tmp_path, repeats, expected):
+    """A gap of more than a second parts runs; 6 has no label, so that the next takes its turn."""
     labeller = Fake(bright)
-    evaluate('any', labeller, repeats, video(tmp_path, ['a_0', 'a_1', 'a_5', 'a_6', 'b_2']))
+    names = ['a_0', 'a_1', 'a_5', 'a_6', 'a_37', 'b_2']
+    video(tmp_path, names)
+    (tmp_path / 'val/labels/a_6.png').unlink()
+    evaluate('any', labeller, repeats, open_dataset('folder', tmp_path, 'val'))
     assert labeller.log[WARM_UP_FRAMES:][:len(expected)] == expected

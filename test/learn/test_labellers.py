@@ -27,6 +27,18 @@ def test_streaming_restarts_with_a_video_and_remembers_within(model):
     assert np.array_equal(streaming.label(first), before)
 
 
+def test_streaming_starts_with_the_path_whose_turn_it_is(model):
+    segmenter = VideoSegmenter.load(model, 'cpu')
+    streaming = Streaming(segmenter)
+    frame = frames(1)[0]
+    outputs = []
+    for turn in range(4):
+        streaming.restart(turn)
+        outputs.append(streaming.label(frame))
+    assert not np.array_equal(outputs[0], outputs[1])
+    assert np.array_equal(outputs[:2], outputs[2:])
+
+
 def test_temporal_context_is_the_frame_repeated(model):
     segmenter = VideoSegmenter.load(model, 'cpu')
     context, streaming = TemporalContext(segmenter), Streaming(segmenter)

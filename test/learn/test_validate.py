@@ -32,8 +32,11 @@ def test_only_frames_that_a_labelled_one_remembers_run(tmp_path, model, expected
 
 
 def _logits(dataset, network):
-    streaming = StreamingValidation(dataset, torch.device('cpu'), (65, 97))
-    return [(frame.number, logits) for frame, logits in streaming.predict(network)]
+    return [(frame.number, logits) for frame, logits in _stream(dataset, network)]
+
+
+def _stream(dataset, network):
+    return StreamingValidation(dataset, torch.device('cpu'), (65, 97)).predict(network)
 
 
 def test_a_still_fills_the_memory_by_itself(tmp_path):
@@ -43,3 +46,16 @@ def test_a_still_fills_the_memory_by_itself(tmp_path):
     network.register_forward_pre_hook(lambda _, arguments: ran.append(arguments[1]))
     assert len(_logits(open_dataset('stills', root, 'val'), network)) == 1
     assert ran == [0, 1, 2, 3]
+
+
+def test_every_path_is_judged_where_all_clips_are_alike(tmp_path):
+    root = write_folder(tmp_path / 'data', videos=4, frames=6, splits=('val',))
+    for label in root.glob('val/labels/*'):
+        if not label.name.endswith('_005.png'):
+            label.unlink()
+    network = build(variant('td4-tiny'), 3)
+    ran = []
+    network.register_forward_pre_hook(lambda _, arguments: ran.append(arguments[1]))
+    for kind, expected in (('folder', [1, 2, 3, 0]), ('stills', [3, 0, 1, 2])):
+        dataset = open_dataset(kind, root, 'val')
+        assert [ran[-1] for _ in _stream(dataset, network)] == expected
