@@ -15,7 +15,7 @@ import numpy as np
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.files.paths import MCAP, PACKED, ROS1, SQLITE, is_storage
 from tdnet_ros.bags.unread import Unread
-from tdnet_ros.nets.images import IMAGE_SUFFIXES, read_pixels
+from tdnet_ros.nets.images import IMAGE_SUFFIXES, is_image, read_pixels
 
 DEFAULT_RATE_HZ = 10.0  # where images carry no times
 MAX_RATE_HZ = 1000.0
@@ -129,8 +129,7 @@ class FolderSource(_PixelSource):
     """
 
     def __init__(self, folder: Path, rate_hz: float | None = None) -> None:
-        self.files = sorted((path for path in folder.iterdir()
-                             if path.suffix.lower() in IMAGE_SUFFIXES), key=natural_key)
+        self.files = sorted(filter(is_image, folder.iterdir()), key=natural_key)
         if not self.files:
             raise BagError(f'{folder} holds no image ({", ".join(IMAGE_SUFFIXES)}) and is '
                            'no rosbag (no metadata.yaml)')

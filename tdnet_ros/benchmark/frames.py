@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from tdnet_ros.nets.images import IMAGE_SUFFIXES, read_pixels
+from tdnet_ros.nets.images import IMAGE_SUFFIXES, is_image, read_pixels
 from tdnet_ros.stream import Frame
 from tdnet_ros.stream.frame import Image
 
@@ -18,7 +18,7 @@ def find_images(folder: Path, most: int) -> list[Path]:
 
     ValueError if there are none, or if one cannot be read.
     """
-    paths = sorted(path for path in folder.glob('*') if path.suffix.lower() in IMAGE_SUFFIXES)
+    paths = sorted(filter(is_image, folder.glob('*')))
     if not paths:
         raise ValueError(f'images {folder}: expected a folder with {", ".join(IMAGE_SUFFIXES)}')
     for path in paths[:most]:

@@ -95,9 +95,11 @@ class Dataset:
         assert frame.label is not None
         image, label = read_image(frame.image), self.read_label(frame.label)
         if image.shape[:2] != label.shape:
+            turned = image.shape[1::-1] == label.shape
             raise ValueError(
                 f'{frame.label} is {size_text(label.shape)} but its image {frame.image} is '
-                f'{size_text(image.shape)}: they must be of one size')
+                f'{size_text(image.shape)}{" (rotated by its EXIF data?)" if turned else ""}: '
+                'they must be of one size')
         height, width = label.shape
         return np.bincount(label.ravel(), minlength=256)[:len(self.classes)], (height, width)
 

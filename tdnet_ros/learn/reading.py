@@ -9,13 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tdnet_ros.nets.classes import UNLABELED, ClassSet
-from tdnet_ros.nets.images import IMAGE_SUFFIXES, read_pixels
+from tdnet_ros.nets.images import IMAGE_SUFFIXES, is_image, read_pixels
 
 BLACK = (0, 0, 0)
 """Colour of what is no class, unless a class has it."""
 
 JPEG = b'\xff\xd8\xff'
 """With which such a file begins, whatever its name."""
+PNG = b'\x89PNG'
+ONE_BIT = b'\x01\x00'
+"""Depth and colour type, at byte 24 of a PNG, of one bit of grey."""
 
 LabelReader = Callable[[Path], NDArray[np.uint8]]
 Convert = Callable[[Path, NDArray[np.generic]], NDArray[np.uint8]]
@@ -38,7 +41,7 @@ def list_images(folder: Path) -> dict[str, Path]:
         raise ValueError(f'there is no folder {folder}')
     found: dict[str, Path] = {}
     for path in sorted(folder.rglob('*')):
-        if path.suffix.lower() in IMAGE_SUFFIXES:
+        if is_image(path):
             name = path.relative_to(folder).with_suffix('').as_posix()
             if name in found:
                 raise ValueError(f'{found[name]} and {path} have one name: which is meant?')
@@ -56,9 +59,11 @@ def id_reader(ids: dict[int, int]) -> LabelReader:
 
 def _read_label(path: Path, mode: int = cv2.IMREAD_UNCHANGED) -> NDArray[np.generic]:
     with path.open('rb') as file:
-        if file.read(len(JPEG)) == JPEG:
-            raise ValueError(f'{path} is a JPEG, which changes the pixels of a label: expected a '
-                             'PNG')
+        head = file.read(26)
+    if head.startswith(JPEG):
+        raise ValueError(f'{path} is a JPEG, which changes the pixels of a label: expected a PNG')
+    if head.startswith(PNG) and head.endswith(ONE_BIT):
+        raise ValueError(f'{path} is a PNG of 1 bit per pixel: expected ids of 8 bits')
     return read_pixels(path, mode)
 
 
@@ -103,9 +108,10 @@ def _colour_table(colours: dict[tuple[int, int, int], int]) -> Convert:
         wrong = codes[index] != code
         if wrong.any():
             y, x = np.argwhere(wrong)[0]
-            raise ValueError(
-                f'{path} has the colour {tuple(label[y, x, 2::-1].tolist())} at x {x}, y {y}, '
-                f'which is none of the {len(codes)} label colours')
+            colour = label[y, x, 2::-1].tolist()
+            hint = '; ids want one channel and no palette' if len(set(colour)) == 1 else ''
+            raise ValueError(f'{path} has the colour {tuple(colour)} at x {x}, y {y}, which is '
+                             f'none of the {len(codes)} label colours{hint}')
         return classes[index]
 
     return convert

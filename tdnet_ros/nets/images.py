@@ -10,6 +10,11 @@ from numpy.typing import NDArray
 IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp')
 
 
+def is_image(path: Path) -> bool:
+    """Whether a file's name is that of an image; macOS adds files named ._NAME."""
+    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith('.')
+
+
 def read_pixels(path: Path, mode: int = cv2.IMREAD_COLOR) -> NDArray[np.generic]:
     """Return the pixels of an image file, colours as BGR.
 

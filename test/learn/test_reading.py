@@ -51,6 +51,48 @@ def test_labels_painted_in_the_colours_of_the_classes(tmp_path, kind):
     assert open_dataset('folder', root, 'val').label(0, 0).tolist() == index.tolist()
 
 
+@pytest.mark.parametrize('mode', ['RGB', 'LA', 'P'])
+def test_grey_ids_that_are_read_as_colours_are_named(tmp_path, mode):
+    root = own(tmp_path, ['a_1'])
+    path = root / 'val/labels/a_1.png'
+    path.parent.mkdir()
+    Image.fromarray(np.eye(4, 6, dtype=np.uint8)).convert(mode).save(path)
+    with pytest.raises(ValueError, match=r'the colour \(1, 1, 1\) at .*; ids want one channel'):
+        open_dataset('folder', root, 'val').check()
+
+
+def test_a_label_of_one_bit_is_refused(tmp_path):
+    """OpenCV reads its ones as 255, which is no class."""
+    root = own(tmp_path, ['a_1'])
+    path = root / 'val/labels/a_1.png'
+    path.parent.mkdir()
+    Image.fromarray(np.eye(4, 6, dtype=bool)).save(path)
+    with pytest.raises(ValueError, match=r'a_1.png is a PNG of 1 bit per pixel: expected ids of'):
+        open_dataset('folder', root, 'val').check()
+
+
+def test_a_picture_that_its_exif_data_turn_is_named(tmp_path):
+    root = own(tmp_path, ['a_1'], kind='labels')
+    for label in (root / 'val/labels').iterdir():
+        write(label, np.zeros((4, 6), np.uint8))
+    picture = Image.fromarray(image())
+    exif = picture.getexif()
+    exif[0x0112] = 6  # orientation: a quarter turn
+    path = root / 'val/images/a_1.jpg'
+    path.parent.mkdir()
+    picture.save(path, exif=exif)
+    with pytest.raises(ValueError, match=r'is 4x6 \(rotated by its EXIF data\?\): they must be'):
+        open_dataset('folder', root, 'val').check()
+
+
+def test_hidden_files_are_no_pictures(tmp_path):
+    root = own(tmp_path, ['a_1'], kind='labels')
+    write(root / 'val/images/a_1.png', image())
+    for kind in ('images', 'labels'):  # as macOS adds them
+        (root / f'val/{kind}/._a_1.png').write_bytes(b'Mac OS X')
+    assert len(open_dataset('folder', root, 'val').clips) == 1
+
+
 def test_a_painted_label_is_decoded_once(tmp_path, monkeypatch):
     root = own(tmp_path, ['a_1'])
     write(root / 'val/labels/a_1.png', image())

@@ -23,7 +23,7 @@ from tdnet_ros.bags.label.wire import decoded
 from tdnet_ros.bags.labelled import PNG
 from tdnet_ros.bags.progress import Update, progress
 from tdnet_ros.bags.reading import COMPRESSED_IMAGE, Message, has_header, header_stamp_ns
-from tdnet_ros.nets.images import IMAGE_SUFFIXES
+from tdnet_ros.nets.images import is_image
 from tdnet_ros.nets.writing import naming, replacing
 from tdnet_ros.ros.admission import RateLimit
 from tdnet_ros.ros.decoding import to_frame
@@ -96,8 +96,7 @@ class _Pictures:
                        for camera in plan_cameras(bag, options.read)}
         self._span = time_span(bag, options.read)
         self._folders = {kind: options.folder / kind / name for kind in ('images', 'labels')}
-        self._there = {kind: {path.stem for path in folder.glob('*')
-                              if path.suffix.lower() in IMAGE_SUFFIXES}
+        self._there = {kind: {path.stem for path in folder.glob('*') if is_image(path)}
                        for kind, folder in self._folders.items()}
         self._last: dict[str, NDArray[np.float32]] = {}
         self._done: Counter[str] = Counter()
