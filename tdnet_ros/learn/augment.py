@@ -66,7 +66,10 @@ class Motion:
 
 def random_view(rng: np.random.Generator, augmentation: Augmentation,
                 source: tuple[int, int], crop: tuple[int, int]) -> np.ndarray:
-    """Return the 3x3 map from the source's pixels (h, w) to those of a random crop (h, w)."""
+    """Return the 3x3 map from a source (h, w) to a random crop (h, w) of it.
+
+    Views count from the corner of the first pixel, whose centre is at 0.5.
+    """
     (height, width), (crop_height, crop_width) = source, crop
     low, high = np.log(augmentation.scale)
     scale = float(np.exp(rng.uniform(low, high)))
@@ -87,7 +90,7 @@ def _crop_centre(rng: np.random.Generator, size: int, wanted: float) -> float:
 
 def camera_motion(rng: np.random.Generator, motion: Motion, frames: int,
                   crop: tuple[int, int]) -> list[np.ndarray]:
-    """Return one 3x3 map per frame, on the crop's pixels: a steady motion with a little shake."""
+    """Return one 3x3 map per frame, on the crop: a steady motion with a little shake."""
     height, width = crop
     steady = rng.uniform(-1, 1, 5)
     maps = []
@@ -105,13 +108,13 @@ def camera_motion(rng: np.random.Generator, motion: Motion, frames: int,
 def warp_image(image: np.ndarray, view: np.ndarray, crop: tuple[int, int],
                fill: Sequence[float]) -> np.ndarray:
     """Draw the crop of an image, bilinear; outside it is the fill colour."""
-    return cv2.warpPerspective(image, view, crop[::-1], flags=cv2.INTER_LINEAR,
+    return cv2.warpPerspective(image, _between_centres(view), crop[::-1], flags=cv2.INTER_LINEAR,
                                borderMode=cv2.BORDER_CONSTANT, borderValue=fill)
 
 
 def warp_label(label: np.ndarray, view: np.ndarray, crop: tuple[int, int]) -> np.ndarray:
     """Draw the crop of a label, nearest; outside it is unlabelled."""
-    return cv2.warpPerspective(label, view, crop[::-1], flags=cv2.INTER_NEAREST,
+    return cv2.warpPerspective(label, _between_centres(view), crop[::-1], flags=cv2.INTER_NEAREST,
                                borderMode=cv2.BORDER_CONSTANT, borderValue=UNLABELED)
 
 
@@ -152,14 +155,23 @@ class CameraChange:
         mixed = cv2.addWeighted(image, self.saturation, grey, 1 - self.saturation, 0)
         curve = 255 * (np.arange(256) / 255)**self.gamma
         levels = curve[:, None] * self.gain[None] * exposure + self.offset
-        table = np.clip(levels, 0, 255).astype(np.uint8)[None]
+        table = _grey_levels(levels)[None]
         changed = cv2.LUT(mixed, table)
         if self.blur:
             changed = cv2.GaussianBlur(changed, (0, 0), self.blur)
         if self.noise:
             grain = rng.standard_normal(changed.shape, np.float32) * np.float32(self.noise)
-            changed = np.clip(changed + grain, 0, 255).astype(np.uint8)
+            changed = _grey_levels(changed + grain)
         return changed
+
+
+def _grey_levels(values: np.ndarray) -> np.ndarray:
+    return np.rint(values).clip(0, 255).astype(np.uint8)
+
+
+def _between_centres(view: np.ndarray) -> np.ndarray:
+    """Count a view from the centre of the first pixel, as OpenCV does."""
+    return _translate(-0.5, -0.5) @ view @ _translate(0.5, 0.5)
 
 
 def _translate(x: float, y: float) -> np.ndarray:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from tdnet_ros.learn.augment import Augmentation, Motion, Scale
+from tdnet_ros.nets.architecture import aligned_size
 from tdnet_ros.nets.records import (
     Amount,
     Count,
@@ -44,6 +45,11 @@ class Stage:
     """Share of clips that repeat one frame; the others move."""
     solo: bool = False
     """Only the first path learns, on single frames; the stage after starts all paths from it."""
+
+    def __post_init__(self) -> None:
+        if self.crop != aligned_size(self.crop):
+            raise ValueError('crop is {} x {}, expected sides of 32 k + 1, such as {} x {}'.format(
+                *self.crop, *aligned_size(self.crop)))
 
 
 @dataclass(frozen=True)
@@ -90,7 +96,8 @@ class TrainConfig:
     """At the end the classes' logits are shifted to what is best on the training split, where
     the validation agrees (see calibrate.py)."""
     label_stride: Count = 1
-    """Losses look at every n-th label pixel in each direction."""
+    """Losses look at every n-th label pixel in each direction, the first and last of a row among
+    them."""
     loss: LossWeights = field(default_factory=LossWeights)
     teacher_scales: tuple[Scale, ...] = (1.0,)
     """The teacher sees the picture at each of these sizes, at every second one mirrored, and
@@ -115,6 +122,10 @@ class TrainConfig:
             raise ValueError('a run needs at least one stage')
         if not self.teacher_scales:
             raise ValueError('teacher_scales needs at least one scale')
+        sides = [side for stage in self.stages for side in stage.crop]
+        if any((side - 1) % self.label_stride for side in sides):
+            raise ValueError(f'label_stride is {self.label_stride}, expected a divisor of the '
+                             "crops' sides less 1")
 
     @property
     def steps(self) -> int:

@@ -10,6 +10,8 @@ from tdnet_ros.learn.augment import (
     Motion,
     camera_motion,
     choose_classes,
+    random_view,
+    warp_label,
 )
 
 NOTHING = Augmentation(brightness=0, contrast=0, saturation=0, tint=0, gamma=0, blur=0, noise=0)
@@ -28,6 +30,24 @@ def roughness(image):
 
 def test_nothing_changes_nothing():
     assert np.array_equal(changed(PICTURE), PICTURE)
+
+
+def test_grey_levels_are_rounded_to_the_nearest():
+    exact = 1.1 * PICTURE.clip(max=220)
+    change = replace(CameraChange.draw(np.random.default_rng(0), NOTHING), gain=np.full(3, 1.1))
+    assert abs(change.apply(None, PICTURE.clip(max=220)) - exact).max() <= 0.5
+    grains = [changed(np.full((99, 99, 3), 128, np.uint8), seed, noise=5.0) for seed in range(20)]
+    assert abs(np.mean(grains) - 128) < 0.05
+
+
+def test_the_mirror_of_a_whole_picture_has_all_of_its_pixels():
+    label = np.arange(33 * 65, dtype=np.uint8).reshape(33, 65) % 250
+    whole = replace(NOTHING, scale=(1, 1), rotation_deg=0)
+    shown = [warp_label(label, random_view(np.random.default_rng(seed), whole, (33, 65), (33, 65)),
+                        (33, 65)) for seed in range(8)]
+    mirrored = [np.array_equal(one, label[:, ::-1]) for one in shown]
+    assert 0 < sum(mirrored) < 8
+    assert all(m or np.array_equal(one, label) for m, one in zip(mirrored, shown))
 
 
 def test_brightness_shifts_all_greys_alike():

@@ -16,7 +16,7 @@ from tdnet_ros.learn.config import (
 )
 from tdnet_ros.nets.records import plain
 
-STAGE = {'crop': [64, 96], 'batch': 4}
+STAGE = {'crop': [65, 97], 'batch': 4}
 RUN = parse_config({
     'stages': [{'name': 'alone', 'steps': 10, 'learning_rate': [1.0, 0.5], 'solo': True, **STAGE},
                {'name': 'all', 'steps': 20, 'learning_rate': ['2e-1', 0], **STAGE, 'batch': 6}],
@@ -53,6 +53,9 @@ def test_settings_are_replaced_by_their_names():
     ('loss.speed', 1, "'loss.speed': there is no such setting"),
     ('optimizer.0', 'x', "'optimizer.0': there is no such setting"),
     ('seed', 2**32, 'seed is 4294967296, expected a whole number from 0 to 4294967295'),
+    ('label_stride', 3, "label_stride is 3, expected a divisor of the crops' sides less 1"),
+    ('stages.1.crop', [64, 97],
+     'stages 1: crop is 64 x 97, expected sides of 32 k \\+ 1, such as 65 x 97'),
     ('augmentation.scale', [2, 1], 'scale is 2, 1, expected the smaller one first'),
 ])
 def test_a_setting_that_is_none_is_one_clear_error(name, value, message):

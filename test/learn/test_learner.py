@@ -11,7 +11,7 @@ from tdnet_ros.learn.losses import ohem_cross_entropy
 from tdnet_ros.learn.samples import Clip
 from tdnet_ros.nets.zoo import VARIANTS, build
 
-CONFIG = TrainConfig((Stage('one', 1, (64, 96), 2, (1e-3, 0)),))
+CONFIG = TrainConfig((Stage('one', 1, (65, 97), 2, (1e-3, 0)),))
 TERMS = {'full', 'sub', 'agreement', 'total'}
 
 

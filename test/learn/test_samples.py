@@ -115,7 +115,7 @@ def test_pictures_are_seen_as_the_network_sees_them(tmp_path):
             for path in sorted((tmp_path / 'd').glob('train/images/*.png'))]
     for number in range(3):
         image = drawn[number].images[0].float()
-        assert min((image - one).abs().mean() for one in seen) < 5
+        assert min((image - one).abs().mean() for one in seen) < 1
 
 
 def views(root, count=24, **amounts):
