@@ -45,8 +45,10 @@ class Learner(nn.Module):
     """A network with its losses, so that a distributed wrapper sees one module.
 
     A clip has as many frames as the network has paths, and each path sees one of them. Read in a
-    circle, any of the frames can be the current one with the others as its history (a clip
-    played backwards is a clip), so one pass over the backbones gives a loss per labelled frame.
+    circle, any of the frames can be the current one with the others as its history, so one pass
+    over the backbones gives a loss per labelled frame. The last frame's history is in the order
+    of time. The others' jump from the clip's end to its start; of two frames that is the clip
+    played backwards, of more that move it is no clip.
     """
 
     def __init__(self, network: Network, config: TrainConfig, classes: int,
