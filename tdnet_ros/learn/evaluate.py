@@ -14,7 +14,7 @@ from rich.table import Table
 
 from tdnet_ros.learn.catalogue import DATASETS, open_dataset
 from tdnet_ros.learn.datasets import Dataset, check_classes
-from tdnet_ros.learn.evaluation import evaluate
+from tdnet_ros.learn.evaluation import evaluate, ticks
 from tdnet_ros.learn.labellers import (
     CARRIED,
     KeyFrame,
@@ -107,10 +107,9 @@ def run(options: argparse.Namespace) -> None:
     labellers = make_labellers(modes, options, dataset, console)
     dataset.check()
     reports = []
-    frames = sum(map(len, dataset.clips))
     with Progress(console=console, disable=not console.is_terminal) as progress:
         for mode, (labeller, repeats) in labellers.items():
-            task = progress.add_task(mode, total=frames)
+            task = progress.add_task(mode, total=ticks(dataset))
             reports.append(evaluate(mode, labeller, repeats, dataset, advance(progress, task)))
     summaries = [report.summary() for report in reports]
     print_table(summaries)

@@ -62,7 +62,8 @@ def evaluate(mode: str, labeller: Labeller, repeats: int, dataset: Dataset,
 
     Each frame is fed `repeats` times (1, but for the repeated mode) and its last labels count.
     Runs start at each path in turn, and so do repeated frames: where labelled frames have the
-    same distance from the start, all paths are judged nevertheless.
+    same distance from the start, all paths are judged nevertheless. tick: called ticks(dataset)
+    times.
     """
     report = Report(mode, Confusion(len(dataset.classes)), dataset.classes.names)
     _warm_up(labeller, dataset)
@@ -70,8 +71,13 @@ def evaluate(mode: str, labeller: Labeller, repeats: int, dataset: Dataset,
         labeller.restart(turn)
         for clip in run:
             _evaluate_clip(report, labeller, repeats, dataset, clip, tick)
-    _measure_flips(report, labeller, max(repeats, 4), dataset)
+    _measure_flips(report, labeller, max(repeats, 4), dataset, tick)
     return report
+
+
+def ticks(dataset: Dataset) -> int:
+    """Return the number of frames that are labelled, and of those fed again for the flips."""
+    return sum(map(len, dataset.clips)) + min(FLIP_FRAMES, len(dataset.labelled()))
 
 
 def runs(dataset: Dataset) -> Iterator[list[tuple[VideoFrame, ...]]]:
@@ -120,7 +126,8 @@ def _evaluate_clip(report: Report, labeller: Labeller, repeats: int, dataset: Da
     report.vc16 += video_consistency(outputs, truths, 16)
 
 
-def _measure_flips(report: Report, labeller: Labeller, rounds: int, dataset: Dataset) -> None:
+def _measure_flips(report: Report, labeller: Labeller, rounds: int, dataset: Dataset,
+                   tick: Callable[[], None]) -> None:
     """Feed single frames again and again; what changes after the warm-up is flicker."""
     labelled = dataset.labelled()
     count = min(FLIP_FRAMES, len(labelled))
@@ -129,6 +136,7 @@ def _measure_flips(report: Report, labeller: Labeller, rounds: int, dataset: Dat
         labeller.restart()
         outputs = [labeller.label(frame) for _ in range(2 * rounds)]
         report.flips.append(flip_rate(outputs[rounds - 1:]))
+        tick()
 
 
 def _warm_up(labeller: Labeller, dataset: Dataset) -> None:

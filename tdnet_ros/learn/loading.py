@@ -12,6 +12,8 @@ from tdnet_ros.learn.devices import cores, processes_here
 from tdnet_ros.learn.samples import Clip, ClipRecipe, ClipSamples
 from tdnet_ros.nets.architecture import Architecture
 
+FA_STRIDE = 64
+"""Of the last stage of FANet's backbone."""
 CACHE_BYTES = 4 << 30
 """Of decoded pictures that the processes on a machine keep, all together."""
 
@@ -51,14 +53,17 @@ def _keep_to_one_core(worker: int) -> None:
     cv2.setNumThreads(0)
 
 
-def fewest_clips(architecture: Architecture, shared_norms: bool) -> int:
+def fewest_clips(architecture: Architecture, config: TrainConfig, shared_norms: bool) -> int:
     """
     Return how many clips a process must see at a time.
 
-    The pyramid pools a map to one value per channel, and one value has no statistics for batch
-    norm. shared_norms: processes share them (see devices.place).
+    The pyramid pools a map to one value per channel, and so does the backbone of FANet with a
+    small crop; one value has no statistics for batch norm. shared_norms: processes share them
+    (see devices.place).
     """
-    return 2 if architecture.context == 'psp' and not shared_norms else 1
+    single = architecture.context == 'psp' or (architecture.context == 'fa' and any(
+        max(stage.crop) <= FA_STRIDE for stage in config.stages))
+    return 2 if single and not shared_norms else 1
 
 
 def check_batches(config: TrainConfig, world: int, fewest: int = 1) -> None:

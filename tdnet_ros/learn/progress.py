@@ -69,7 +69,7 @@ class Progress:
             pace = (self._line - self._start) / (step - self._first)
             left = pace * (self._config.steps - step) / 60
             self._console.print(f'{step}/{self._config.steps} {text} {pace:.2f} s/step, '
-                                f'{left:.0f} min left', highlight=False)
+                                f'{left:.0f} min left', highlight=False, soft_wrap=True)
 
     def validated(self, step: int, metrics: dict[str, float], best: float,
                   pictures: list[Image]) -> None:
@@ -83,4 +83,4 @@ class Progress:
         classes = ' '.join(f'{name} {value:.2f}' for name, value in metrics.items()
                            if name != 'miou')
         self._console.print(f'{step}: val mIoU {metrics["miou"]:.4f} (best {best:.4f}) {classes}',
-                            highlight=False)
+                            highlight=False, soft_wrap=True)

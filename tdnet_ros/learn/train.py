@@ -125,7 +125,7 @@ def train(options: argparse.Namespace) -> bool:
                                        for split in SPLITS]
     fabric = make_fabric(options.accelerator, config.precision)
     resumed = fabric.broadcast(last.exists())  # all do what the first does, or none
-    check_batches(config, fabric.world_size, fewest_clips(wanted, shares_norms(fabric)))
+    check_batches(config, fabric.world_size, fewest_clips(wanted, config, shares_norms(fabric)))
     network, teacher = load_networks(options, config, wanted, training.classes,
                                      None if resumed else start, fabric)
     contents = [dataset.check() for dataset in datasets]  # reads all labelled files: last

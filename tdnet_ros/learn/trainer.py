@@ -149,8 +149,8 @@ class Trainer:
         except RuntimeError as error:
             if 'non-finite' not in str(error):
                 raise
-            raise FloatingPointError(f'the gradient is not a number at step {self.step}'
-                                     ) from error
+            raise FloatingPointError(f'the gradient is not a number at step {self.step}: try a '
+                                     'lower learning rate') from error
 
     def save(self, name: str) -> None:
         """Write a checkpoint; a kill at any time leaves the old or the new one, whole."""

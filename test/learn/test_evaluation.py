@@ -5,7 +5,7 @@ import pytest
 
 from learn.synthetic import write
 from tdnet_ros.learn.catalogue import open_dataset
-from tdnet_ros.learn.evaluation import WARM_UP_FRAMES, evaluate
+from tdnet_ros.learn.evaluation import WARM_UP_FRAMES, evaluate, ticks
 
 HEIGHT, WIDTH = 64, 96
 SHIFT = 5
@@ -95,5 +95,8 @@ def test_a_run_is_fed_in_its_time_and_the_next_starts_at_the_next_path(
     names = ['a_0', 'a_1', 'a_5', 'a_6', 'a_37', 'b_2']
     video(tmp_path, names)
     (tmp_path / 'val/labels/a_6.png').unlink()
-    evaluate('any', labeller, repeats, open_dataset('folder', tmp_path, 'val'))
+    dataset = open_dataset('folder', tmp_path, 'val')
+    parts = []
+    evaluate('any', labeller, repeats, dataset, lambda: parts.append(labeller.log[-1]))
+    assert len(parts) == ticks(dataset) == 6 + 5  # the flips of the labelled ones too
     assert labeller.log[WARM_UP_FRAMES:][:len(expected)] == expected

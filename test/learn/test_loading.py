@@ -9,26 +9,27 @@ from tdnet_ros.learn.loading import check_batches, clips, fewest_clips
 from tdnet_ros.nets.zoo import VARIANTS, build
 
 
-def config(batch, accumulate, steps=1):
-    stage = Stage('all', steps, (65, 97), batch, (0.1, 0.0), accumulate)
+def config(batch, accumulate, steps=1, crop=(65, 97)):
+    stage = Stage('all', steps, crop, batch, (0.1, 0.0), accumulate)
     return TrainConfig((stage,))
 
 
-@pytest.mark.parametrize('model', ['td2-tiny', 'bise18-half', 'td2-fa18'])
-def test_a_network_learns_from_as_few_clips_as_it_says(model):
+@pytest.mark.parametrize(('model', 'crop'), [
+    ('td2-tiny', (65, 97)), ('bise18-half', (33, 33)), ('fa18', (33, 65)), ('fa18', (33, 33))])
+def test_a_network_learns_from_as_few_clips_as_it_says(model, crop):
     network = build(VARIANTS[model], 3).train()
-    fewest = fewest_clips(network.architecture, shared_norms=False)
-    network(torch.zeros(fewest, 3, 65, 97), 0, [])
+    fewest = fewest_clips(network.architecture, config(1, 1, crop=crop), shared_norms=False)
+    network(torch.zeros(fewest, 3, *crop), 0, [])
     check_batches(config(4 * fewest, 2), 2, fewest)
     if fewest > 1:
         with pytest.raises(ValueError, match='more than 1 value per channel'):
-            network(torch.zeros(1, 3, 65, 97), 0, [])
+            network(torch.zeros(1, 3, *crop), 0, [])
         with pytest.raises(ValueError, match=r'a batch of 4 in 4 parts \(2 processes, acc'):
             check_batches(config(4, 2), 2, fewest)
 
 
 def test_processes_that_share_statistics_need_one_clip_each():
-    assert fewest_clips(VARIANTS['td2-tiny'], shared_norms=True) == 1
+    assert fewest_clips(VARIANTS['td2-tiny'], config(1, 1), shared_norms=True) == 1
 
 
 @pytest.mark.parametrize(('processes', 'read'), [(1, 8), (4, 3 + 3 * 6)])

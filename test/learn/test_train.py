@@ -134,7 +134,7 @@ def test_the_best_weights_are_calibrated_once(data, tmp_path, capsys):
     out = tmp_path / 'run'
     assert train(command(data, config, out)) == 0
     before, after = (float(value) for value in re.search(
-        r'calibrated on the training split: val mIoU (\S+) -> (\S+)',
+        r'\ncalibrating on .*\ncalibrated on the training split: val mIoU (\S+) -> (\S+)',
         capsys.readouterr().out).groups())
     card = yaml.safe_load((out / 'best.yaml').read_text())
     assert before < after == pytest.approx(card['metrics']['squares val mIoU'], abs=1e-4)

@@ -141,6 +141,13 @@ def test_a_bad_request_is_one_clear_line(data, tmp_path, capsys, more, message):
     assert not (tmp_path / 'run/last.pt').exists()
 
 
+def test_a_gradient_that_is_no_number_says_what_to_try(data, tmp_path, capsys):
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 9, 'learning_rate': [1e30, 1e30]}],
+                          warmup_steps=0)
+    assert train(command(data, config, tmp_path / 'run')) == 1
+    assert 'is not a number at step 1: try a lower learning rate\n' in capsys.readouterr().err
+
+
 def test_a_folder_that_cannot_be_written_is_named_before_the_work(data, tmp_path, capsys):
     config = write_config(tmp_path / 'c.yaml', [{'steps': 1}])
     for out, reason in ((config / 'run', 'Not a directory'),
