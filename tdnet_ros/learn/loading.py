@@ -1,7 +1,7 @@
 """Which samples a process loads for which step, and whether they suit the run."""
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import cv2
 from torch.utils.data import DataLoader
@@ -21,20 +21,28 @@ CACHE_BYTES = 4 << 30
 def clips(config: TrainConfig, dataset: Dataset, paths: int, input_size: tuple[int, int],
           step: int, rank: int, world: int, pin: bool = False) -> Iterator[Clip]:
     """
-    Yield this process's parts of every step from `step` to the run's end.
+    Return this process's parts of every step from `step` to the run's end.
 
     Part k of a step covers the same samples whether one process computes all parts or several
-    share them: accumulating n parts and running n processes see the same data. pin: into memory
-    from which a GPU can copy by itself.
+    share them: accumulating n parts and running n processes see the same data. Pictures are
+    decoded first, as many as there is room for. pin: into memory from which a GPU can copy by
+    itself.
     """
+    recipes = [ClipRecipe(1 if stage.solo else paths, stage.crop, config.augmentation,
+                          config.motion, stage.still_share, config.max_gap)
+               for stage in config.stages]
+    samples = ClipSamples(dataset, recipes[0], input_size, config.seed,
+                          CACHE_BYTES // processes_here())
+    samples.preload()
+    return _steps(config, samples, recipes, step, rank, world, pin)
+
+
+def _steps(config: TrainConfig, samples: ClipSamples, recipes: Sequence[ClipRecipe], step: int,
+           rank: int, world: int, pin: bool) -> Iterator[Clip]:
     while step < config.steps:
         number, offset = config.locate(step)
         stage = config.stages[number]
-        recipe = ClipRecipe(1 if stage.solo else paths, stage.crop, config.augmentation,
-                            config.motion, stage.still_share, config.max_gap)
-        samples = ClipSamples(dataset, recipe, input_size, config.seed,
-                              CACHE_BYTES // processes_here())
-        samples.preload()
+        samples.recipe = recipes[number]
         batches = []
         size = stage.batch // (stage.accumulate * world)
         for later in range(step, step + stage.steps - offset):

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+from rich.console import Console
+from rich.progress import track
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
@@ -61,7 +63,7 @@ class ClipSamples(TorchDataset[Clip]):
         cache_bytes: room for decoded pictures that are kept.
         """
         self._dataset = dataset
-        self._recipe = recipe
+        self.recipe = recipe
         self._seed = seed
         self._labelled = dataset.labelled()
         self._input_size = input_size
@@ -74,14 +76,16 @@ class ClipSamples(TorchDataset[Clip]):
         order = np.random.default_rng((self._seed, visit)).permutation(len(self._labelled))
         rng = np.random.default_rng((self._seed, visit, place))
         clip, position = self._labelled[order[place]]
-        still = rng.random() < self._recipe.still_share
+        still = rng.random() < self.recipe.still_share
         history = () if still else self._history(rng, position)
         images, labels = self._draw(rng, self._frames(clip, [*history, position]), still)
         return Clip(torch.from_numpy(images), torch.from_numpy(labels), torch.tensor(still))
 
     def preload(self) -> None:
         """Decode frames until the cache is full, so that worker processes share them."""
-        for clip, position in self._labelled:
+        console = Console(stderr=True)
+        for clip, position in track(self._labelled, 'decoding', transient=True, console=console,
+                                    disable=not console.is_terminal):
             self._load(clip, position)
             if (clip, position) not in self._cache:
                 break
@@ -103,7 +107,7 @@ class ClipSamples(TorchDataset[Clip]):
 
     def _history(self, rng: np.random.Generator, position: int) -> Sequence[int]:
         """Return the positions before one with random gaps; none where the clip is too short."""
-        gaps = rng.integers(1, self._recipe.max_gap + 1, self._recipe.frames - 1)
+        gaps = rng.integers(1, self.recipe.max_gap + 1, self.recipe.frames - 1)
         places = position - np.cumsum(gaps)[::-1]
         return places.tolist() if (places >= 0).all() else ()
 
@@ -117,7 +121,7 @@ class ClipSamples(TorchDataset[Clip]):
 
     def _draw(self, rng: np.random.Generator, frames: list[tuple[np.ndarray, np.ndarray]],
               still: bool) -> tuple[np.ndarray, np.ndarray]:
-        recipe = self._recipe
+        recipe = self.recipe
         count = recipe.frames
         image, label = frames[-1]
         view = self._view(rng, label)
@@ -140,14 +144,14 @@ class ClipSamples(TorchDataset[Clip]):
 
     def _view(self, rng: np.random.Generator, label: np.ndarray) -> np.ndarray:
         """Map a picture to a random crop of what the network's input makes of it."""
-        view = random_view(rng, self._recipe.augmentation, self._input_size, self._recipe.crop)
+        view = random_view(rng, self.recipe.augmentation, self._input_size, self.recipe.crop)
         height, width = (ours / theirs for ours, theirs in zip(self._input_size, label.shape))
         return view @ np.diag([width, height, 1.0])
 
     def _move(self, image: np.ndarray, label: np.ndarray,
               views: list[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Draw a frame as each of the views shows it."""
-        crop = self._recipe.crop
+        crop = self.recipe.crop
         return ([_draw_image(image, view, crop) for view in views],
                 [warp_label(label, view, crop) for view in views])
 

@@ -42,3 +42,16 @@ def test_processes_of_a_machine_share_the_room_for_pictures(data, monkeypatch, p
     assert len(list(clips(config(8, 1, steps=3), open_dataset('folder', data, 'train'), 2,
                           (65, 97), 0, 0, 1))) == 3
     assert len(paths) == read
+
+
+@pytest.mark.parametrize('workers', [0, 1])
+def test_stages_share_what_was_decoded(data, monkeypatch, workers):
+    paths = []
+    monkeypatch.setattr(samples, 'read_image', lambda path, reader=samples.read_image: (
+        paths.append(path) or reader(path)))
+    stages = *config(4, 1).stages, *config(2, 1, crop=(33, 33)).stages
+    parts = clips(TrainConfig(stages, workers=workers), open_dataset('folder', data, 'train'), 2,
+                  (65, 97), 0, 0, 1)
+    assert len(paths) == 8
+    assert [part.images.shape[-2:] for part in parts] == [(65, 97), (33, 33)]
+    assert len(paths) == 8
