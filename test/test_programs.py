@@ -88,6 +88,16 @@ def test_opencv_adds_nothing_to_the_line_that_names_a_damaged_file(
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_the_node_without_ros_says_so() -> None:
+    code = ('import sys; sys.modules["rcl_interfaces"] = None\n'
+            'from tdnet_ros.ros import program\nsys.exit(program.main(["--help"]))')
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True,
+                          timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith('tdnet_node: the Python package rcl_interfaces')
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_every_console_script_but_the_node_is_here() -> None:
     setup = (Path(__file__).parents[1] / 'setup.py').read_text()
     scripts = dict(re.findall(r"'(tdnet_\w+) = ([\w.]+:\w+)'", setup))

@@ -24,6 +24,8 @@ from tdnet_ros.bags.review import (
     run_report,
 )
 
+ROS_PACKAGES = ('rcl', 'rosidl', 'builtin_interfaces')
+'''Beginnings of packages that come with ROS, apart from messages.'''
 EXAMPLES = {
     'tdnet_bag': '''examples:
   tdnet_bag play street.mp4 --topic /camera/image_raw
@@ -65,9 +67,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for line in str(error).splitlines():
             print(f'tdnet_bag: {line}', file=sys.stderr)
     except ModuleNotFoundError as error:
-        print(f'tdnet_bag: the Python package {error.name} is missing: source a ROS 2 environment '
-              "for rclpy and messages, `pip install 'tdnet_ros[bags]'` for the rest",
-              file=sys.stderr)
+        ros = str(error.name).startswith(ROS_PACKAGES) or str(error.name).endswith('_msgs')
+        print(f'tdnet_bag: the Python package {error.name} is missing: '
+              + ('source a ROS 2 environment' if ros else
+                 "in the clone of tdnet_ros, `pip install '.[bags]'`"), file=sys.stderr)
     return 1
 
 

@@ -131,8 +131,11 @@ class FolderSource(_PixelSource):
     def __init__(self, folder: Path, rate_hz: float | None = None) -> None:
         self.files = sorted(filter(is_image, folder.iterdir()), key=natural_key)
         if not self.files:
+            inside = sorted(str(path) for path in folder.iterdir()
+                            if path.is_dir() and any(map(is_image, path.iterdir())))
             raise BagError(f'{folder} holds no image ({", ".join(IMAGE_SUFFIXES)}) and is '
-                           'no rosbag (no metadata.yaml)')
+                           'no rosbag (no metadata.yaml)'
+                           + (f'; there are images in {", ".join(inside)}' if inside else ''))
         super().__init__(len(self.files), rate_hz or DEFAULT_RATE_HZ)
 
     def __iter__(self) -> Iterator[Sample]:

@@ -123,7 +123,7 @@ def _write(results: dict[str, Any], out: Path) -> list[Path]:
         from tdnet_ros.benchmark.plots import write_plots
     except ModuleNotFoundError as error:
         print(f"script/bench: no plots, the Python package {error.name} is missing: pip install "
-              "'tdnet_ros[demo]', then --from", file=sys.stderr)
+              "'.[demo]', then --from", file=sys.stderr)
         return [text]
     return [text, *write_plots(results, out)]
 

@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _demo(options, shared_domain)
     except ModuleNotFoundError as error:
         print(f'demo: the Python package {error.name} is missing: run script/setup, or source a '
-              "ROS 2 environment and `pip install 'tdnet_ros[bags,demo]'`", file=sys.stderr)
+              "ROS 2 environment and `pip install '.[bags,demo]'`", file=sys.stderr)
         return 1
     except (BagError, DemoError, OSError) as error:
         print(f'demo: {error}', file=sys.stderr)

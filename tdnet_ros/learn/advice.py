@@ -22,6 +22,10 @@ def advice(options: argparse.Namespace, config: TrainConfig, card: ModelCard,
            datasets: Sequence[Dataset], contents: Sequence[Contents]) -> Iterator[str]:
     """Yield one line for each thing; datasets and contents are those of SPLITS."""
     yield '; '.join(f'{name}: {_extent(dataset)}' for name, dataset in zip(SPLITS, datasets))
+    shared = _files(datasets[0]) & _files(datasets[1])
+    if shared:
+        yield (f'{len(shared)} pictures are in {" and in ".join(SPLITS)} alike, such as '
+               f'{min(shared)[0]}: the figures of this run will flatter it')
     if options.dataset == 'folder' and max(map(_longest, datasets)) > 1:
         yield ('frames whose numbers follow each other are taken for video; separate pictures are '
                '--dataset stills')
@@ -45,6 +49,12 @@ def advice(options: argparse.Namespace, config: TrainConfig, card: ModelCard,
 def _extent(dataset: Dataset) -> str:
     return (f'frames {sum(map(len, dataset.clips))}, labelled {len(dataset.labelled())}, '
             f'clips {len(dataset.clips)} (longest {_longest(dataset)})')
+
+
+def _files(dataset: Dataset) -> set[tuple[str, int]]:
+    """Return name and bytes of all labelled pictures."""
+    images = [dataset.clips[clip][position].image for clip, position in dataset.labelled()]
+    return {(image.name, image.stat().st_size) for image in images}
 
 
 def _longest(dataset: Dataset) -> int:

@@ -21,7 +21,7 @@ def _run(name: str) -> int:
     except ModuleNotFoundError as error:
         if str(error.name).startswith('tdnet_ros'):
             raise
-        print(f"tdnet_{name}: the package '{error.name}' is missing; install this one's extra: "
-              "pip install 'tdnet_ros[train]'", file=sys.stderr)
+        print(f"tdnet_{name}: the package '{error.name}' is missing; in the clone of tdnet_ros: "
+              "pip install '.[train]'", file=sys.stderr)
         return 1
     return int(module.main())

@@ -136,6 +136,8 @@ def train(options: argparse.Namespace) -> bool:
     if fabric.is_global_zero:
         options.out.mkdir(parents=True, exist_ok=True)
         (options.out / 'config.yaml').write_text(yaml.safe_dump(plain(config), sort_keys=False))
+        if options.resume and not resumed:
+            print(f'{last} is not there: the run starts')
         if not resumed:
             print(*advice(options, config, card, datasets, contents), sep='\n')
     weights = balance_weights(contents[0].pixels, config.class_balance)
@@ -176,6 +178,8 @@ def run(trainer: Trainer, training: Dataset, input_size: tuple[int, int], valida
         with Progress(trainer.out, config, start, fabric.is_global_zero) as progress:
             done = trainer.run(data, validator, progress, end, deadline)
     if fabric.is_global_zero:
+        if trainer.step < config.steps:
+            print(f'stopped at step {trainer.step} of {config.steps}; --resume goes on')
         finish(config, trainer.step, last, training, validator)
     leave_together()
     return done

@@ -35,8 +35,7 @@ class Trainer:
                  out: Path) -> None:
         self.fabric = fabric
         self.config = config
-        self.classes = [f'{name} {list(color)}'
-                        for name, color in zip(classes.names, classes.palette, strict=True)]
+        self.classes = classes.described()
         self.out = out
         self.step = 0
         self.solo = False

@@ -112,7 +112,7 @@ def load_card(path: Path) -> ModelCard:
         return card
     weights = path.parent / card.weights
     if not weights.is_file():
-        raise FileNotFoundError(f'{where}: its weights {weights} do not exist')
+        raise FileNotFoundError(f'{where}: its weights {weights} (set in the card) do not exist')
     return replace(card, weights=weights)
 
 

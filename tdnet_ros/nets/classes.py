@@ -39,6 +39,11 @@ class ClassSet:
     def __len__(self) -> int:
         return len(self.names)
 
+    def described(self) -> list[str]:
+        """Return each class with its colour: 'road [128, 64, 128]'."""
+        return [f'{name} {list(color)}'
+                for name, color in zip(self.names, self.palette, strict=True)]
+
 
 def read_classes(path: Path, name: str = '') -> ClassSet:
     """

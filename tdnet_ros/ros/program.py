@@ -26,7 +26,12 @@ def main(args: list[str] | None = None) -> int:
     # The imports take seconds, in which there is nothing yet to clean up.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, frame: os._exit(0))
-    from tdnet_ros.ros.parameters import describe
+    try:
+        from tdnet_ros.ros.parameters import describe
+    except ModuleNotFoundError as error:
+        print(f'tdnet_node: the Python package {error.name} is missing: source a ROS 2 '
+              'environment, or script/env in a clone', file=sys.stderr)
+        return 1
     arguments = sys.argv[1:] if args is None else args
     if '--help' in arguments or '-h' in arguments:
         print(USAGE + describe())

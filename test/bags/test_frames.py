@@ -262,8 +262,8 @@ def test_what_cannot_be_done_is_one_line(tmp_path: Path, frames: Frames) -> None
     assert main(label_command(save_model(tmp_path), tmp_path, bag)) == 0
     for arguments, message in (
             ((bag, '--labels', tmp_path), f'{bag} is no labelled bag'),
-            ((later, '--labels', tmp_path / 'out'), 'there is no image with labels in'),
-            ((other, '--labels', tmp_path / 'out'), 'there is no image with labels in'),
+            ((later, '--labels', tmp_path / 'out'), 'is that of another bag?'),
+            ((other, '--labels', tmp_path / 'out'), 'is that of another bag?'),
             ((bag, '--topic', '/left'), 'has no image topic /left'),
             ((bag, '--start', 5), 'nothing is left from --start 5 on'),
             ((bag, later), 'choose another --out')):

@@ -125,6 +125,18 @@ sys.exit(cli.main({label_command(model, tmp_path, bag, '--chunk', 20)!r}))
     assert 'was labelled with chunk_frames 20, not 21' in errors[0]
 
 
+def test_other_names_of_the_classes_are_another_model(tmp_path: Path, run: Run,
+                                                      model: Path) -> None:
+    bag = write_bag(tmp_path / 'drive', drive(2))
+    card = model.read_text()
+    assert run(bag) == (0, [])
+    model.write_text(card.replace('person', 'pedestrian', 1))
+    status, errors = run(bag)
+    model.write_text(card)
+    assert (status, len(errors)) == (1, 1)
+    assert "was labelled with classes ['road" in errors[0]
+
+
 def test_two_runs_do_not_write_one_output(tmp_path: Path, run: Run) -> None:
     bag = write_bag(tmp_path / 'drive', drive(2))
     with Output(tmp_path / 'out', 'drive') as other:

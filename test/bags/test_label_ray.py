@@ -23,7 +23,7 @@ from bags.label_material import (
 from tdnet_ros.bags.files.bag import Bag
 from tdnet_ros.bags.label_record import LabelRecord
 
-pytest.importorskip('ray', reason="ray is not installed: pip install 'tdnet_ros[ray]'")
+pytest.importorskip('ray', reason="ray is not installed: pip install '.[ray]'")
 LABELS = '/tdnet/labels/compressed'
 pytestmark = pytest.mark.timeout(600)
 

@@ -63,9 +63,12 @@ def test_video_cut_short_is_named(video: Path) -> None:
         open_source(str(video))
 
 
-def test_empty_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BagError, match='holds no image'):
-        open_source(str(tmp_path))
+def test_empty_folder_is_named(tmp_path: Path, folder: Path) -> None:
+    (tmp_path / 'empty').mkdir()
+    with pytest.raises(BagError, match=r'holds no image .*metadata.yaml\)$'):
+        open_source(str(tmp_path / 'empty'))
+    with pytest.raises(BagError, match=f'; there are images in {folder}$'):
+        open_source(str(folder.parent))
 
 
 def test_broken_images_are_left_out_and_named(folder: Path) -> None:

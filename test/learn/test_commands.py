@@ -16,7 +16,7 @@ def test_a_missing_package_is_named_with_its_extra(command, package):
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr.startswith(f"tdnet_{command}: the package '{package}")
-    assert "pip install 'tdnet_ros[train]'" in done.stderr
+    assert "pip install '.[train]'" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 

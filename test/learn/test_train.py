@@ -100,12 +100,16 @@ def test_the_other_paths_start_after_a_stage_that_was_cut_short(data, tmp_path):
     assert torch.equal(*weights.values())
 
 
-def test_time_can_be_cut_into_chunks(data, tmp_path):
+def test_time_can_be_cut_into_chunks(data, tmp_path, capsys):
     config = write_config(tmp_path / 'c.yaml', [{'steps': 2}])
     arguments = command(data, config, tmp_path / 'run', '--resume', '--max-minutes', '0')
     assert train(arguments) == 75
     assert not (tmp_path / 'run/best.yaml').exists()
+    told = capsys.readouterr().out
+    assert f'{tmp_path}/run/last.pt is not there: the run starts\n' in told
+    assert told.endswith('stopped at step 1 of 2; --resume goes on\n')
     assert train(arguments) == 0
+    assert 'stopped' not in capsys.readouterr().out
     assert (tmp_path / 'run/best.yaml').exists()
 
 
@@ -124,7 +128,7 @@ def test_a_finished_run_says_so(data, tmp_path, capsys):
     config = write_config(tmp_path / 'c.yaml', [{'steps': 1}])
     arguments = command(data, config, tmp_path / 'run', '--resume')
     assert train(arguments) == 0
-    assert 'finished' not in capsys.readouterr().out
+    assert 'is finished' not in capsys.readouterr().out
     assert train(arguments) == 0
     assert capsys.readouterr().out == f'{tmp_path}/run is finished: 1 of 1 steps are done\n'
 

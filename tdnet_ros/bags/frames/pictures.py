@@ -132,9 +132,10 @@ class _Pictures:
                     self._save('labels', name, _png(painted))
             update(self._done['images'], f'{self._done["images"]} pictures')
         if not self._done:
-            what = f'with labels in {self._options.labels}' if self._labels else 'that can be read'
-            raise BagError(f'{self._bag.path}: there is no image {what} between --start and '
-                           '--duration')
+            labels = self._options.labels
+            raise BagError(f'{self._bag.path}: there is no image that can be read between --start '
+                           'and --duration' + (f', with a label of its stamp in {labels}: is that '
+                                               'of another bag?' if labels else ''))
 
     def _due(self) -> Iterator[tuple[Message, Message | None]]:
         """An image of each topic every period; with its label, if labels are wanted."""

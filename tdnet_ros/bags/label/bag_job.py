@@ -103,7 +103,8 @@ def _identity(bag: Bag, options: LabelOptions, card: ModelCard) -> dict[str, Any
         digest = hashlib.sha256(card.weights.read_bytes()).hexdigest()[:16]
     plain = {name: list(value) if isinstance(value, tuple) else value
              for name, value in asdict(options).items() if name not in ('device', 'weights')}
-    return {**plain, 'model': card.name, 'weights_sha256': digest, 'input_bytes': bag.bytes,
+    return {**plain, 'model': card.name, 'weights_sha256': digest,
+            'classes': card.classes.described(), 'input_bytes': bag.bytes,
             'input_start_ns': bag.start_ns, 'input_end_ns': bag.end_ns}
 
 

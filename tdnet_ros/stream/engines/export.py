@@ -133,7 +133,7 @@ def _graph(module: nn.Module, examples: Sequence[Tensor], inputs: Sequence[str],
         import onnxscript  # noqa: F401  the exporter needs it and says so at length
     except ModuleNotFoundError as error:
         raise ValueError(f'the Python package {error.name} is missing: '
-                         "pip install 'tdnet_ros[export]'") from error
+                         "pip install '.[export]'") from error
     logging.getLogger('torch.onnx').setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')

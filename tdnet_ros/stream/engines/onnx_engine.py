@@ -156,7 +156,7 @@ def find_provider(device: torch.device, tensorrt: bool) -> str:
         raise ValueError('engine tensorrt needs a CUDA device')
     if onnxruntime is None:
         raise ValueError("the Python package onnxruntime is missing: pip install "
-                         "'tdnet_ros[export]' (onnxruntime-gpu for CUDA)")
+                         "'.[export]' (onnxruntime-gpu for CUDA)")
     if device.type == 'cpu':
         return 'CPUExecutionProvider'
     wanted = 'TensorrtExecutionProvider' if tensorrt else 'CUDAExecutionProvider'
