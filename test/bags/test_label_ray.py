@@ -35,15 +35,16 @@ def model(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def start(tmp_path: Path, model: Path) -> Iterator:
-    """Start `tdnet_bag label --ray` with two workers."""
+    """Start `tdnet_bag label --ray`."""
     running: list[subprocess.Popen] = []
 
-    def start(*bags: Path) -> subprocess.Popen:
+    def start(*bags: Path, workers: int = 2, **environment: str) -> subprocess.Popen:
         running.append(subprocess.Popen(
             [sys.executable, '-m', 'tdnet_ros.bags.cli', 'label', *map(str, bags), '--out',
              str(tmp_path / 'out'), '--model', str(model), '--device', 'cpu', '--ray', 'local',
-             '--workers', '2', '--chunk', '20', '--no-report'],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+             '--workers', str(workers), '--chunk', '20', '--no-report'],
+            env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True))
         return running[-1]
 
     yield start
@@ -130,3 +131,11 @@ def test_whole_bags_survive_a_lost_worker(tmp_path: Path, model: Path, start) ->
         assert_same(read_labels(tmp_path / 'out' / bag.name, LABELS),
                     expected(bag, model)['/front/image_raw'])
     assert out.count(' a second) in ') == 3
+
+
+def test_workers_that_the_cluster_has_no_room_for_get_no_chunk(tmp_path: Path, start) -> None:
+    bag = write_bag(tmp_path / 'drive', drive(60))
+    process = start(bag, workers=3, RAY_OVERRIDE_RESOURCES='{"CPU": 1}')
+    out, err = process.communicate(timeout=120)
+    assert (process.returncode, err) == (0, '')
+    assert '60 frames' in out

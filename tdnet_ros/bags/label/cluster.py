@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
+from itertools import islice
 import logging
 from pathlib import Path
 import threading
@@ -53,11 +54,18 @@ class _Task:
         return getattr(worker, self.method).remote(*self.arguments)
 
 
+READY = _Task('', 'ready', ())
+'''Of a worker that has not started.'''
+
+
 class _Worker:
     """The actor: a network, and the work that is given to it."""
 
     def __init__(self, options: LabelOptions) -> None:
         self._labeller = Labeller(options)
+
+    def ready(self) -> None:
+        """Answer as soon as the worker has room on the cluster and its network."""
 
     def label_bag(self, bag: str, folder: str) -> Outcome:
         """Label a whole bag, from where a lost worker left it."""
@@ -90,28 +98,37 @@ class _Pool:
 
         The result of a task whose workers were lost again and again is a BagError.
         """
-        free = [self._new() for _ in range(self.size)]
+        free: list[Any] = []
         running: dict[Any, tuple[Any, _Task]] = {}
-        again: list[_Task] = []
+        for _ in range(self.size):
+            self._begin(running)
+        waiting: list[_Task] = []
         ended: list[tuple[_Task, Any]] = []
         while True:
-            while free and (task := again.pop() if again else next(tasks, None)) is not None:
-                worker = free.pop()
+            while (waiting := waiting or list(islice(tasks, 1))) and free:
+                worker, task = free.pop(), waiting.pop()
                 task.attempts += 1
                 running[task.start(worker)] = worker, task
             yield from ended  # whoever takes it does so while all are at work
             ended = []
-            if not running:
+            if not waiting and all(task is READY for _, task in running.values()):
                 return
             (done, *_), _ = self._ray.wait(list(running), num_returns=1)
             worker, task = running.pop(done)
             try:
                 result: Any = self._ray.get(done)
                 free.append(worker)
+                if task is READY:
+                    continue
             except self._ray.exceptions.RayActorError as error:
-                free.append(self._new())
+                if task is READY and not waiting:
+                    continue
+                if task is READY:  # a task pays for it, so that there is an end to it
+                    task = waiting.pop()
+                    task.attempts += 1
+                self._begin(running)
                 if task.attempts < ATTEMPTS:
-                    again.append(task)
+                    waiting.append(task)
                     continue
                 result = BagError(f'{task.name}: {task.attempts} workers were lost: '
                                   f'{one_line(error)}')
@@ -120,8 +137,10 @@ class _Pool:
                 result = BagError(f'{task.name}: {one_line(error.cause)}')
             ended = [(task, result)]
 
-    def _new(self) -> Any:
-        return self._kind.remote(self._options)
+    def _begin(self, running: dict[Any, tuple[Any, _Task]]) -> None:
+        """Ask for a worker; it may be long until the cluster has room for it."""
+        worker = self._kind.remote(self._options)
+        running[READY.start(worker)] = worker, READY
 
 
 def label_on_cluster(bags: Sequence[str], folder: str, options: LabelOptions,
