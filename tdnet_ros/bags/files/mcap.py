@@ -1,6 +1,7 @@
 """The messages of an MCAP file, by its index or record by record, past what is damaged."""
 from __future__ import annotations
 
+from array import array
 from binascii import crc32
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -143,8 +144,8 @@ def scan_mcap(data: Any, report: Report, start_ns: int = 0,
               stop_ns: int = NEVER) -> Iterator[Scanned]:
     """Yield the messages in the bytes of an MCAP file; damage is reported with its offset.
 
-    With an index those of chunks from `start_ns` to before `stop_ns`, in the order of time; else
-    all, in the order of the file.
+    They are in the order of time; with an index those of chunks from `start_ns` to before
+    `stop_ns`, else all.
     """
     if data[:len(MAGIC)] != MAGIC:
         report('offset 0: this is no MCAP file')
@@ -156,19 +157,33 @@ def scan_mcap(data: Any, report: Report, start_ns: int = 0,
                            for offset, first_ns, last_ns in chunks
                            if first_ns < stop_ns and last_ns >= start_ns)
     else:
-        yield from _in_file_order(data, scan, report)
+        yield from _without_index(data, scan, report)
 
 
-def _in_file_order(data: Any, scan: _Scan, report: Report) -> Iterator[Scanned]:
-    end = len(MAGIC)
+def _without_index(data: Any, scan: _Scan, report: Report) -> Iterator[Scanned]:
+    """All messages in the order of time; the file is read twice."""
+    stretches: list[tuple[int, array[int]]] = []  # first log time, and records in order of time
+    end, last_ns, kind = len(MAGIC), 0, 0
     for record in scan.records(data, end, lambda at: report(f'offset {at}: no record is here')):
-        end = record.end
-        if record.kind == DATA_END:
-            return
-        yield from scan.found(record)
+        end, kind = record.end, record.kind
+        times = [message.logged_ns for message in scan.found(record)]
+        if times:
+            if not stretches or times[0] < last_ns:
+                stretches.append((times[0], array('Q')))
+            stretches[-1][1].append(record.offset)
+            last_ns = times[-1]
         _give_back(data)
-    report(f'offset {min(end, len(data))}: the file ends here, without an index; the recording '
-           'was cut off or the file damaged')
+    if kind != DATA_END:
+        report(f'offset {min(end, len(data))}: the file ends here, without an index; the '
+               'recording was cut off or the file damaged')
+    yield from in_time((first_ns, partial(_stretch, data, scan, offsets))
+                       for first_ns, offsets in stretches)
+
+
+def _stretch(data: Any, scan: _Scan, offsets: array[int]) -> Iterator[Scanned]:
+    for offset in offsets:
+        yield from scan.found(next(_records(data, offset)))
+        _give_back(data)
 
 
 def _indexed_chunk(data: Any, scan: _Scan, offset: int) -> Iterator[Scanned]:

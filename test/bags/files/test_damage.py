@@ -127,3 +127,12 @@ def test_a_chunk_that_is_lost_does_not_cost_the_others(tmp_path: Path) -> None:
             assert len(whole) - 130 < len(logged) and sorted({*logged}) == logged
             assert problems
         file.write_bytes(content)
+
+
+def test_without_an_index_messages_are_in_the_order_of_time(tmp_path: Path) -> None:
+    first, *rest = drive(400)
+    bag = write_bag(tmp_path / 'drive', [*rest, first])
+    file = storage(bag)
+    os.truncate(file, file.stat().st_size - 100)
+    logged, _ = read(bag)
+    assert logged == [item.logged_ns for item in (first, *rest)]
