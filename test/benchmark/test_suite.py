@@ -71,6 +71,26 @@ def test_goals_are_judged() -> None:
     assert held['td2-psp50 at 769x1537, float16, GPU: time of a frame'] is None
 
 
+@pytest.mark.parametrize(('device', 'fields', 'what'), [
+    ('cuda', {'p99_ms': 2.4}, 'p99 over p50'),
+    ('cuda', {'memory_growth_mb': 4.0}, 'growth of device memory'),
+    ('cpu', {'memory_growth_mb': 4.0}, 'growth of memory'),
+    ('cpu', {'label_agreement': 0.99}, 'labels equal')])
+def test_a_goal_that_is_missed_is_not_held(device: str, fields: dict[str, float],
+                                           what: str) -> None:
+    run = {'model': 'td4-psp18', 'engine': 'torch', 'precision': 'float16', 'frames': 1000,
+           'speedup_vs_reference': 7.0, 'median_ms': 2.0, 'p99_ms': 2.1,
+           'fraction_of_matmul': 0.4, 'label_agreement': 1.0, 'memory_growth_mb': 0.0}
+
+    def judged(run: dict[str, object]) -> bool | None:
+        found, = [goal.held for goal in goals({device: {
+            'paper': {'runs': [run]}, 'steady': {'runs': [run]}}}) if what in goal.what]
+        return found
+
+    assert judged(run) is True
+    assert judged({**run, **fields}) is False
+
+
 def test_a_gpu_measures_every_part_of_the_cpu_and_the_deep_network(tmp_path: Path) -> None:
     cpu, cuda = ({part.name: part for part in parts(device, (), tmp_path, quick=False)}
                  for device in ('cpu', 'cuda'))

@@ -19,7 +19,7 @@ def offline(tmp_path: Path) -> Path:
     bag = write_bag(tmp_path / 'drive', {
         '/tdnet/labels/compressed': [png(ms, pixels) for ms, pixels in FRAMES.items()],
         '/tdnet/confidence/compressed': [
-            png(ms, confidence(share)) for ms, share in zip(FRAMES, (0.2, 0.4, 0.6))],
+            png(ms, confidence(share)) for ms, share in zip(FRAMES, (0.4, 0.2, 0.6))],
         '/tdnet/label_info': [names(*NAMES)]})
     return record(
         bag, resets=[{'stamp_ns': stamp_ns(200), 'reason': 'scene cut (correlation 0.10)'}],

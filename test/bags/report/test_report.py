@@ -143,6 +143,36 @@ def test_many_cameras_are_all_in_the_table_and_some_in_detail(
     assert 'Details follow for 1 of 2 cameras' in page
 
 
+def test_cameras_that_failed_are_shown_first(tmp_path: Path,
+                                             monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, 'MAX_DETAILED', 1)
+    calm, restless = (record(write_bag(tmp_path / name, {'/tdnet/labels/compressed': [
+        png(0, FRAMES[0]), png(100, pixels)]}), failed=failed) for name, pixels, failed in (
+            ('calm', FRAMES[0], [{'stamp_ns': stamp_ns(50), 'why': 'no JPEG'}]),
+            ('restless', FRAMES[200], [])))
+    report(restless, calm)
+    assert '<a href="#camera-1">calm</a>' in (tmp_path / 'report.html').read_text()
+
+
+def test_names_in_a_bag_are_no_markup(tmp_path: Path) -> None:
+    report(write_labels(tmp_path / 'bag', FRAMES, classes=('road', '<b>car</b>', 'sky')))
+    page = (tmp_path / 'report.html').read_text()
+    assert '&lt;b&gt;car&lt;/b&gt;' in page and '<b>car' not in page
+
+
+def test_every_camera_has_its_own_status(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / 'live', {
+        '/robot/tdnet/front/labels': [raw(0, FRAMES[0])], '/robot/tdnet/rear/labels': [
+            raw(0, FRAMES[0])],
+        '/diagnostics': [(0, DiagnosticArray(status=[DiagnosticStatus(
+            name=f'robot/tdnet: {side}', values=[KeyValue(key='frames received', value='1'),
+                                                 KeyValue(key='topic', value=f'/{side}/image')])
+            for side in ('rear', 'front')]))]})
+    cameras = report(bag)['bags'][0]['cameras']
+    assert [(camera['name'], camera['image']) for camera in cameras] == [
+        ('/robot/tdnet/front', '/front/image'), ('/robot/tdnet/rear', '/rear/image')]
+
+
 def test_a_folder_of_bags_is_one_report(tmp_path: Path, start: Start) -> None:
     for name in ('run10', 'run9'):
         write_labels(tmp_path / name, FRAMES)

@@ -49,5 +49,6 @@ def test_truth_belongs_to_the_camera_it_is_named_after(tmp_path: Path) -> None:
 
 
 def test_truth_that_is_not_there_is_named(offline: Path) -> None:
+    report(offline)
     with pytest.raises(BagError, match='has no image topic /nowhere for a ground truth'):
         report(offline, truth=['/nowhere'])
