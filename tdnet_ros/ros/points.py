@@ -27,6 +27,7 @@ from tdnet_ros.ros.messages import points_to_cloud
 from tdnet_ros.ros.stamps import stamp_ns
 
 KEPT = 16
+KEPT_BYTES = 128 * 2**20
 IN_WORK = 2
 '''Images of a camera that are labelled at a time: on CUDA the next goes up before one is down.'''
 MISSING_S = 3.0
@@ -88,10 +89,17 @@ class Match:
         self.offset_ns: int | None = None
         self.msg: Any = None
         '''None unless it is near enough.'''
+        self._is_final = False
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is near enough, and messages yet to come will be farther."""
+        return self.msg is not None and self._is_final
 
     def see(self, msg: Any) -> None:
         """Take a message if it is nearer."""
         offset_ns = stamp_ns(msg.header) - self.stamp
+        self._is_final |= offset_ns >= 0
         if self.offset_ns is None or abs(offset_ns) < abs(self.offset_ns):
             self.offset_ns = offset_ns
             self.msg = msg if abs(offset_ns) <= SLOP_NS else None
@@ -168,11 +176,11 @@ class PointPainter:
         """Publish points of all labels whose depth or cloud has come; forget the others' past."""
         with self._lock:
             pairs = list(self._waiting)
-            due = [pair for pair in pairs if pair[0].msg is not None]
+            due = [pair for pair in pairs if pair[0].is_due]
             newest = stamp_ns(self._arrived[-1].header) if self._arrived else 0
             self._waiting = deque(
                 (pair for pair in pairs
-                 if pair[0].msg is None and pair[0].stamp + SLOP_NS >= newest), KEPT)
+                 if not pair[0].is_due and pair[0].stamp + SLOP_NS >= newest), KEPT)
         for match, seen in due:
             self._unmatched_since = None
             self._publish(seen, match.msg)
@@ -183,6 +191,9 @@ class PointPainter:
     def _keep(self, msg: Any) -> None:
         with self._lock:
             self._arrived.append(msg)
+            while len(self._arrived) > 1 and (
+                    sum(len(kept.data) for kept in self._arrived) > KEPT_BYTES):
+                self._arrived.popleft()
             for match in (*self._taken, *(match for match, _ in self._waiting)):
                 match.see(msg)
 

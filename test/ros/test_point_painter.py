@@ -25,6 +25,7 @@ class Source:
     """Depth that is given by hand; its clouds are pairs of stamps."""
 
     send: Callable[[Any], None]
+    size = 1
 
     def __init__(self) -> None:
         node: Any = self
@@ -37,7 +38,8 @@ class Source:
         return nanoseconds(seen.header), nanoseconds(msg.header)
 
     def create_subscription(self, kind: Any, topic: str, callback: Any, **qos: Any) -> None:
-        self.send = lambda stamp: callback(SimpleNamespace(header=header(stamp)))
+        self.send = lambda stamp: callback(SimpleNamespace(
+            header=header(stamp), data=bytes(self.size)))
 
     def destroy_subscription(self, subscription: None) -> None:
         pass
@@ -121,6 +123,42 @@ def test_the_nearest_counts(painter: PointPainter, source: Source, clouds: list[
         source.send(START + offset * 1_000_000)
     label(painter, match)
     assert clouds == [(START, START + 3_000_000)]
+
+
+def test_fast_depth_is_not_that_of_the_image_before(
+        painter: PointPainter, source: Source, clouds: list[Any]) -> None:
+    """At 60 Hz both are near enough."""
+    stamps = [START + number * 16_700_000 for number in range(4)]
+    for stamp in stamps:
+        label(painter, painter.expect(header(stamp)))
+        source.send(stamp)
+        painter.publish_due()
+    assert clouds == [(stamp, stamp) for stamp in stamps]
+
+
+def test_nearest_depth_is_certain_once_a_newer_one_has_come(
+        painter: PointPainter, source: Source, clouds: list[Any]) -> None:
+    source.send(START - 5_000_000)
+    label(painter, painter.expect(header(START)))
+    source.send(START - 5_000_000 + PERIOD)
+    painter.publish_due()
+    assert clouds == [(START, START - 5_000_000)]
+
+
+def test_large_clouds_are_kept_in_bounded_memory(
+        painter: PointPainter, source: Source, clouds: list[Any],
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(points, 'KEPT_BYTES', 1000)
+    source.size = 300
+    for number in range(6):
+        source.send(START + number * PERIOD)
+    for number in range(6):
+        label(painter, painter.expect(header(START + number * PERIOD)))
+    assert clouds == [(START + number * PERIOD,) * 2 for number in (3, 4, 5)]
+    source.size = 3000
+    source.send(2 * START)
+    label(painter, painter.expect(header(2 * START)))
+    assert clouds[-1] == (2 * START, 2 * START)
 
 
 def test_images_that_fail_hold_few_messages(painter: PointPainter, source: Source) -> None:
