@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tdnet_ros.bags.label_record import FILE as RECORD
-from tdnet_ros.bags.label_record import write_json
+from tdnet_ros.bags.label_record import LabelRecord, write_json
 from tdnet_ros.bags.report.collect import VERSION, Update, summarize_bag
 
 FILE = 'tdnet_report.json'
@@ -21,7 +21,7 @@ def kept_summary(path: Path, truth: Sequence[str], update: Update) -> dict[str, 
     A bag that somebody else wrote is left as it is. BagError says why a bag cannot be read.
     """
     key = _key(path, truth)
-    with suppress(OSError, ValueError, KeyError):
+    with suppress(OSError, ValueError, KeyError, TypeError):
         kept = json.loads((path / FILE).read_text(encoding='utf-8'))
         if key and kept['key'] == key:
             return {**kept['summary'], 'path': str(path), 'name': path.resolve().name}
@@ -36,7 +36,15 @@ def _key(path: Path, truth: Sequence[str]) -> str:
     """What tells a labelled bag from any other state of it; empty for other bags."""
     if not (path / RECORD).exists():
         return ''
-    sizes = sorted((file.name, file.stat().st_size) for file in path.iterdir()
-                   if file.suffix in {'.mcap', '.yaml'})
-    known = json.dumps([VERSION, sizes, list(truth)]).encode()
+    source = Path(LabelRecord.read(path).input)
+    known = json.dumps([VERSION, _sizes(path), _sizes(source), list(truth)]).encode()
     return hashlib.sha256(known + (path / RECORD).read_bytes()).hexdigest()
+
+
+def _sizes(bag: Path) -> list[tuple[str, int]]:
+    """The files of a bag; none where it cannot be read."""
+    try:
+        files = bag.iterdir() if bag.is_dir() else [bag]
+        return sorted((file.name, file.stat().st_size) for file in files if file.name != FILE)
+    except OSError:
+        return []

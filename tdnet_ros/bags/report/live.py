@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 DIAGNOSTICS = '/diagnostics'
+RECEIVED = 'frames received'
 UNLABELLED_COUNTS = ('failed', 'skipped', 'overwritten', 'throttled')
 _FACTS = {'model': 'model', 'device': 'device', 'input_size': 'input size'}
 UNTRAINED = 'the model has no trained weights: its labels are noise'
@@ -12,25 +13,32 @@ UNTRAINED = 'the model has no trained weights: its labels are noise'
 
 @dataclass
 class LiveCamera:
-    """The last counts of one camera, and each time its memory was emptied."""
+    """What one camera's counts grew by, and each time its memory was emptied."""
 
     unlabelled: dict[str, int] = field(default_factory=dict)
     '''Frames by why they have no labels.'''
     image_topic: str = ''
     resets: list[dict[str, Any]] = field(default_factory=list)
     '''`time_s` of the message that tells it, `count` of resets since the one before, `reason`.'''
-    _count: int = 0
+    _last: dict[str, int] = field(default_factory=dict)
 
     def update(self, time_s: float, values: dict[str, str]) -> None:
         """Take in the values of one diagnostic status."""
         self.image_topic = values['topic']
-        self.unlabelled = {name: int(values.get(f'frames {name}', 0))
+        grown = self._growth({name: int(values.get(name, 0)) for name in (
+            RECEIVED, 'resets', *(f'frames {name}' for name in UNLABELLED_COUNTS))})
+        self.unlabelled = {name: self.unlabelled.get(name, 0) + grown[f'frames {name}']
                            for name in UNLABELLED_COUNTS}
-        count = int(values.get('resets', 0))
-        if count > self._count:
-            self.resets.append({'time_s': time_s, 'count': count - self._count,
+        if grown['resets']:
+            self.resets.append({'time_s': time_s, 'count': grown['resets'],
                                 'reason': values.get('last reset', '')})
-        self._count = count
+
+    def _growth(self, counts: dict[str, int]) -> dict[str, int]:
+        """By how much counts grew; none in the first message, from 0 in a node started anew."""
+        last, self._last = self._last or counts, counts
+        if counts[RECEIVED] < last[RECEIVED]:
+            return counts
+        return {name: count - last[name] for name, count in counts.items()}
 
 
 @dataclass
@@ -50,6 +58,6 @@ class LiveRun:
             if part == 'device' and 'input size' in values:
                 self.facts = {name: values[key] for name, key in _FACTS.items() if key in values}
                 self.problems = [UNTRAINED] if values.get('trained') == 'False' else []
-            elif 'frames received' in values and 'topic' in values:
+            elif RECEIVED in values and 'topic' in values:
                 name = f'/{node}' if part == 'image' else f'/{node}/{part}'
                 self.cameras.setdefault(name, LiveCamera()).update(time_s, values)

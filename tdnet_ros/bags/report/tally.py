@@ -59,7 +59,7 @@ class CameraTally:
     def _follows(self, stamp_ns: int, labels: Labels) -> bool:
         """Whether a frame is the next one of the same stream as the last."""
         assert self._last
-        return (stamp_ns > self._last[0] and stamp_ns not in self._reset_stamps
+        return (stamp_ns >= self._last[0] and stamp_ns not in self._reset_stamps
                 and labels.shape == self._last[1].shape)
 
     def add_confidence(self, time_s: float, confidence: Labels) -> None:

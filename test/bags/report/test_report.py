@@ -30,7 +30,7 @@ pytest.importorskip('vision_msgs.msg', reason='the bags name their classes in a 
 Start = Callable[..., subprocess.Popen]
 
 
-def diagnostics(resets: int, reason: str, processed: int) -> DiagnosticArray:
+def diagnostics(resets: int, reason: str, received: int, failed: int = 1) -> DiagnosticArray:
     def status(name: str, values: dict[str, object]) -> DiagnosticStatus:
         return DiagnosticStatus(name=name, values=[
             KeyValue(key=key, value=str(value)) for key, value in values.items()])
@@ -39,8 +39,9 @@ def diagnostics(resets: int, reason: str, processed: int) -> DiagnosticArray:
         status('tdnet: device', {'model': 'td2-tiny', 'trained': False, 'device': 'cpu',
                                  'input size': '97 x 193'}),
         status('tdnet: image', {
-            'topic': '/camera/image_raw', 'frames received': 9, 'frames processed': processed,
-            'frames failed': 1, 'frames overwritten': 2, 'resets': resets, 'last reset': reason}),
+            'topic': '/camera/image_raw', 'frames received': received,
+            'frames failed': failed, 'frames overwritten': 2 * failed,
+            'resets': resets, 'last reset': reason}),
         status('driver', {'topic': '/x'})])
 
 
@@ -78,7 +79,8 @@ def test_live_figures_are_exact(tmp_path: Path) -> None:
     bag = write_bag(tmp_path / 'live', {
         '/tdnet/labels': [raw(ms, pixels) for ms, pixels in FRAMES.items()],
         '/tdnet/label_info': [names('sky', 'building', 'pole')],
-        '/diagnostics': [(50, diagnostics(0, '', 1)), (250, diagnostics(2, '~/reset', 3))],
+        '/diagnostics': [(50, diagnostics(0, '', 1, failed=0)),
+                         (250, diagnostics(2, '~/reset', 3))],
         '/tdnet/debug/latency_ms': [(ms, Float32(data=float(ms))) for ms in FRAMES],
         '/tdnet/debug/network_ms': [(ms, Float32(data=5.0)) for ms in FRAMES]})
     content, = report(bag)['bags']
@@ -100,6 +102,26 @@ def test_live_figures_are_exact(tmp_path: Path) -> None:
     assert camera['series']['latency_ms']['mean'] == [0, 100, 200]
     # The names are those of CamVid's first classes, so the colours are.
     assert camera['classes'][0]['color'] == [128, 128, 128]
+
+
+def test_what_was_before_the_recording_is_not_counted(tmp_path: Path) -> None:
+    """And all that a node counts which was started anew meanwhile."""
+    bag = write_bag(tmp_path / 'live', {
+        '/tdnet/labels': [raw(ms, pixels) for ms, pixels in FRAMES.items()],
+        '/diagnostics': [(50, diagnostics(40, 'gap', 900, failed=500)),
+                         (100, diagnostics(41, 'gap', 930, failed=503)),
+                         (150, diagnostics(2, 'scene cut', 20, failed=4)),
+                         (200, diagnostics(2, 'scene cut', 50, failed=4))]})
+    camera = camera_of(bag)
+    assert camera['unlabelled'] == {'failed': 7, 'skipped': 0, 'overwritten': 14, 'throttled': 0}
+    assert [(reset['count'], reset['reason']) for reset in camera['resets']] == [
+        (1, 'gap'), (2, 'scene cut')]
+
+
+def test_images_without_stamps_are_compared(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / 'bag', {
+        '/tdnet/labels': [(ms, raw(0, pixels)[1]) for ms, pixels in FRAMES.items()]})
+    assert camera_of(bag)['flip_rate']['pairs'] == 2
 
 
 def test_every_change_of_stream_interrupts_the_flips(tmp_path: Path) -> None:
@@ -201,6 +223,12 @@ def test_labelled_bag_is_read_once(offline: Path) -> None:
     assert report(moved)['bags'][0]['name'] == 'moved'
     (moved / storage.name).write_bytes(content[:len(content) // 2])
     assert report(moved)['problems'] != []
+
+
+def test_kept_summary_that_is_none_is_made_again(offline: Path) -> None:
+    first = report(offline)
+    (offline / 'tdnet_report.json').write_text('[]')
+    assert report(offline)['bags'] == first['bags']
 
 
 def test_labels_of_another_run_are_read_anew(offline: Path) -> None:

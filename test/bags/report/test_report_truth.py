@@ -8,6 +8,7 @@ from bags.labelled_material import labels, names, png, raw
 from bags.material import write_bag
 from bags.report.report_material import CAR, FRAMES, NAMES, NONE, ROAD, camera_of, report
 from tdnet_ros.bags.errors import BagError
+from tdnet_ros.bags.label_record import LabelRecord
 
 pytest.importorskip('vision_msgs.msg', reason='the bags name their classes in a LabelInfo')
 
@@ -26,12 +27,23 @@ def test_truth_in_the_bag(tmp_path: Path) -> None:
 
 
 def test_truth_in_the_bag_that_was_labelled(tmp_path: Path, offline: Path) -> None:
-    write_bag(tmp_path / 'input', {'/by/hand': [raw(0, FRAMES[0])]})
+    source = write_bag(tmp_path / 'input', {'/by/hand': [raw(0, FRAMES[0])]})
     content = json.loads((offline / 'tdnet_label.json').read_text())
     (offline / 'tdnet_label.json').write_text(
         json.dumps({**content, 'input': str(tmp_path / 'input')}))
     truth = camera_of(offline, truth=['/by/hand'])['truth']
-    assert (truth['bag'], truth['frames'], truth['miou']) == (str(tmp_path / 'input'), 1, 1)
+    assert (truth['bag'], truth['frames'], truth['miou']) == (str(source), 1, 1)
+
+
+def test_truth_comes_back_with_the_bag_that_was_labelled(tmp_path: Path, offline: Path) -> None:
+    source = write_bag(tmp_path / 'input', {'/front/ground_truth': [raw(0, FRAMES[0])]})
+    record = LabelRecord.read(offline)
+    record.input = str(source)
+    record.write(offline)
+    away = source.rename(tmp_path / 'away')
+    assert camera_of(offline)['truth'] is None
+    away.rename(source)
+    assert camera_of(offline)['truth']['miou'] == 1
 
 
 def test_truth_belongs_to_the_camera_it_is_named_after(tmp_path: Path) -> None:
