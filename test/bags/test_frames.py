@@ -184,6 +184,18 @@ def test_labelled_pictures_train_a_model_and_corrections_stay(
         assert (tmp_path / dataset / 'best.yaml').exists()
 
 
+def test_images_that_were_logged_at_once_keep_their_labels(
+        tmp_path: Path, frames: Frames) -> None:
+    logged = views(FRONT, seconds=1)
+    bag = write_bag(tmp_path / 'drive', [
+        replace(item, logged_ns=logged[index // 2 * 2].logged_ns)
+        for index, item in enumerate(logged)])
+    assert main(label_command(save_model(tmp_path), tmp_path, bag)) == 0
+    frames(bag, '--labels', tmp_path / 'out', '--period', 0.01)
+    assert [path.stem for path in pictures(tmp_path / 'mine/train/labels')] == [
+        f'front-image_raw_{START_NS + ms * MS}' for ms in (0, 500)], 'the first of each moment'
+
+
 def test_no_class_stays_no_class_where_black_is_one(tmp_path: Path, frames: Frames) -> None:
     bag = write_bag(tmp_path / 'drive', views(FRONT))
     model = save_model(tmp_path)

@@ -37,14 +37,16 @@ class BagLabels:
         """The images that have a label, each with it: logged with it, of its stamp."""
         topics = {image: record.labels for image, record in self.record.topics.items()}
         labels = self._bag.messages(topics.values())
-        label, latest = next(labels, None), dict[str, Message]()
+        label, latest, logged_ns = next(labels, None), dict[tuple[str, int], Message](), 0
         for image in images:
             while label is not None and label.logged_ns <= image.logged_ns:
-                latest[label.topic] = label
+                if label.logged_ns != logged_ns:
+                    latest.clear()
+                logged_ns = label.logged_ns
+                latest[label.topic, header_stamp_ns(label.cdr)] = label
                 label = next(labels, None)
-            found = latest.get(topics.get(image.topic, ''))
-            if found and found.logged_ns == image.logged_ns and (
-                    header_stamp_ns(found.cdr) == header_stamp_ns(image.cdr)):
+            found = latest.get((topics.get(image.topic, ''), header_stamp_ns(image.cdr)))
+            if found and logged_ns == image.logged_ns:
                 yield image, found
 
     def painted(self, label: Message) -> Image | None:
