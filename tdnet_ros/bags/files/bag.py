@@ -93,8 +93,11 @@ class Bag:
     def _metadata(self) -> dict[str, Any]:
         path = self.path / METADATA
         try:
-            about = yaml.safe_load(path.read_text(encoding='utf-8'))['rosbag2_bagfile_information']
-            return dict(about)
+            about = dict(yaml.safe_load(path.read_text(encoding='utf-8'))[
+                'rosbag2_bagfile_information'])
+            if not isinstance(about.get('relative_file_paths') or [], list):
+                raise TypeError('relative_file_paths is no list')
+            return about
         except FileNotFoundError:
             self._report(f'{path}: offset 0: the file is missing; the recording was cut off')
         except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:

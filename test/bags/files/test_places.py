@@ -10,6 +10,7 @@ import shutil
 import sqlite3
 
 import pytest
+import yaml
 
 from bags.label_material import IMAGE, drive, types, write_bag
 from tdnet_ros.bags.errors import BagError
@@ -171,6 +172,16 @@ def test_a_bag_may_have_more_files_than_can_be_open(tmp_path: Path, kind: str) -
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert logged == [item.logged_ns for item in drive(30)]
     assert len(problems) == 1 and 'metadata.yaml' in problems[0]
+
+
+def test_metadata_that_names_no_files_are_told(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / 'drive', drive(3), 'mcap')
+    about = yaml.safe_load((bag / 'metadata.yaml').read_text())
+    about['rosbag2_bagfile_information']['relative_file_paths'] = 5
+    (bag / 'metadata.yaml').write_text(yaml.safe_dump(about))
+    logged, problems = read(bag)
+    assert logged == [item.logged_ns for item in drive(3)]
+    assert problems == [f'{bag}/metadata.yaml: offset 0: relative_file_paths is no list']
 
 
 def test_files_are_given_back_where_one_cannot_be_read(
