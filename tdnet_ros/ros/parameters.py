@@ -123,8 +123,8 @@ class NodeParameters:
                     'at least one name, each once')
         self._check('cameras', self.cameras == ('',) or all(map(_CAMERA.fullmatch, self.cameras)),
                     'names of letters, digits and underscores')
-        self._check('cameras', 'device' not in self.cameras,
-                    "names other than 'device', which is that of the network in diagnostics")
+        self._check('cameras', not {'device', 'image'} & {*self.cameras},
+                    "names other than 'device' and 'image', which diagnostics give to others")
 
     def _check(self, name: str, fine: bool, expected: str) -> None:
         if not fine:

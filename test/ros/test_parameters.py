@@ -90,7 +90,8 @@ def test_an_empty_list_is_the_default() -> None:
     ('image_transport', 'theora', "'theora': expected one of raw, compressed"),
     ('cameras', ['a', 'a'], 'at least one name, each once'),
     ('cameras', ['front camera'], 'letters, digits'),
-    ('cameras', ['front', 'device'], "expected names other than 'device'"),
+    ('cameras', ['front', 'device'], "expected names other than 'device' and 'image'"),
+    ('cameras', ['image'], "expected names other than 'device' and 'image'"),
 ])
 def test_a_value_that_does_not_fit_is_reported(
         make_node: Callable[..., Node], name: str, value: Any, words: str) -> None:
