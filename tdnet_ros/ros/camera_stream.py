@@ -72,9 +72,6 @@ class CameraStream:
         self._kind = CompressedImage if compressed else Image
         self.type_name = IMAGE_TYPES[parameters().image_transport]
         self.memory: FrameMemory = segmenter.new_memory()
-        self.latency_ms = 0.0
-        '''Capture to publication of the last image; from arrival on in simulated time and without
-        comparable stamps.'''
         self._last_stamp_ns = 0
         self._lock = threading.Lock()
         self._waiting: Arrival | None = None
@@ -166,11 +163,13 @@ class CameraStream:
                  if self.points is not None and self.points.wanted else None)
         return Job(arrival, frame, match, taken_s, time.perf_counter())
 
-    def finish(self, job: Job, outcome: Segmentation | Exception) -> None:
+    def finish(self, job: Job, outcome: Segmentation | Exception) -> float | None:
         """Publish what became of an image, or report why nothing did; the next is tried afresh.
 
-        Once a signal has ended the context, nobody can be told and nothing has failed. What was
-        in work when the camera was closed is discarded.
+        Returns the ms from capture to publication, if its labels were published; from arrival on
+        in simulated time and without comparable stamps. Once a signal has ended the context,
+        nobody can be told and nothing has failed. What was in work when the camera was closed is
+        discarded.
         """
         if isinstance(outcome, Exception):
             self._fail(outcome)
@@ -178,9 +177,10 @@ class CameraStream:
             self.meter.overwritten()
         elif self._node.context.ok():
             try:
-                self._publish(job, outcome)
+                return self._publish(job, outcome)
             except Exception as error:
                 self._fail(error)
+        return None
 
     def publish_points(self) -> None:
         """Publish points of all labels whose depth has come (in the worker's thread)."""
@@ -218,7 +218,7 @@ class CameraStream:
             arrival, self._waiting = self._waiting, None
         return arrival
 
-    def _publish(self, job: Job, result: Segmentation) -> None:
+    def _publish(self, job: Job, result: Segmentation) -> float:
         start = time.perf_counter()
         arrival, rgb = job.arrival, job.frame.rgb
         header, parameters = arrival.msg.header, self._parameters()
@@ -232,11 +232,11 @@ class CameraStream:
         times_ms = {'wait': (job.taken_s - arrival.time_s) * 1e3,
                     'decode': (job.decoded_s - job.taken_s) * 1e3,
                     **result.stage_ms, 'publish': (published - start) * 1e3}
-        self.latency_ms = (published - arrival.time_s) * 1e3
+        latency_ms = (published - arrival.time_s) * 1e3
         if is_comparable(arrival.age_s) and not is_simulated(self._node):
             times_ms['transport'] = arrival.age_s * 1e3
-            self.latency_ms = age_s(self._node, header) * 1e3
-        times_ms[LATENCY] = self.latency_ms
+            latency_ms = age_s(self._node, header) * 1e3
+        times_ms[LATENCY] = latency_ms
         if self.points is not None and job.match is not None and result.confidence is not None:
             self.points.add(job.match, Labelled(header, rgb, labels, result.confidence))
         if self.outputs.wants_pictures:
@@ -244,3 +244,4 @@ class CameraStream:
             times_ms['pictures'] = (time.perf_counter() - published) * 1e3
         self.outputs.publish_times(times_ms)
         self.meter.processed(times_ms, result.path, result.memory_fill, reset_reason)
+        return latency_ms

@@ -92,11 +92,11 @@ class Worker:
             flight = self._in_flight[0]
             for index, outcome in flight.outcomes:
                 stream, job = flight.jobs[index]
-                stream.finish(job, outcome)
+                latency_ms = stream.finish(job, outcome)
                 if isinstance(outcome, Exception):
                     self._guard.failed(outcome)
-                elif self._adaptation is not None:
-                    self._adaptation.observe(stream.latency_ms, stream.latency_budget_ms)
+                elif self._adaptation is not None and latency_ms is not None:
+                    self._adaptation.observe(latency_ms, stream.latency_budget_ms)
             self._in_flight.popleft()
 
     def _publish_points(self) -> None:

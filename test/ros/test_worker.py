@@ -23,7 +23,7 @@ class Stream:
     """A camera with images that wait, as many as are told, and a record of what became of them."""
 
     wants_confidence = False
-    latency_ms = latency_budget_ms = 0.0
+    latency_budget_ms = 100.0
 
     def __init__(self, segmenter: VideoSegmenter, images: int) -> None:
         self.memory: FrameMemory = segmenter.new_memory()
@@ -39,8 +39,9 @@ class Stream:
         rgb = np.full((48, 64, 3), 40 * self.images, np.uint8)
         return SimpleNamespace(frame=Frame(rgb, len(self.outcomes)))
 
-    def finish(self, job: Any, outcome: Any) -> None:
+    def finish(self, job: Any, outcome: Any) -> float | None:
         self.outcomes.append(outcome)
+        return 5.0 if len(self.outcomes) == 2 else None
 
     def publish_points(self) -> None:
         pass
@@ -57,8 +58,8 @@ class Recorder(VideoSegmenter):
         return super().step_batch(frames, memories, confidence)
 
 
-def serve(images: Sequence[int], batch: int,
-          ahead: Sequence[int] = ()) -> tuple[list[list[int]], list[Stream]]:
+def serve(images: Sequence[int], batch: int, ahead: Sequence[int] = (),
+          adaptation: Any = None) -> tuple[list[list[int]], list[Stream]]:
     """Which cameras, by their number, each run was for, and the cameras.
 
     images: how many of each camera wait; ahead: how many of each were labelled before.
@@ -73,7 +74,7 @@ def serve(images: Sequence[int], batch: int,
             segmenter.step(Frame(np.zeros((48, 64, 3), np.uint8), number), stream.memory)
         stream.memory.scene_cut = False
     guard = MemoryGuard(segmenter, get_logger('test'))
-    worker = Worker(segmenter, streams, guard, None, NODE)  # type: ignore[arg-type]
+    worker = Worker(segmenter, streams, guard, adaptation, NODE)  # type: ignore[arg-type]
     worker.wake()
     end = time.monotonic() + 20
     while any(stream.is_due for stream in streams) and time.monotonic() < end:
@@ -104,6 +105,12 @@ def test_cameras_that_wait_fall_into_step() -> None:
     runs, _ = serve([5, 5], batch=2, ahead=[2, 1])
     assert runs[0] == [0]
     assert all(sorted(run) == [0, 1] for run in runs[1:5])
+
+
+def test_the_input_size_follows_images_that_were_published() -> None:
+    observed: list[tuple[float, float]] = []
+    serve([3], batch=1, adaptation=SimpleNamespace(observe=lambda *ms: observed.append(ms)))
+    assert observed == [(5.0, 100.0)]
 
 
 @pytest.mark.parametrize(('asynchronous', 'expected'), [
