@@ -45,7 +45,7 @@ def _cpu_goals(results: Results) -> Iterator[Goal]:
     yield _goal('the same: labels equal to the plain path', 'at least 99.99 %', run,
                 lambda run: 100 * run['label_agreement'], '{:.3f} %',
                 lambda value: value >= 99.99)
-    yield _goal(f'growth of memory over {STEADY_FRAMES} frames, CPU', 'none',
+    yield _goal(f'growth of memory over {STEADY_FRAMES} frames, CPU', 'less than 2 MB',
                 find_run(results, 'cpu', 'steady', frames=STEADY_FRAMES),
                 lambda run: run['memory_growth_mb'], '{:+.1f} MB', lambda value: value < 2.0)
 

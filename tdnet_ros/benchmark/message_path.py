@@ -121,8 +121,6 @@ class _Camera:
             self._spin_until(begin + number / course.rate_hz)
             if number == SETTLING:
                 self._received_ms.clear()
-                for values in self._times.values():
-                    values.clear()
                 counted, self._counted_ns = time.monotonic(), time.time_ns()
             message = messages[number % len(messages)]
             message.header.stamp.sec, message.header.stamp.nanosec = divmod(
@@ -130,26 +128,27 @@ class _Camera:
             self._publisher.publish(message)
         seconds = time.monotonic() - counted + 1 / course.rate_hz
         end = time.monotonic() + START_S
-        while not (self._received_ms and self._times[LATENCY]) and time.monotonic() < end:
+        while not self._received_ms and time.monotonic() < end:
             self._executor.spin_once(0.1)
         self._spin_until(time.monotonic() + LINGER_S)
         return seconds
 
     def report(self, course: Course, seconds: float) -> dict[str, Any]:
         """Sum up what came back."""
-        latency, network = (np.array(self._times[name]) for name in (LATENCY, 'network'))
-        if not len(latency):
+        labelled = len(self._received_ms)
+        times = {name: np.array(values[-labelled:])  # each image has each time: the last count
+                 for name, values in self._times.items() if values}
+        if not labelled or LATENCY not in times:
             raise ValueError('the node published nothing')
-        count = min(len(latency), len(network))
-        outside = latency[:count] if course.free else latency[:count] - network[:count]
+        latency = times[LATENCY]
+        outside = latency if course.free else latency - times['network']
         return {
             'frame_size': list(course.size), 'model': course.model, 'free': course.free,
-            'rate_hz': course.rate_hz, 'sent': course.frames, 'labelled': len(self._received_ms),
-            'fps': round(len(self._received_ms) / seconds, 2),
+            'rate_hz': course.rate_hz, 'sent': course.frames, 'labelled': labelled,
+            'fps': round(labelled / seconds, 2),
             'latency_ms': _spread(latency), 'overhead_ms': _spread(outside),
             'received_ms': _spread(np.array(self._received_ms)),
-            'stage_ms': {name: _spread(np.array(self._times[name])) for name in TIMED
-                         if self._times[name]}}
+            'stage_ms': {name: _spread(times[name]) for name in TIMED if name in times}}
 
     def _on_labels(self, msg: Any) -> None:
         if (stamp := stamp_ns(msg.header)) >= self._counted_ns:  # not one sent while it settled
