@@ -52,6 +52,7 @@ def test_bad_input_is_one_line_each(tmp_path: Path, run: Run) -> None:
                          ((good, '--start', 5), 'nothing is left from --start 5 on'),
                          ((twin, '--keep', 'tank'), "there is no class 'tank'"),
                          ((twin, '--topic', '/left'), 'has no image topic /left'),
+                         ((twin, '--workers', 2), '--workers needs --ray'),
                          ((twin, '--points'), 'points need a depth topic')):
         status, errors = run(*bad)
         assert (status, len(errors)) == (1, 1), errors

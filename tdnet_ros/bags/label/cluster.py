@@ -37,7 +37,6 @@ class Cluster:
 
     address: str | None = None
     workers: int | None = None  # None: as many as there are GPUs, or else CPUs for
-    cpus: float = 1.0  # of each worker
 
 
 @dataclass
@@ -87,11 +86,11 @@ class _Pool:
         self._ray = _connected(cluster)
         have = self._ray.cluster_resources()
         gpu = options.device != 'cpu' and have.get('GPU', 0) >= 1
-        room = have.get('GPU', 0) if gpu else have.get('CPU', 1) // cluster.cpus
+        room = have.get('GPU', 0) if gpu else have.get('CPU', 1)
         self.size = cluster.workers or max(1, int(room))
         self._options = options
         self._kind = self._ray.remote(_Worker).options(
-            num_cpus=cluster.cpus, num_gpus=1 if gpu else 0)
+            num_cpus=1, num_gpus=1 if gpu else 0)
 
     def run(self, tasks: Iterator[_Task]) -> Iterator[tuple[_Task, Any]]:
         """Yield each task with its result, in the order in which they end.

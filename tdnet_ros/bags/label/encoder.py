@@ -27,6 +27,8 @@ from tdnet_ros.stream.labels import Painter, overlay
 
 Messages = list[tuple[str, bytes]]
 '''Topic and CDR.'''
+OPACITY = 0.5
+QUALITY = 85  # JPEG
 
 
 class Encoder:
@@ -58,10 +60,9 @@ class Encoder:
         if camera.confidence and result.confidence is not None:
             messages.append((camera.confidence, self._picture(header, result.confidence)))
         if camera.overlay:
-            painted = overlay(self._painter, frame.rgb, labels, self._options.overlay_opacity,
-                              self._card.trained)
+            painted = overlay(self._painter, frame.rgb, labels, OPACITY, self._card.trained)
             messages.append((camera.overlay, compressed_image(
-                header, encode_jpeg(painted, self._options.overlay_quality))))
+                header, encode_jpeg(painted, QUALITY))))
         if camera.points and result.confidence is not None:
             seen = Labelled(header, frame.rgb, labels, result.confidence)
             try:

@@ -29,8 +29,6 @@ class LabelOptions:
     class_remap: tuple[str, ...] = ()
     raw: bool = False
     overlay: bool = False
-    overlay_opacity: float = 0.5
-    overlay_quality: int = 85
     confidence: bool = False
     points: bool = False
     depth: tuple[str, ...] = ()  # one for each topic; none: the only one of the bag
