@@ -4,11 +4,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from tdnet_ros.bags.errors import BagError
+from tdnet_ros.nets.writing import replacing
 
 FILE = 'tdnet_label.json'
 VERSION = 1
@@ -63,7 +63,7 @@ class LabelRecord:
     complete: bool = False
     '''Whether every frame of the input was read to the end.'''
     until_ns: int | None = None
-    '''Log time of the last frame that is dealt with; None: there is none yet.'''
+    '''Log time of the last message that is dealt with, copies too; None: there is none yet.'''
     seconds: float = 0.0
     '''Time spent on it.'''
     frames_per_second: float = 0.0
@@ -100,12 +100,8 @@ class LabelRecord:
 
 def write_json(path: Path, content: dict[str, Any], indent: int | None = None) -> None:
     """Write a file at once, and onto the disk: a reader sees the old one or this one."""
-    partial = path.with_name(f'.{path.name}.partial')
-    with partial.open('w', encoding='utf-8') as file:
-        json.dump(content, file, indent=indent)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    with replacing(path, sync=True) as part:
+        part.write_text(json.dumps(content, indent=indent) + '\n', encoding='utf-8')
 
 
 def _topics(content: Mapping[str, Any]) -> dict[str, TopicRecord]:

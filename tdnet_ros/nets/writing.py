@@ -3,17 +3,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A path to write to, which takes the place of `path` once it is whole."""
-    part = path.with_suffix('.part')
+def replacing(path: Path, sync: bool = False) -> Iterator[Path]:
+    """A path to write to, which takes the place of `path` once it is whole, or on the disk."""
+    part = path.with_name(f'.{path.name}.partial')
     try:
         with naming(path):
             yield part
+            if sync:
+                with part.open('rb') as file:
+                    os.fsync(file.fileno())
             part.replace(path)
     finally:
         with suppress(OSError):
@@ -22,10 +26,12 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Let an OSError say what cannot be written, and why."""
+    """Let an OSError say what cannot be written, and why; one that says so stays as it is."""
     try:
         yield
     except OSError as error:
+        if error.errno is None:
+            raise
         raise OSError(f'cannot write {path}: {error.strerror or error}') from error
 
 

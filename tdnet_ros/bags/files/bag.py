@@ -14,15 +14,20 @@ import yaml
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.files.merging import in_time
 from tdnet_ros.bags.files.packed import unpack
-from tdnet_ros.bags.files.paths import PACKED, SUFFIXES, is_storage, write_ahead_log
+from tdnet_ros.bags.files.paths import (
+    INFORMATION,
+    METADATA,
+    PACKED,
+    SUFFIXES,
+    is_storage,
+    write_ahead_log,
+)
 from tdnet_ros.bags.files.scanned import NEVER, Topic
 from tdnet_ros.bags.files.sqlite import is_log
 from tdnet_ros.bags.files.storage import StorageFile
 from tdnet_ros.bags.reading import Message
 from tdnet_ros.bags.sources import natural_key
 from tdnet_ros.bags.unread import Unread
-
-METADATA = 'metadata.yaml'
 
 
 class Bag:
@@ -93,8 +98,7 @@ class Bag:
     def _metadata(self) -> dict[str, Any]:
         path = self.path / METADATA
         try:
-            about = dict(yaml.safe_load(path.read_text(encoding='utf-8'))[
-                'rosbag2_bagfile_information'])
+            about = dict(yaml.safe_load(path.read_text(encoding='utf-8'))[INFORMATION])
             if not isinstance(about.get('relative_file_paths') or [], list):
                 raise TypeError('relative_file_paths is no list')
             return about

@@ -8,6 +8,8 @@ SUFFIXES = (MCAP, SQLITE, ROS1)
 PACKED = '.zstd'
 '''Comes after the suffix of a file that is compressed as a whole.'''
 LOG = '-wal'
+METADATA, INFORMATION = 'metadata.yaml', 'rosbag2_bagfile_information'
+'''The file that makes a directory a rosbag2, and its only key.'''
 
 
 class UriPath(type(Path())):  # type: ignore[misc]

@@ -17,6 +17,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 import yaml
 
 from tdnet_ros.bags.errors import BagError
+from tdnet_ros.bags.files.paths import INFORMATION, METADATA
 from tdnet_ros.bags.label.ahead import Budget
 from tdnet_ros.bags.label.channels import Channel
 from tdnet_ros.bags.label.encoder import Messages
@@ -69,14 +70,14 @@ class ChunkWriter:
             raise self._failure()
         try:
             self._writer.close()
-            metadata = yaml.safe_load((self._path / 'metadata.yaml').read_text(encoding='utf-8'))
+            metadata = yaml.safe_load((self._path / METADATA).read_text(encoding='utf-8'))
             file = self._path / f'{self._path.name}.mcap'
             with file.open('rb') as written:
                 os.fsync(written.fileno())
             file.replace(self._bag / file.name)
         except OSError as error:
             raise self._disk_error(error) from error
-        return dict(metadata['rosbag2_bagfile_information'])
+        return dict(metadata[INFORMATION])
 
     def _run(self) -> None:
         while (item := self._items.get()) is not None:

@@ -14,12 +14,13 @@ from typing import Any
 import yaml
 
 from tdnet_ros.bags.errors import BagError
+from tdnet_ros.bags.files.paths import INFORMATION, METADATA
 from tdnet_ros.bags.label.chunk_writer import WRITING
 from tdnet_ros.bags.label.job import ChunkResult
 from tdnet_ros.bags.label_record import FILE, LabelRecord
+from tdnet_ros.nets.writing import replacing
 
 PART = '.part'
-INFORMATION = 'rosbag2_bagfile_information'
 
 
 class Output:
@@ -69,14 +70,15 @@ class Output:
     def publish(self, results: Sequence[ChunkResult], record: LabelRecord) -> None:
         """Make the chunks that are done a bag, with a record of how far it is."""
         try:
-            about = {INFORMATION: merged(results)} if results else {}
-            partial = self.part / 'metadata.yaml.partial'
-            partial.write_text(yaml.safe_dump(about, sort_keys=False), encoding='utf-8')
-            record.write(self.part)
-            if results:  # at once after the record, so that the two agree whenever work is killed
-                partial.replace(self.part / 'metadata.yaml')
+            if not results:
+                record.write(self.part)
+                return
+            about = {INFORMATION: merged(results)}
+            with replacing(self.part / METADATA) as partial:
+                partial.write_text(yaml.safe_dump(about, sort_keys=False), encoding='utf-8')
+                record.write(self.part)  # last, so that the two agree whenever work is killed
         except OSError as error:
-            raise BagError(f'cannot write {self.part}: {error.strerror or error}') from error
+            raise BagError(str(error)) from error
 
     def finish(self) -> None:
         """Give the directory its final name."""

@@ -1,19 +1,19 @@
 """One HTML page and one JSON file about the labelled bags of a run."""
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from datetime import datetime, timezone
-import json
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from tdnet_ros.bags.errors import BagError
+from tdnet_ros.bags.label_record import write_json
 from tdnet_ros.bags.report.collect import VERSION, Update
 from tdnet_ros.bags.report.kept import kept_summary
 from tdnet_ros.bags.report.page import Detail, data_uri, write_page
 from tdnet_ros.bags.report.plots import THEMES, timeline
 from tdnet_ros.bags.report.strip import strip
+from tdnet_ros.nets.writing import naming, replacing
 
 MAX_DETAILED = 24
 '''Cameras that the page shows with pictures; each is some 500 kB.'''
@@ -36,11 +36,15 @@ def write_report(bag_dirs: Sequence[Path], out: Path, truth: Sequence[str] = (),
         camera['anchor'] = f'camera-{index}'
     report = {'version': VERSION, 'cameras': len(cameras), 'detailed': len(detailed),
               'created': datetime.now(timezone.utc).strftime('%Y-%m-%d %H:%M UTC'), 'bags': bags}
-    with _replacing(out.with_suffix('.json')) as file:
-        json.dump(report, file, indent=1)
-        file.write('\n')
-    with _replacing(out) as file:
-        write_page(file, report, (_detail(bag, camera) for bag, camera in detailed))
+    figures = out.with_suffix('.json')
+    try:
+        with naming(figures):
+            out.parent.mkdir(parents=True, exist_ok=True)
+        write_json(figures, report, indent=1)
+        with replacing(out) as partial, partial.open('w', encoding='utf-8') as file:
+            write_page(file, report, (_detail(bag, camera) for bag, camera in detailed))
+    except OSError as error:
+        raise BagError(str(error)) from error
     return [line for bag in bags for line in bag.get('damage', [bag.get('error')])]
 
 
@@ -68,19 +72,3 @@ def _detail(bag: dict[str, Any], camera: dict[str, Any]) -> Detail:
     return Detail(bag, camera, plots, [
         {'uri': data_uri(picture.jpeg, 'image/jpeg'), 'time_s': picture.time_s}
         for picture in pictures])
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[TextIO]:
-    """A text file that takes the place of `path` once it is whole."""
-    partial = path.with_name(f'.{path.name}.partial')
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open('w', encoding='utf-8') as file:
-            yield file
-        partial.replace(path)
-    except OSError as error:
-        raise BagError(f'cannot write {path}: {error.strerror or error}') from error
-    finally:
-        with suppress(OSError):
-            partial.unlink()
