@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import rclpy
+from rclpy.node import Node
 
 from ros.harness import NodeProcess, Peer
 
@@ -14,6 +16,17 @@ def peer() -> Iterator[Peer]:
     peer = Peer()
     yield peer
     peer.close()
+
+
+@pytest.fixture
+def node() -> Iterator[Node]:
+    """A node in this process."""
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    node = rclpy.create_node('local', context=context)
+    yield node
+    node.destroy_node()
+    rclpy.shutdown(context=context)
 
 
 @pytest.fixture(scope='module')
