@@ -161,6 +161,50 @@ def test_large_clouds_are_kept_in_bounded_memory(
     assert clouds[-1] == (2 * START, 2 * START)
 
 
+def test_of_messages_without_a_stamp_the_newest_counts(
+        painter: PointPainter, source: Source) -> None:
+    for source.size in (1, 2, 3):
+        source.send(0)
+    assert len(painter.expect(header(0)).msg.data) == 3
+
+
+def test_messages_before_the_one_that_belongs_to_an_image_are_let_go(
+        painter: PointPainter, source: Source) -> None:
+    for number in range(5):
+        source.send(START + number * PERIOD)
+    painter.expect(header(START + 3 * PERIOD))
+    assert [nanoseconds(msg.header) for msg in painter._arrived] == [
+        START + 3 * PERIOD, START + 4 * PERIOD]
+
+
+def test_labels_whose_depth_was_left_out_are_forgotten(
+        painter: PointPainter, source: Source, clouds: list[Any]) -> None:
+    label(painter, painter.expect(header(START)))
+    source.send(START + PERIOD)
+    painter.publish_due()
+    source.send(START)
+    painter.publish_due()
+    assert not clouds
+
+
+@pytest.mark.parametrize('first', ['depth', 'labels', 'image'])
+def test_nothing_outlasts_the_end_of_a_camera(
+        painter: PointPainter, source: Source, clouds: list[Any], first: str) -> None:
+    if first == 'depth':
+        source.send(START)
+    if first == 'labels':
+        label(painter, painter.expect(header(START)))
+    match = painter.expect(header(START)) if first == 'image' else None
+    painter.close()
+    painter.open(lambda: None)
+    if first != 'depth':
+        source.send(START)
+    if first != 'labels':
+        label(painter, match or painter.expect(header(START)))
+    painter.publish_due()
+    assert not clouds
+
+
 def test_images_that_fail_hold_few_messages(painter: PointPainter, source: Source) -> None:
     for number in range(100):
         source.send(START + number * PERIOD)
