@@ -96,6 +96,27 @@ def test_what_was_before_a_pause_is_not_judged(clock: Clock) -> None:
     assert (snapshot.spreads, snapshot.labelled, snapshot.emptied) == ({}, 0, 0)
 
 
+def test_what_became_of_images_is_told_of_the_window(clock: Clock) -> None:
+    stream = StreamMeter(window_s=2.0, memory_size=3)
+    stream.processed({}, 0, 0, None)
+    stream.skipped('same stamp')
+    clock.now += 3
+    stream.processed({}, 0, 0, None)
+    stream.skipped('older')
+    snapshot = stream.snapshot()
+    assert (snapshot.recent_processed, snapshot.recent_skips) == (1, 1)
+    assert (snapshot.processed, snapshot.skipped) == (2, 2)
+
+
+def test_an_image_left_from_before_a_pause_waits_from_opening_on(clock: Clock) -> None:
+    stream = StreamMeter(window_s=10.0, memory_size=3)
+    stream.received(0.0)
+    clock.now += 50
+    stream.opened()
+    clock.now += 2
+    assert stream.snapshot().unanswered_s == 2
+
+
 def test_silence_counts_from_opening(clock: Clock) -> None:
     stream = StreamMeter(window_s=10.0, memory_size=3)
     clock.now += 50

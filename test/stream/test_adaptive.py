@@ -30,6 +30,12 @@ def drive(control: SizeControl, images: int, budget_ms: float,
     return changes
 
 
+def feed(control: SizeControl, latency_ms: float, images: int) -> None:
+    """Images of one latency; the budget is 100 ms."""
+    for _ in range(images):
+        control.observe(latency_ms, 100)
+
+
 def test_stays_where_the_budget_holds() -> None:
     control = SizeControl(PREPARED)
     assert drive(control, 500, budget_ms=100) == []
@@ -59,6 +65,38 @@ def test_comes_back_when_the_load_is_gone_but_not_at_once() -> None:
 def test_one_late_image_changes_nothing() -> None:
     control = SizeControl(PREPARED)
     assert drive(control, 300, 100, load=lambda number: 5 if number % WINDOW == 0 else 1) == []
+
+
+@pytest.mark.parametrize(('late', 'falls'), [(4, False), (5, True)])
+def test_half_of_the_images_late_are_too_many(late: int, falls: bool) -> None:
+    control = SizeControl(PREPARED)
+    feed(control, 200, late)
+    feed(control, 10, WINDOW - late)
+    assert (control.size != (360, 480)) == falls
+
+
+@pytest.mark.parametrize(('expected_ms', 'climbs'), [(84, True), (86, False)])
+def test_a_larger_size_needs_room(expected_ms: float, climbs: bool) -> None:
+    control = SizeControl(PREPARED)
+    feed(control, 200, WINDOW)
+    feed(control, expected_ms - (80 - 52), PATIENCE)
+    assert (control.size == (360, 480)) == climbs
+
+
+def test_a_climb_that_held_costs_no_patience() -> None:
+    """One that was followed by lateness at once does."""
+    for held, waits in ((PATIENCE, PATIENCE), (0, 2 * PATIENCE)):
+        control = SizeControl(PREPARED)
+        feed(control, 200, WINDOW)
+        feed(control, 10, PATIENCE)
+        assert control.size == (360, 480)
+        feed(control, 10, held)
+        while control.size == (360, 480):
+            feed(control, 200, 1)
+        feed(control, 10, waits - 1)
+        assert control.size == (288, 384)
+        feed(control, 10, 1)
+        assert control.size == (360, 480)
 
 
 def test_does_not_swing_at_the_edge() -> None:
