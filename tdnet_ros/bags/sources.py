@@ -16,6 +16,7 @@ from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.files.paths import MCAP, PACKED, ROS1, SQLITE, is_storage
 from tdnet_ros.bags.unread import Unread
 from tdnet_ros.nets.images import IMAGE_SUFFIXES, is_image, read_pixels
+from tdnet_ros.ros.names import COMPRESSED
 
 DEFAULT_RATE_HZ = 10.0  # where images carry no times
 MAX_RATE_HZ = 1000.0
@@ -177,7 +178,7 @@ class CameraSource(_PixelSource):
 
 def info_topic(image: str) -> str:
     """The topic that drivers publish the calibration of an image topic on."""
-    return f"{image.removesuffix('/compressed').rpartition('/')[0]}/camera_info"
+    return f"{image.removesuffix(COMPRESSED).rpartition('/')[0]}/camera_info"
 
 
 def is_truth(image: str) -> bool:

@@ -12,6 +12,7 @@ from tdnet_ros.bags.reading import RAW_IMAGE
 from tdnet_ros.bags.sources import Source, open_source
 from tdnet_ros.ros.messages import LabelInfo
 from tdnet_ros.ros.meter import LATENCY, STAGES
+from tdnet_ros.ros.names import COMPRESSED
 
 NODE = 'tdnet'
 CAMERA = '/camera/image_raw'
@@ -90,7 +91,7 @@ class Plan:
 
     def on_a_ros_machine(self) -> list[str]:
         """The same with `ros2 launch`, one command a terminal."""
-        topic = (self.bag_topic or CAMERA).removesuffix('/compressed')
+        topic = (self.bag_topic or CAMERA).removesuffix(COMPRESSED)
         source = shlex.quote(self.source)
         launch = (f'ros2 launch tdnet_ros tdnet.launch.py image_topic:={topic} '
                   f'model:={shlex.quote(self.model)} rviz:=true record:=run1')

@@ -25,6 +25,7 @@ from tdnet_ros.ros.compressed import compressed_to_rgb
 from tdnet_ros.ros.decoding import image_to_rgb
 from tdnet_ros.ros.errors import one_line
 from tdnet_ros.ros.meter import LATENCY
+from tdnet_ros.ros.names import COMPRESSED
 
 Picture = NDArray[np.uint8]
 Found = TypeVar('Found')
@@ -59,7 +60,7 @@ class Results:
         def take(message: Message) -> None:
             stamp_ns = header_stamp_ns(message.cdr)
             if stamp_ns in stamps_ns:
-                found[stamp_ns] = image_of(message.cdr, topic.endswith('/compressed'))
+                found[stamp_ns] = image_of(message.cdr, topic.endswith(COMPRESSED))
 
         deque(_read(self.bag, {topic}, self.unread, take), maxlen=0)
         return found

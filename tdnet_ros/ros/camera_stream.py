@@ -16,8 +16,9 @@ from tdnet_ros.ros.cloud import Labelled
 from tdnet_ros.ros.decoding import to_frame
 from tdnet_ros.ros.device import hardware_name
 from tdnet_ros.ros.errors import ErrorLog, Pace, one_line, printable
-from tdnet_ros.ros.graph import COMPRESSED, IMAGE
+from tdnet_ros.ros.graph import IMAGE
 from tdnet_ros.ros.meter import LATENCY, StreamMeter
+from tdnet_ros.ros.names import COMPRESSED
 from tdnet_ros.ros.parameters import IMAGE_TYPES, NodeParameters
 from tdnet_ros.ros.points import SOURCES, Match, PointPainter
 from tdnet_ros.ros.stamps import age_s, is_comparable, is_simulated, stamp_ns

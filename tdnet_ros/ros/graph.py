@@ -8,12 +8,11 @@ from rclpy.qos import QoSProfile
 
 from tdnet_ros.ros.diagnostics import ERROR, WARN, Finding
 from tdnet_ros.ros.errors import MAX_NAME, printable
-from tdnet_ros.ros.names import like_a_camera, like_depth, made_by_node
+from tdnet_ros.ros.names import COMPRESSED, like_a_camera, like_depth, made_by_node
 from tdnet_ros.ros.parameters import IMAGE_TYPES
 from tdnet_ros.ros.qos import Mismatch, mismatches
 
 MAX_CANDIDATES = 8
-COMPRESSED = '/compressed'
 IMAGE = 'image'
 
 

@@ -8,11 +8,11 @@ from rclpy.impl.rcutils_logger import RcutilsLogger
 
 from tdnet_ros.ros.device import hardware_name, release_memory
 from tdnet_ros.stream import VideoSegmenter
+from tdnet_ros.stream.adaptive import SMALLEST_PX
 from tdnet_ros.stream.engines.allocator import causes, is_out_of_memory, shortage
 
 SHRINK = 0.75
 '''Factor on height and width: the smaller input takes about half the memory.'''
-SMALLEST_PX = 64
 AGAIN_S = 10.0
 '''Running out twice within so much time is no accident of another program.'''
 

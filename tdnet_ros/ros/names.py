@@ -1,10 +1,12 @@
-"""What names of image topics tell. Bags know it without ROS, too."""
+"""Names of image topics, and what they tell. Bags know it without ROS, too."""
 from __future__ import annotations
 
 import re
 
 NODE_OUTPUTS = frozenset({'labels', 'confidence', 'overlay'})
 '''Parts of the names of image topics that a node publishes.'''
+COMPRESSED = '/compressed'
+'''What image_transport adds to the name of a topic.'''
 _CAMERA = re.compile('image|camera|color|rgb')
 _OTHER = re.compile('depth|disparity|infra')
 

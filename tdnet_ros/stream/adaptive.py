@@ -10,8 +10,9 @@ import numpy as np
 FACTORS = (1.0, 0.8, 0.64, 0.5)
 '''Height and width of the prepared sizes over those of the full one.'''
 SMALLEST_PX = 64
+'''No input is made narrower or lower than this.'''
 WINDOW = 10
-'''Images that a decision rests on, all of the current size.'''
+'''Images that a decision rests on.'''
 LATE = 0.5
 '''Share of the window beyond the budget from which on a smaller size is chosen.'''
 ROOM = 0.85

@@ -9,8 +9,9 @@ from rclpy.logging import get_logger
 import torch
 
 from tdnet_ros.ros.device import release_memory
-from tdnet_ros.ros.memory_guard import AGAIN_S, SMALLEST_PX, MemoryGuard
+from tdnet_ros.ros.memory_guard import AGAIN_S, MemoryGuard
 from tdnet_ros.stream import VideoSegmenter
+from tdnet_ros.stream.adaptive import SMALLEST_PX
 from tdnet_ros.stream.engines.allocator import NO_ENGINE
 
 NO_ROOM = torch.cuda.OutOfMemoryError('CUDA out of memory')

@@ -18,7 +18,7 @@ from tdnet_ros.bags.files.bag import Bag
 from tdnet_ros.bags.frames.labels import BagLabels
 from tdnet_ros.bags.label.location import bag_name, is_url
 from tdnet_ros.bags.label.options import LabelOptions
-from tdnet_ros.bags.label.plan import COMPRESSED, plan_cameras, time_span
+from tdnet_ros.bags.label.plan import plan_cameras, time_span
 from tdnet_ros.bags.label.wire import decoded
 from tdnet_ros.bags.labelled import PNG
 from tdnet_ros.bags.progress import Update, progress
@@ -28,6 +28,7 @@ from tdnet_ros.nets.writing import naming, replacing
 from tdnet_ros.ros.admission import RateLimit
 from tdnet_ros.ros.decoding import to_frame
 from tdnet_ros.ros.errors import one_line
+from tdnet_ros.ros.names import COMPRESSED
 from tdnet_ros.stream import Frame
 from tdnet_ros.stream.memory import correlation, thumbnail
 

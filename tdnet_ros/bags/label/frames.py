@@ -14,8 +14,8 @@ from tdnet_ros.bags.label.reader import Decoded, Item
 from tdnet_ros.bags.label.wire import types
 from tdnet_ros.ros.errors import one_line
 from tdnet_ros.stream import Frame, Segmentation, VideoSegmenter
+from tdnet_ros.stream.flight import FAILED
 
-FAILED = 'the frame before failed'
 MOST_WAITING = 64
 '''Messages to be copied may come between the frames of a batch, and none may follow.'''
 

@@ -15,10 +15,9 @@ from tdnet_ros.bags.sources import info_topic, is_truth
 from tdnet_ros.ros.cloud import DEPTHS, pinhole
 from tdnet_ros.ros.decoding import to_frame
 from tdnet_ros.ros.errors import one_line
-from tdnet_ros.ros.names import made_by_node
+from tdnet_ros.ros.names import COMPRESSED, made_by_node
 
 NODE = '/tdnet'
-COMPRESSED = '/compressed'
 TRIED = 5
 '''Images of a topic that are tried before it is given up.'''
 
