@@ -52,6 +52,24 @@ def compressed_to_rgb(msg: Any) -> NDArray[np.uint8]:
     if 'compresseddepth' in msg.format.lower():
         raise ValueError(f'format {quoted(msg.format)} is a depth image: expected a colour '
                          'image in JPEG or PNG')
+    width, height = compressed_size(msg)
+    data = np.frombuffer(msg.data, np.uint8)
+    mosaic = _MOSAIC.fullmatch(msg.format)
+    image = cv2.imdecode(
+        data, _AS_STORED | (cv2.IMREAD_GRAYSCALE if mosaic else cv2.IMREAD_COLOR))
+    if image is None:
+        raise ValueError(f'compressed image of {width} x {height}: its {len(data)} bytes are '
+                         'damaged')
+    layout = ENCODINGS[f'{mosaic[1] if mosaic else "bgr"}8']
+    rows = np.asarray(image, np.uint8).reshape(len(image), -1)
+    return layout.decode(rows, image.shape[1], image.shape[0], False)
+
+
+def compressed_size(msg: Any) -> tuple[int, int]:
+    """Width and height of a sensor_msgs/CompressedImage, without unpacking it.
+
+    ValueError says why it cannot or must not be unpacked.
+    """
     data = np.frombuffer(msg.data, np.uint8)
     claim = _inspect(data)
     if claim is None:
@@ -63,15 +81,7 @@ def compressed_to_rgb(msg: Any) -> NDArray[np.uint8]:
                          'pixels')
     if bomb:
         raise ValueError(f'compressed image of {width} x {height}: {bomb}')
-    mosaic = _MOSAIC.fullmatch(msg.format)
-    image = cv2.imdecode(
-        data, _AS_STORED | (cv2.IMREAD_GRAYSCALE if mosaic else cv2.IMREAD_COLOR))
-    if image is None:
-        raise ValueError(f'compressed image of {width} x {height}: its {len(data)} bytes are '
-                         'damaged')
-    layout = ENCODINGS[f'{mosaic[1] if mosaic else "bgr"}8']
-    rows = np.asarray(image, np.uint8).reshape(len(image), -1)
-    return layout.decode(rows, image.shape[1], image.shape[0], False)
+    return width, height
 
 
 def encode_jpeg(bgr: NDArray[np.uint8], quality: int) -> Compressed:

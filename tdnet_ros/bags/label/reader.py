@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection, Iterator
-from concurrent.futures import Executor, Future, wait
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 import time
 from typing import Any, NamedTuple
@@ -21,6 +21,7 @@ from tdnet_ros.bags.reading import (
     header_stamp_ns,
 )
 from tdnet_ros.ros.cloud import SLOP_NS
+from tdnet_ros.ros.compressed import compressed_size
 from tdnet_ros.ros.decoding import to_frame
 from tdnet_ros.ros.errors import one_line
 from tdnet_ros.ros.stamps import stamp_ns
@@ -80,8 +81,6 @@ class FrameReader:
         self._pool = pool
         self._index = {camera.topic: index for index, camera in enumerate(span.cameras)}
         self._depths = {camera.depth for camera in span.cameras if camera.depth}
-        self._bytes = [0] * len(span.cameras)
-        self._begun = [False] * len(span.cameras)
         self._recent = [{logged for logged, _ in state.recent} for state in span.states]
         self._ahead = Ahead(self._items, lambda item: item.cost, AHEAD_BYTES)
 
@@ -120,18 +119,8 @@ class FrameReader:
     def _decode(self, item: Item, camera: int, depth: bytes | None) -> None:
         item.camera, item.depth = camera, depth
         compressed = self._span.cameras[camera].compressed
-
-        def work() -> Decoded:
-            result = _decode(item.message.cdr, compressed)
-            if result.frame is not None:
-                self._bytes[camera] = result.frame.rgb.nbytes
-            return result
-
-        item.image = self._pool.submit(work)
-        if not self._begun[camera]:  # what an image costs is not known before one is decoded
-            wait([item.image])
-            self._begun[camera] = True
-        item.cost += self._bytes[camera] + len(depth or b'')
+        item.image = self._pool.submit(_decode, item.message.cdr, compressed)
+        item.cost += _decoded_bytes(item.message.cdr, compressed) + len(depth or b'')
 
     def _messages(self) -> Iterator[Message]:
         span = self._span
@@ -185,6 +174,16 @@ class _Depths:
                 if item.logged_ns <= image.logged_ns + DEPTH_NS]
         distance, cdr = min(near, key=lambda pair: pair[0], default=(SLOP_NS + 1, None))
         return cdr if distance <= SLOP_NS else None
+
+
+def _decoded_bytes(cdr: bytes, compressed: bool) -> int:
+    """What an image will take, by what it says of itself; 0 if it cannot be decoded."""
+    try:
+        message = decoded(cdr, COMPRESSED_IMAGE if compressed else RAW_IMAGE)
+        width, height = compressed_size(message) if compressed else (message.width, message.height)
+    except Exception:  # damaged bytes raise nearly anything
+        return 0
+    return 3 * int(width) * int(height)
 
 
 def _decode(cdr: bytes, compressed: bool) -> Decoded:
