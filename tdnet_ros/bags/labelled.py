@@ -19,7 +19,7 @@ from tdnet_ros.bags.files.scanned import NEVER
 from tdnet_ros.bags.label_record import FILE, LabelRecord, TopicRecord
 from tdnet_ros.bags.pair_counts import Labels
 from tdnet_ros.bags.reading import COMPRESSED_IMAGE, IMAGE_TYPES, RAW_IMAGE, Message, has_header
-from tdnet_ros.ros.compressed import compressed_to_rgb
+from tdnet_ros.ros.compressed import compressed_size, compressed_to_rgb
 from tdnet_ros.ros.decoding import image_to_rgb
 
 PNG = b'\x89PNG'
@@ -170,6 +170,7 @@ def one_channel(message: Any, compressed: bool) -> Labels:
         return _raw(message)
     if message.data[:len(PNG)].tobytes() != PNG:
         raise ValueError(f"format '{message.format}': expected PNG, which loses nothing")
+    compressed_size(message)
     pixels = cv2.imdecode(message.data, cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.ndim != 2 or pixels.dtype != np.uint8:
         raise ValueError('expected a whole PNG with one channel of 8 bits')

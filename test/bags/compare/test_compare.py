@@ -136,6 +136,9 @@ def test_worst_frames_come_first_and_one_of_each_second(tmp_path: Path) -> None:
 def bad_pairs(folder: Path) -> dict[str, tuple[Path, Path]]:
     good = write_labels(folder / 'good', {0: FIRST}, classes=NAMES)
     jpeg = CompressedImage(header=header(0), format='jpeg', data=b'\xff\xd8\xff')
+    _, bomb = png(0, FIRST)
+    content = bytes(bomb.data)
+    bomb.data = content[:16] + 2 * (30_000).to_bytes(4, 'big') + content[24:]
     return {
         "differ in their classes: label 1 is 'car' in one and 'tree' in the other": (
             good, write_labels(folder / 'tree', {0: FIRST}, classes=('road', 'tree'))),
@@ -147,6 +150,8 @@ def bad_pairs(folder: Path) -> dict[str, tuple[Path, Path]]:
             good, write_bag(folder / 'none', {'/x': [(0, Float32())]})),
         'expected PNG, which loses nothing': (
             good, write_bag(folder / 'jpeg', {'/labels/compressed': [(0, jpeg)]})),
+        'compressed image of 30000 x 30000: expected 1 to': (
+            good, write_bag(folder / 'bomb', {'/labels/compressed': [(0, bomb)]})),
         "encoding 'bgr8': expected mono8 or 8UC1": (
             good, write_bag(folder / 'bgr', {
                 '/labels': [raw(0, np.zeros((2, 4, 3), np.uint8))]})),
@@ -154,7 +159,7 @@ def bad_pairs(folder: Path) -> dict[str, tuple[Path, Path]]:
     }
 
 
-@pytest.mark.parametrize('index', range(7))
+@pytest.mark.parametrize('index', range(8))
 def test_what_cannot_be_compared_is_named(tmp_path: Path, index: int) -> None:
     message, pair = list(bad_pairs(tmp_path).items())[index]
     with pytest.raises(BagError) as caught:
