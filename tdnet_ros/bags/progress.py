@@ -25,11 +25,13 @@ def progress(title: str, total: int | None = None) -> Iterator[Update]:
     if not sys.stderr.isatty():
         yield lambda completed, text: None
         return
-    columns: list[ProgressColumn] = [SpinnerColumn(), TextColumn('{task.fields[text]}')]
+    title_column = TextColumn('{task.description}', markup=False)
+    text_column = TextColumn('{task.fields[text]}', markup=False)
+    columns: list[ProgressColumn] = [SpinnerColumn(), text_column]
     if total:
         columns = [BarColumn(), TextColumn('{task.completed}/{task.total}'),
-                   TextColumn('{task.fields[text]}'), TimeRemainingColumn(), TextColumn('left')]
-    with Progress(TextColumn(title), *columns, TimeElapsedColumn(),
+                   text_column, TimeRemainingColumn(), TextColumn('left')]
+    with Progress(title_column, *columns, TimeElapsedColumn(),
                   console=Console(stderr=True), transient=True) as display:
-        task = display.add_task('', total=total, text='')
+        task = display.add_task(title, total=total, text='')
         yield lambda completed, text: display.update(task, completed=completed, text=text)
