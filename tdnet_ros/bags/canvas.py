@@ -28,7 +28,7 @@ class Canvas:
              weight: str = 'normal') -> None:
         """Write a line; size in points."""
         self._figure.text(left / self._width, 1 - baseline / self._height, text, fontsize=size,
-                          color=color, fontweight=weight, va='baseline')
+                          color=color, fontweight=weight, va='baseline', parse_math=False)
 
     def image(self, left: float, top: float, width: float, height: float,
               rgb: NDArray[np.uint8], scaling: Literal['lanczos', 'nearest']) -> None:
