@@ -1,6 +1,7 @@
 """Writing a rosbag2 MCAP bag from a thread of its own, so that a slow disk stalls no callback."""
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -32,7 +33,9 @@ class BagWriter:
         self.bytes = 0
         self.error: BagError | None = None
         self._room = queue_bytes
-        self._lock = threading.Lock()
+        self._counts: Counter[str] = Counter()
+        self._lock = threading.Lock()  # of the numbers above, never held while the disk works
+        self._writing = threading.Lock()
         self._items: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
         if path.exists():
             raise BagError(f'{path} exists already: choose another --out or remove it')
@@ -48,6 +51,8 @@ class BagWriter:
         """Declare a topic with the profiles that its publishers offer."""
         known = definition(msgtype)
         with self._lock:
+            self._counts[topic] += 0
+        with self._writing:
             return self._writer.add_connection(topic, msgtype, msgdef=known.text,
                                                rihs01=known.digest, offered_qos_profiles=offers)
 
@@ -64,8 +69,7 @@ class BagWriter:
     def counts(self) -> dict[str, int]:
         """Messages written so far, by topic."""
         with self._lock:
-            return {connection.topic: self._writer.counts[connection.id]
-                    for connection in self._writer.connections}
+            return dict(self._counts)
 
     def close(self) -> None:
         """Write what waits, then the index and metadata.yaml."""
@@ -92,11 +96,15 @@ class BagWriter:
                 if self.error:
                     self.dropped += 1
                     continue
-                try:
+            try:
+                with self._writing:
                     self._writer.write(connection, stamp_ns, cdr)
-                    self.bytes += len(cdr)
-                except OSError as error:
-                    self.error = self._disk_error(error)
+            except OSError as error:
+                self.error = self._disk_error(error)
+                continue
+            with self._lock:
+                self.bytes += len(cdr)
+                self._counts[connection.topic] += 1
 
     def _disk_error(self, error: OSError) -> BagError:
         return BagError(f'cannot write {self.path}: {error.strerror or error}')

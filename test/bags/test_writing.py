@@ -2,9 +2,11 @@
 from pathlib import Path
 import subprocess
 import sys
+import threading
+from typing import Any
 
 import pytest
-from rosbags.rosbag2 import Reader
+from rosbags.rosbag2 import Reader, Writer
 
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.writing import BagWriter
@@ -31,6 +33,27 @@ def test_full_queue_drops_and_counts(tmp_path: Path) -> None:
         writer.put(topic, 2, CDR[:-1])
     assert writer.dropped == 1
     assert writer.counts == {'/x': 1}
+
+
+def test_put_does_not_wait_for_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, go, in_time = threading.Event(), threading.Event(), []
+    write = Writer.write
+
+    def slow(*arguments: Any) -> None:
+        begun.set()
+        in_time.append(go.wait(5))
+        write(*arguments)
+
+    monkeypatch.setattr(Writer, 'write', slow)
+    with BagWriter(tmp_path / 'bag') as writer:
+        topic = writer.add_topic('/x', FLOAT, [])
+        writer.put(topic, 1, CDR)
+        assert begun.wait(5)
+        writer.put(topic, 2, CDR)
+        assert writer.counts == {'/x': 0}
+        go.set()
+    assert in_time == [True, True]
+    assert writer.counts == {'/x': 2}
 
 
 def test_existing_output_is_left_alone(tmp_path: Path) -> None:
