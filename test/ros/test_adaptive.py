@@ -8,6 +8,7 @@ import pytest
 pytest.importorskip('rclpy', reason='rclpy is missing')
 
 from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.logging import get_logger
 from sensor_msgs.msg import Image
 
 from ros.harness import (
@@ -20,8 +21,24 @@ from ros.harness import (
     pixels,
     wait_for,
 )
+from tdnet_ros.ros.adaptation import Adaptation
+from tdnet_ros.stream import VideoSegmenter
+from tdnet_ros.stream.adaptive import PATIENCE, WINDOW
 
 Start = Callable[..., NodeProcess]
+
+
+def test_a_size_that_memory_did_not_allow_is_not_tried_again() -> None:
+    segmenter = VideoSegmenter.load('td2-tiny', 'cpu', (129, 193))
+    adaptation = Adaptation(segmenter, get_logger('test'))
+    segmenter.resize((97, 145))
+    for _ in range(WINDOW):
+        adaptation.observe(2000.0, 1000.0)
+    height, width = segmenter.input_size
+    assert height * width < 97 * 145
+    for _ in range(3 * PATIENCE):
+        adaptation.observe(1.0, 1000.0)
+    assert segmenter.input_size == (97, 145)
 
 
 def test_falls_to_a_smaller_size_and_says_so(peer: Peer, start: Start) -> None:

@@ -50,8 +50,8 @@ def test_a_higher_limit_counts_at_once() -> None:
 
 @pytest.mark.parametrize(('stamp_ns', 'last_ns', 'words'), [
     (2 * S, S, None), (2 * S, 2 * S, 'same stamp'), (2 * S - 1, 2 * S, 'older'),
-    (S, 2 * S, None), (0, 0, None)],
-    ids=['newer', 'twice', 'late', 'started over', 'without stamp'])
+    (2 * S - S // 10, 2 * S, None), (S, 2 * S, None), (0, 0, None)],
+    ids=['newer', 'twice', 'late', 'too old to be late', 'started over', 'without stamp'])
 def test_copies_and_latecomers(stamp_ns: int, last_ns: int, words: str | None) -> None:
     reason = stale_reason(stamp_ns, last_ns)
     assert reason is None if words is None else words in reason

@@ -46,6 +46,7 @@ def test_nothing_wrong_is_ok_with_the_state() -> None:
     ((20, 30, 40, 50, 60, 70), []),
     ((20, 30, 400, 50, 60, 70), [WARN]),
     ((200, 300), [WARN]),
+    ((100,), []),
     ((200, 300, 400, 500, 600), [ERROR]),
 ])
 def test_a_late_image_warns_and_lateness_that_persists_is_an_error(
@@ -68,6 +69,13 @@ def test_failures_warn_and_are_an_error_when_nothing_else_comes() -> None:
     one = Snapshot(recent_failures=1, last_failure='short buffer')
     assert stream_findings(one, PARAMETERS) == [
         Finding(ERROR, '1 image failed, last: short buffer')]
+
+
+def test_skipped_images_warn_and_are_an_error_when_nothing_else_comes() -> None:
+    some = Snapshot(recent_skips=2, last_skip='same stamp', recent_processed=9)
+    assert levels(some) == [WARN]
+    assert stream_findings(Snapshot(recent_skips=2, last_skip='same stamp'), PARAMETERS) == [
+        Finding(ERROR, '2 images skipped, last: same stamp')]
 
 
 def test_a_memory_that_is_emptied_all_the_time_warns() -> None:
@@ -114,3 +122,5 @@ def test_keys_that_other_programs_read() -> None:
     assert {'frames received', 'frames processed', 'frames overwritten', 'frames failed',
             'latency p50 (ms)', 'latency p99 (ms)', 'latency max (ms)', 'input rate (Hz)',
             'memory fill', 'path', 'resets', 'last reset', 'image age (s)'} <= set(values)
+    stages = camera_values(Snapshot(spreads={'wait': Spread.of([1.0, 3.0])}), '/image')
+    assert (stages['wait p50 (ms)'], stages['wait max (ms)']) == (2, 3)

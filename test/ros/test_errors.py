@@ -1,7 +1,12 @@
 """Errors as one line, whatever a message brought with it."""
 from __future__ import annotations
 
-from tdnet_ros.ros.errors import MAX_CHARACTERS, one_line, printable, quoted
+from types import SimpleNamespace
+
+import pytest
+
+from tdnet_ros.ros import errors
+from tdnet_ros.ros.errors import MAX_CHARACTERS, Pace, one_line, printable, quoted
 from tdnet_ros.stream.engines.graphs import CaptureError
 
 
@@ -38,3 +43,14 @@ def test_nothing_that_a_terminal_or_a_log_would_obey() -> None:
 def test_names_are_short() -> None:
     assert quoted('rgb8') == "'rgb8'"
     assert len(quoted(1_000_000 * 'A')) < 100
+
+
+def test_the_log_hears_one_text_a_second_and_the_same_every_ten(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SimpleNamespace(now=50.0, monotonic=lambda: clock.now)
+    monkeypatch.setattr(errors, 'time', clock)
+    pace, said = Pace(), []
+    for after_s, text in ((0, 'a'), (0.9, 'b'), (0.2, 'b'), (9, 'b'), (1.1, 'b'), (0.5, 'a')):
+        clock.now += after_s
+        said.append(pace.admits(text))
+    assert said == [True, False, True, False, True, False]
