@@ -23,10 +23,10 @@ from tdnet_ros.bags.session import check_topic, message_class, ros_node
 from tdnet_ros.bags.sources import Sample, Source, info_topic
 from tdnet_ros.ros.errors import one_line
 from tdnet_ros.ros.messages import array_to_image
+from tdnet_ros.ros.parameters import TRANSPORTS
 
 DEFAULT_TOPIC = '/camera/image_raw'
 DEFAULT_FRAME_ID = 'camera_optical_frame'
-RAW_IMAGE = 'sensor_msgs/msg/Image'
 # As camera drivers do (REP 2003): reliable serves reliable and best-effort subscribers alike.
 QOS = QoSProfile(depth=10)
 # How long the last images may take to leave; shared memory goes away with its owner. To wait until
@@ -83,7 +83,7 @@ class Player:
     def __init__(self, node: Node, source: Source, options: PlayOptions) -> None:
         self._source = source
         self._options = options
-        self._types = dict(source.topics) or {'': RAW_IMAGE}
+        self._types = dict(source.topics) or {'': TRANSPORTS['raw']}
         if options.topic and len(self._types) > 1:
             raise BagError(f'--topic {options.topic} needs one image topic and the bag has '
                            f'{len(self._types)}; choose with --from: {", ".join(self._types)}')

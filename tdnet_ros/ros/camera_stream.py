@@ -19,7 +19,7 @@ from tdnet_ros.ros.errors import ErrorLog, Pace, one_line, printable
 from tdnet_ros.ros.graph import IMAGE
 from tdnet_ros.ros.meter import LATENCY, StreamMeter
 from tdnet_ros.ros.names import COMPRESSED
-from tdnet_ros.ros.parameters import IMAGE_TYPES, NodeParameters
+from tdnet_ros.ros.parameters import TRANSPORTS, NodeParameters
 from tdnet_ros.ros.points import SOURCES, Match, PointPainter
 from tdnet_ros.ros.stamps import age_s, is_comparable, is_simulated, stamp_ns
 from tdnet_ros.ros.subscribing import subscribe
@@ -71,7 +71,7 @@ class CameraStream:
         self._node = node
         self._parameters = parameters
         self._kind = CompressedImage if compressed else Image
-        self.type_name = IMAGE_TYPES[parameters().image_transport]
+        self.type_name = TRANSPORTS[parameters().image_transport]
         self.memory: FrameMemory = segmenter.new_memory()
         self._last_stamp_ns = 0
         self._lock = threading.Lock()
@@ -80,7 +80,7 @@ class CameraStream:
         self._rate_limit = RateLimit()
         self._errors = ErrorLog(node)
         self.unheard = ErrorLog(node)
-        '''Of the diagnostics' thread.'''
+        '''Used by the thread of the diagnostics alone.'''
         self._reset_pace = Pace()
 
     def open(self, wake: Callable[[], None]) -> None:

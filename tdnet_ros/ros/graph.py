@@ -9,7 +9,7 @@ from rclpy.qos import QoSProfile
 from tdnet_ros.ros.diagnostics import ERROR, WARN, Finding
 from tdnet_ros.ros.errors import MAX_NAME, printable
 from tdnet_ros.ros.names import COMPRESSED, like_a_camera, like_depth, made_by_node
-from tdnet_ros.ros.parameters import IMAGE_TYPES
+from tdnet_ros.ros.parameters import TRANSPORTS
 from tdnet_ros.ros.qos import Mismatch, mismatches
 
 MAX_CANDIDATES = 8
@@ -37,7 +37,7 @@ def silence(node: Node, name: str, topic: str, kind: str, since_s: float,
     likely = like_depth if what == 'depth image' else like_a_camera
     others = _candidates(node, kind, likely)[:MAX_CANDIDATES]
     found = f'; {kind} is published on {", ".join(others)}' if others else ''
-    base = '' if kind != IMAGE_TYPES['compressed'] else f' to its name without {COMPRESSED}'
+    base = '' if kind != TRANSPORTS['compressed'] else f' to its name without {COMPRESSED}'
     return Finding(
         ERROR, f"no publisher on {topic}: start the camera or remap '{name}'{base}{found}")
 
@@ -54,16 +54,16 @@ def _candidates(node: Node, kind: str, likely: Callable[[str], bool]) -> list[st
 
 def _other_transport(node: Node, name: str, topic: str, kind: str) -> str:
     """What to set so that images are taken that come on these names in another way, or nothing."""
-    wants_raw = kind == IMAGE_TYPES['raw']
+    wants_raw = kind == TRANSPORTS['raw']
     base = topic if wants_raw else topic.removesuffix(COMPRESSED)
     is_base = wants_raw or base != topic  # else image/compressed itself was remapped
     for place in filter(None, (topic, base, base + COMPRESSED)):
         kinds = {sender.topic_type for sender in node.get_publishers_info_by_topic(place)}
-        for transport, found in IMAGE_TYPES.items():
+        for transport, found in TRANSPORTS.items():
             if found not in kinds or (place, found) == (topic, kind):
                 continue
             steps = [] if found == kind else [f'set image_transport to {transport}']
-            bare = place if found == IMAGE_TYPES['raw'] else place.removesuffix(COMPRESSED)
+            bare = place if found == TRANSPORTS['raw'] else place.removesuffix(COMPRESSED)
             if transport == 'compressed' and bare == place:
                 steps.append(f"remap '{name}{COMPRESSED}' to {place}")
             elif bare != base or not is_base:

@@ -16,7 +16,7 @@ from tdnet_ros.nets import DEFAULT_MODEL
 from tdnet_ros.nets.engines import ENGINES, PRECISIONS
 from tdnet_ros.stream.segmenter import RESIZABLE
 
-IMAGE_TYPES = {'raw': 'sensor_msgs/msg/Image', 'compressed': 'sensor_msgs/msg/CompressedImage'}
+TRANSPORTS = {'raw': 'sensor_msgs/msg/Image', 'compressed': 'sensor_msgs/msg/CompressedImage'}
 '''Types of the messages, by the values of `image_transport`.'''
 POINTS_SOURCES = ('depth', 'cloud')
 _CAMERA = re.compile(r'[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)*')
@@ -113,7 +113,7 @@ class NodeParameters:
                     "height and width, or [0, 0] for the model's own")
         self._check('input_size', all(_in_range(value, 'input_size') for value in self.input_size),
                     _expected(_FIELDS['input_size']))
-        for name, known in (('image_transport', IMAGE_TYPES), ('engine', ENGINES),
+        for name, known in (('image_transport', TRANSPORTS), ('engine', ENGINES),
                             ('precision', PRECISIONS),
                             ('points_source', POINTS_SOURCES)):
             self._check(name, getattr(self, name) in known, f'one of {", ".join(known)}')

@@ -124,7 +124,7 @@ class PointPainter:
         self._unmatched_since: float | None = None
         self.problem = ''
         self.log = ErrorLog(node)
-        '''Of the diagnostics' thread.'''
+        '''Used by the thread of the diagnostics alone.'''
 
     def open(self, wake: Callable[[], None]) -> None:
         """Subscribe; `wake` is called when a message of the source came."""

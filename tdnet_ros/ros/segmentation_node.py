@@ -22,8 +22,8 @@ from tdnet_ros.ros.errors import one_line
 from tdnet_ros.ros.label_map import LabelMap
 from tdnet_ros.ros.memory_guard import MemoryGuard
 from tdnet_ros.ros.parameter_files import unused_files
-from tdnet_ros.ros.report import camera_status, device_status, log_model
 from tdnet_ros.ros.simulated_time import SimulatedTime
+from tdnet_ros.ros.statuses import camera_status, device_status, log_model
 from tdnet_ros.ros.transitions import refuse_impossible
 from tdnet_ros.ros.worker import Worker
 from tdnet_ros.stream import VideoSegmenter

@@ -12,9 +12,9 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from ros.harness import wait_for
 from tdnet_ros.ros.graph import silence
-from tdnet_ros.ros.parameters import IMAGE_TYPES
+from tdnet_ros.ros.parameters import TRANSPORTS
 
-RAW, COMPRESSED = IMAGE_TYPES['raw'], IMAGE_TYPES['compressed']
+RAW, COMPRESSED = TRANSPORTS['raw'], TRANSPORTS['compressed']
 
 
 @pytest.fixture(scope='module')
