@@ -1,6 +1,7 @@
 """Chunks in any order and by any worker are the bag labelled in one go."""
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 import pickle
 import random
@@ -8,17 +9,27 @@ import threading
 
 import pytest
 
-from bags.label_material import assert_same, eventful, expected, read_labels, save_model, write_bag
+from bags.label_material import (
+    assert_same,
+    drive,
+    eventful,
+    expected,
+    read_labels,
+    save_model,
+    write_bag,
+)
 from tdnet_ros.bags.label.bag_job import prepare
 from tdnet_ros.bags.label.chunk import Labeller
 from tdnet_ros.bags.label.job import ChunkResult
 from tdnet_ros.bags.label.options import LabelOptions
 from tdnet_ros.bags.label.output import Output
-from tdnet_ros.bags.label.run import label_bag
+from tdnet_ros.bags.label.run import BagRun, label_bag
 from tdnet_ros.bags.label.survey import survey
 
 TOPICS = {'/front/image_raw': '/tdnet/front/labels/compressed',
           '/rear/image_raw/compressed': '/tdnet/rear/labels/compressed'}
+
+ZSTD = b'\x28\xb5\x2f\xfd'  # what it begins with
 
 
 @pytest.fixture(scope='module')
@@ -102,3 +113,25 @@ def test_labels_of_chunks_are_those_of_the_node(tmp_path: Path, model: Path) -> 
     assert len(list((tmp_path / 'out' / 'drive').glob('*.mcap'))) == 18
     for image, labels in TOPICS.items():
         assert_same(read_labels(tmp_path / 'out' / 'drive', labels), expected(bag, model)[image])
+
+
+@pytest.mark.parametrize('resumed', [True, False])
+def test_messages_that_cannot_be_read_are_one_line_of_all_chunks(
+        tmp_path: Path, model: Path, resumed: bool) -> None:
+    bag = write_bag(tmp_path / 'drive', drive(24), 'zstd-message')
+    file = bag / 'drive.mcap'
+    start, *frames = file.read_bytes().split(ZSTD)
+    for index in range(2, 24, 5):
+        frames[index] = b'\xff' * 4 + frames[index][4:]
+    file.write_bytes(ZSTD.join([start, *frames]))
+    options = LabelOptions(model=str(model), device='cpu', chunk_frames=4)
+    with ExitStack() as stack:
+        output = stack.enter_context(Output(tmp_path / 'out', 'drive'))
+        run = BagRun(prepare(bag, options), output)
+        labeller = stack.enter_context(Labeller(options))
+        while run.next is not None:
+            if resumed:
+                labeller = stack.enter_context(Labeller(options))
+            run.add(labeller.label(run.job.chunk(output, *run.next)))
+        problem, = run.finish().problems
+    assert problem.startswith(f'{bag}: 5 messages of /front/image_raw cannot be read, first')

@@ -18,6 +18,7 @@ from tdnet_ros.bags.label.options import LabelOptions
 from tdnet_ros.bags.label.output import Output, continued
 from tdnet_ros.bags.label.plan import Camera, plan_cameras, time_span
 from tdnet_ros.bags.label_record import LabelRecord, TopicRecord
+from tdnet_ros.bags.unread import Unread
 from tdnet_ros.nets.card import ModelCard, find_model
 from tdnet_ros.ros.meter import Spread
 
@@ -56,6 +57,10 @@ class BagJob:
             for camera in self.cameras}
         done = bool(first) and first[-1].next is None
         problems = list(dict.fromkeys(line for result in results for line in result.problems))
+        unread = Unread(problems, f'{self.bag}: ')
+        for result in results:
+            for note in result.unread:
+                unread.note(*note)
         frames = sum(topic.frames for topic in topics.values())
         return LabelRecord(
             input=str(self.bag), model=card.name, engine=self.options.engine,

@@ -37,6 +37,14 @@ class _Course:
     place: Place
     reader: FrameReader
     tracks: list[CameraTrack]
+    told: int = 0
+    '''Messages that cannot be read and are in the result of a chunk.'''
+
+    def unread(self) -> list[tuple[str, int | None, str]]:
+        """What cannot be read and was not told yet."""
+        notes = self.bag.unread.noted[self.told:]
+        self.told += len(notes)
+        return notes
 
     def close(self) -> None:
         self.reader.close()
@@ -103,7 +111,8 @@ class Labeller:
             metadata = writer.finish()
         result = ChunkResult(
             job.number, frames.tallies, metadata, end.last_ns, following,
-            time.perf_counter() - started, str(self.segmenter.device), list(course.bag.problems))
+            time.perf_counter() - started, str(self.segmenter.device), course.bag.unread.others,
+            course.unread())
         result.write(job.out / f'{job.name}.json')
         return result
 

@@ -78,7 +78,9 @@ class ChunkResult:
     seconds: float = 0.0
     device: str = ''
     problems: list[str] = field(default_factory=list)
-    '''What of the input could not be read.'''
+    '''What of the input could not be read, apart from single messages.'''
+    unread: list[tuple[str, int | None, str]] = field(default_factory=list)
+    '''Topic and log time of messages that could not be read, and why.'''
 
     def write(self, path: Path) -> None:
         """Write as JSON, at once."""
