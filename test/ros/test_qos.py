@@ -6,8 +6,8 @@ from collections.abc import Callable
 from diagnostic_msgs.msg import DiagnosticArray
 import pytest
 from rclpy.duration import Duration
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import Image
+from rclpy.qos import DurabilityPolicy, LivelinessPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CompressedImage, Image
 
 from ros.harness import TINY, NodeProcess, Peer, message_of, wait_for
 
@@ -58,11 +58,15 @@ def test_an_override_changes_no_other_topic(node: NodeProcess, peer: Peer, topic
      'qos_overrides./tdnet/labels/color.publisher.durability to transient_local'),
     ('/tdnet/confidence', QoSProfile(depth=1, deadline=Duration(seconds=1)),
      'it asks for a deadline of 1 s, none is offered; change it there'),
+    ('/tdnet/overlay/compressed',
+     QoSProfile(depth=1, liveliness=LivelinessPolicy.MANUAL_BY_TOPIC),
+     'it asks for manual liveliness, automatic is offered; change it there'),
 ])
 def test_a_subscriber_that_asks_for_more_is_named(
         node: NodeProcess, peer: Peer, topic: str, profile: QoSProfile, words: str) -> None:
     diagnostics = peer.collect(DiagnosticArray, '/diagnostics')
-    subscription = peer.node.create_subscription(Image, topic, print, profile)
+    subscription = peer.node.create_subscription(
+        CompressedImage if topic.endswith('compressed') else Image, topic, print, profile)
     wait_for(lambda: f'/peer subscribes {topic} with QoS that does not match: {words}'
              in message_of(diagnostics, 'tdnet: image'), 'finding')
     peer.node.destroy_subscription(subscription)

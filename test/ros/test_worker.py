@@ -113,6 +113,14 @@ def test_the_input_size_follows_images_that_were_published() -> None:
     assert observed == [(5.0, 100.0)]
 
 
+@pytest.mark.parametrize('wanted', [False, True])
+def test_confidence_is_computed_for_who_wants_it(
+        wanted: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Stream, 'wants_confidence', wanted)
+    _, streams = serve([1], batch=1)
+    assert [result.confidence is not None for result in streams[0].outcomes] == [wanted]
+
+
 @pytest.mark.parametrize(('asynchronous', 'expected'), [
     (False, ['take', 'finish'] * 3), (True, ['take', *['take', 'finish'] * 2, 'finish'])])
 def test_what_the_next_image_waits_for(asynchronous: bool, expected: list[str],

@@ -37,6 +37,13 @@ def test_extras_only_when_asked(segmenter: VideoSegmenter, make_frame: MakeFrame
     assert result.confidence is None
 
 
+def test_a_memory_counts_once_it_is_full(make_frame: MakeFrame) -> None:
+    segmenter = VideoSegmenter.load('td4-tiny', device='cpu', input_size=(72, 96))
+    memory = segmenter.new_memory()
+    assert [segmenter.step(make_frame(number), memory).memory_fill
+            for number in range(5)] == [0, 0, 0, 3, 3]
+
+
 def test_equals_the_network_by_hand(make_frame: MakeFrame) -> None:
     """Normalise, cycle paths, keep the memory, upsample: written out once more."""
     segmenter = VideoSegmenter.load('td2-tiny', device='cpu', input_size=(72, 96))
