@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 import shutil
 
@@ -20,12 +21,15 @@ from bags.label_material import (
 )
 from tdnet_ros.bags.label.bag_job import prepare
 from tdnet_ros.bags.label.chunk import Labeller
+from tdnet_ros.bags.label.job import Place
 from tdnet_ros.bags.label.options import LabelOptions
 from tdnet_ros.bags.label.output import Output
 from tdnet_ros.bags.label.survey import survey
 from tdnet_ros.bags.label_record import LabelRecord
 from tdnet_ros.nets.card import untrained_card
 from tdnet_ros.nets.checkpoint import load_network, save_weights
+from tdnet_ros.stream import flight
+from tdnet_ros.stream.classify import classify
 
 LABELS = '/tdnet/labels/compressed'
 Run = Callable[..., tuple[int, list[str]]]
@@ -114,3 +118,25 @@ def test_work_of_another_bag_or_under_other_rules_is_not_continued(tmp_path: Pat
                          'size': [*drive(4, '/front/image_rAw')[:3], messages[3]]}.items():
         bag = write_bag(tmp_path / name / 'drive', others)
         assert continued(bag, options) == 0, name
+
+
+def test_a_frame_that_failed_ends_the_memory_of_the_next_chunk(
+        tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = LabelOptions(model=str(model), device='cpu', chunk_frames=3)
+    job = prepare(write_bag(tmp_path / 'drive', drive(5)), options)
+    calls = count()
+    monkeypatch.setattr(flight, 'classify', lambda *arguments: classify(*arguments)
+                        if next(calls) != 2 else 1 / 0)
+    with Output(tmp_path / 'out', 'drive') as output:
+        output.open(job.identity)
+        place: Place | None = job.first_place()
+        tallies = []
+        for number in range(2):
+            assert place is not None
+            with Labeller(options) as labeller:  # as after an interruption
+                result = labeller.label(job.chunk(output, number, place))
+            tallies.append(result.topics['/front/image_raw'])
+            place = result.next
+    assert [tally.frames for tally in tallies] == [2, 2]
+    assert [failed['why'] for failed in tallies[0].failed] == ['ZeroDivisionError: division by zero']
+    assert [reset['reason'] for reset in tallies[1].resets] == ['the frame before failed']

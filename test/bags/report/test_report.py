@@ -233,8 +233,11 @@ def test_kept_summary_that_is_none_is_made_again(offline: Path) -> None:
 
 def test_labels_of_another_run_are_read_anew(offline: Path) -> None:
     report(offline)
-    record(offline, failed=[])
-    assert camera_of(offline)['unlabelled'] == {'failed': 0, 'skipped': 0}
+    failed = [{'stamp_ns': stamp_ns(ms), 'why': 'no JPEG'} for ms in (300, 400)]
+    record(offline, failed=failed)
+    camera = camera_of(offline)
+    assert camera['unlabelled'] == {'failed': 2, 'skipped': 0}
+    assert camera['failures'] == failed
 
 
 def test_recorded_bag_is_left_as_it_is(tmp_path: Path) -> None:
