@@ -63,9 +63,9 @@ class CameraStream:
         self.meter = StreamMeter(parameters().diagnostics_window_s, segmenter.paths - 1)
         self.outputs = CameraOutputs(
             node, f'~/{name}/' if name else '~/', segmenter.card, parameters().points)
-        source = SOURCES[parameters().points_source](node, f'{name}/' if name else '')
-        self.points = (PointPainter(node, source, self.outputs.points)
-                       if self.outputs.points else None)
+        self.points = None if self.outputs.points is None else PointPainter(
+            node, SOURCES[parameters().points_source](node, f'{name}/' if name else ''),
+            self.outputs.points)
         self.hardware = hardware_name(segmenter.device)
         self.subscription: Any = None
         self._node = node
