@@ -96,10 +96,10 @@ class Match:
         """Whether it is near enough, and messages yet to come will be farther."""
         return self.msg is not None and self._is_final
 
-    def see(self, msg: Any) -> None:
-        """Take a message if it is nearer."""
+    def see(self, msg: Any, period_ns: int) -> None:
+        """Take a message if it is nearer; the next one is a period later."""
         offset_ns = stamp_ns(msg.header) - self.stamp
-        self._is_final |= offset_ns >= 0
+        self._is_final |= offset_ns >= -period_ns / 2
         if self.offset_ns is None or abs(offset_ns) < abs(self.offset_ns):
             self.offset_ns = offset_ns
             self.msg = msg if abs(offset_ns) <= SLOP_NS else None
@@ -119,6 +119,8 @@ class PointPainter:
         self.inputs = source.inputs
         self._lock = threading.Lock()
         self._arrived: deque[Any] = deque(maxlen=KEPT)
+        self._period_ns = 0
+        '''Between the stamps of the last two messages; 0 until two have come.'''
         self._taken: deque[Match] = deque(maxlen=IN_WORK)
         self._waiting: deque[tuple[Match, Labelled]] = deque(maxlen=KEPT)
         self._unmatched_since: float | None = None
@@ -144,6 +146,7 @@ class PointPainter:
             item.close(self._node)
         with self._lock:
             self._arrived.clear()
+            self._period_ns = 0
             self._taken.clear()
             self._waiting.clear()
         self._unmatched_since = None
@@ -159,7 +162,7 @@ class PointPainter:
         match = Match(stamp_ns(header))
         with self._lock:
             for msg in reversed(self._arrived):  # of those without a stamp the newest
-                match.see(msg)
+                match.see(msg, self._period_ns)
             while match.msg is not None and self._arrived[0] is not match.msg:
                 self._arrived.popleft()  # clouds are large
             self._taken.append(match)
@@ -190,12 +193,15 @@ class PointPainter:
 
     def _keep(self, msg: Any) -> None:
         with self._lock:
+            if self._arrived:
+                self._period_ns = max(
+                    0, stamp_ns(msg.header) - stamp_ns(self._arrived[-1].header))
             self._arrived.append(msg)
             while len(self._arrived) > 1 and (
                     sum(len(kept.data) for kept in self._arrived) > KEPT_BYTES):
                 self._arrived.popleft()
             for match in (*self._taken, *(match for match, _ in self._waiting)):
-                match.see(msg)
+                match.see(msg, self._period_ns)
 
     def _missing(self, match: Match) -> str:
         """Why no message meets an image, which may be that one of both comes much later."""

@@ -140,8 +140,17 @@ def test_nearest_depth_is_certain_once_a_newer_one_has_come(
         painter: PointPainter, source: Source, clouds: list[Any]) -> None:
     source.send(START - 5_000_000)
     label(painter, painter.expect(header(START)))
+    assert not clouds
     source.send(START - 5_000_000 + PERIOD)
     painter.publish_due()
+    assert clouds == [(START, START - 5_000_000)]
+
+
+def test_depth_a_little_earlier_is_certain_once_its_period_is_known(
+        painter: PointPainter, source: Source, clouds: list[Any]) -> None:
+    for earlier in (PERIOD + 5_000_000, 5_000_000):
+        source.send(START - earlier)
+    label(painter, painter.expect(header(START)))
     assert clouds == [(START, START - 5_000_000)]
 
 
