@@ -113,7 +113,7 @@ def eventful() -> list[Logged]:
 
 
 def write_bag(path: Path, messages: Sequence[Logged], kind: str = 'mcap') -> Path:
-    """Write a bag of one of FORMATS with rosbags; ROS 1 gets the suffix .bag."""
+    """Write a bag of one of FORMATS, or zstd-storage, with rosbags; ROS 1 gets the suffix .bag."""
     if kind == 'ros1':
         return _write_ros1(path.with_suffix('.bag'), messages)
     if kind == 'split':
@@ -121,8 +121,8 @@ def write_bag(path: Path, messages: Sequence[Logged], kind: str = 'mcap') -> Pat
     plugin = StoragePlugin.SQLITE3 if kind == 'db3' else StoragePlugin.MCAP
     writer = Writer(path, version=8, storage_plugin=plugin)
     if kind.startswith('zstd'):
-        writer.set_compression(CompressionMode.FILE if kind == 'zstd-file'
-                               else CompressionMode.MESSAGE, CompressionFormat.ZSTD)
+        mode = CompressionMode[kind.removeprefix('zstd-').upper()]
+        writer.set_compression(mode, CompressionFormat.ZSTD)
     with writer:
         connections: dict[str, Any] = {}
         for item in messages:

@@ -10,9 +10,7 @@ import re
 import struct
 from typing import Any, NamedTuple
 
-from lz4.frame import decompress as lz4_decompress
-
-from tdnet_ros.bags.files.compression import zstd
+from tdnet_ros.bags.files.compression import unpacked
 from tdnet_ros.bags.files.merging import in_time
 from tdnet_ros.bags.files.scanned import NEVER, Report, Scanned
 
@@ -25,8 +23,6 @@ _MESSAGE = struct.Struct('<HIQQ')
 _CHUNK = struct.Struct('<QQQI')
 _CHUNK_INDEX = struct.Struct('<QQQ')
 _FOOTER_BYTES = _HEAD.size + 20 + len(MAGIC)
-_UNPACK: dict[bytes, Callable[[bytes], bytes]] = {
-    b'': bytes, b'zstd': zstd.decompress, b'lz4': lz4_decompress}
 _STARTS = re.compile(b'[\\x05\\x06]')
 '''Of messages and chunks, which are looked for beyond damage.'''
 _CHUNK_STARTS = re.compile(b'\\x06')
@@ -125,7 +121,7 @@ class _Scan:
         packed = record.body[at + 8:]
         if record.missing and compression:
             return
-        raw = _UNPACK[compression](packed)
+        raw = unpacked(packed, compression)
         broken: list[int] = []
         inner = [item for item in self.records(raw, 0, broken.append) if not item.missing]
         if not inner or inner[-1].end < len(raw):

@@ -1,14 +1,12 @@
 """The records of a ROS 1 bag in the order of the file, past chunks that are damaged."""
 from __future__ import annotations
 
-import bz2
 from collections.abc import Callable, Iterator
 import re
 import struct
 from typing import Any, NamedTuple
 
-from lz4.frame import decompress as lz4_decompress
-
+from tdnet_ros.bags.files.compression import unpacked
 from tdnet_ros.bags.files.scanned import Report, Scanned
 
 MAGIC = b'#ROSBAG V2.0\n'
@@ -18,8 +16,6 @@ _OP = re.compile(b'\\x04\\x00\\x00\\x00op=[\\x02\\x05\\x07]', re.DOTALL)
 '''In the header of a message, chunk or connection.'''
 HEADER_BYTES = 4096
 '''A header begins at most so much before its op.'''
-_UNPACK: dict[bytes, Callable[[bytes], bytes]] = {
-    b'none': bytes, b'bz2': bz2.decompress, b'lz4': lz4_decompress}
 
 Fields = dict[bytes, bytes]
 
@@ -67,7 +63,7 @@ def _chunk(record: _Record, connections: dict[bytes, tuple[str, str, str]]) -> I
     compression = record.fields[b'compression']
     if record.missing and compression != b'none':
         return
-    raw = _UNPACK[compression](record.data)
+    raw = unpacked(record.data, compression)
     found, end = [], 0
     broken: list[int] = []
     for inner in _past_damage(raw, 0, MESSAGE, broken.append):

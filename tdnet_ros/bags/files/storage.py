@@ -12,7 +12,7 @@ from rosbags.rosbag1 import Reader as Ros1Reader
 from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
-from tdnet_ros.bags.files.compression import zstd
+from tdnet_ros.bags.files.compression import unpacked
 from tdnet_ros.bags.files.paths import MCAP, ROS1, SQLITE
 from tdnet_ros.bags.files.salvage import scan
 from tdnet_ros.bags.files.scanned import NEVER, Topic
@@ -153,7 +153,7 @@ class StorageFile:
             return partial(_ros1_to_cdr, ros1_types(
                 tuple((topic.msgtype, topic.definition) for topic in self.topics.values())))
         if self._packed:
-            return lambda data, msgtype: zstd.decompress(data)
+            return lambda data, msgtype: unpacked(data, b'zstd')
         return lambda data, msgtype: bytes(data)
 
 

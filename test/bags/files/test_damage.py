@@ -1,7 +1,7 @@
 """Damaged storage files: nothing is lost in silence, and what lies beyond damage is found."""
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 import os
 from pathlib import Path
@@ -13,6 +13,7 @@ from rosbags.rosbag1 import Writer
 from rosbags.typesys import Stores, get_typestore
 
 from bags.label_material import FORMATS, IMAGE, drive, write_bag
+from tdnet_ros.bags.files import compression
 from tdnet_ros.bags.files.bag import Bag
 from tdnet_ros.bags.files.salvage import scan
 
@@ -136,3 +137,17 @@ def test_without_an_index_messages_are_in_the_order_of_time(tmp_path: Path) -> N
     os.truncate(file, file.stat().st_size - 100)
     logged, _ = read(bag)
     assert logged == [item.logged_ns for item in (first, *rest)]
+
+
+@pytest.mark.parametrize(('kind', 'most', 'readable'), [
+    ('zstd-storage', 2 ** 20, range(50, 100)), ('zstd-message', 5000, [0])])
+def test_what_unpacks_to_more_than_fits_is_named(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, most: int,
+        readable: Sequence[int]) -> None:
+    """The first chunk is just larger than 1 MiB, a message than 9000 bytes."""
+    bag = write_bag(tmp_path / 'drive', drive(200), kind)
+    assert len(read(bag)[0]) == 200
+    monkeypatch.setattr(compression, 'MOST_BYTES', most)
+    logged, problems = read(bag)
+    assert len(logged) in readable
+    assert len(problems) == 1 and f'the packed data have more than {most} bytes' in problems[0]
