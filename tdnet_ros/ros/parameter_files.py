@@ -23,7 +23,7 @@ def unused_files(files: Sequence[str], node: str) -> list[str]:
     lines = []
     for file in files:
         sections: list[str] = []
-        with suppress(OSError, yaml.YAMLError):  # where it cannot be read, rcl says so
+        with suppress(OSError, ValueError, yaml.YAMLError):  # where it cannot be read, rcl says so
             sections += _sections(yaml.safe_load(Path(file).read_text()))
         if sections and not any(_is_for(section, node) for section in sections):
             lines.append(f'no parameters in {file} are for {node}, only for '
