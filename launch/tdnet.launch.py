@@ -156,8 +156,8 @@ def _settings(given: dict) -> dict:
         entries = [('', yaml.safe_load(file) or {})]
     settings = {'image_transport': 'raw', 'use_sim_time': False}
     for name, content in entries:  # grows: namespaces may be nested
-        if 'ros__parameters' not in (content or {}):
-            entries += (content or {}).items()
+        if 'ros__parameters' not in content:
+            entries += [(inner, found or {}) for inner, found in content.items()]
         elif name.rpartition('/')[2] in ('tdnet', '*', '**'):
             settings |= content['ros__parameters'] or {}
     return {**settings, **_overrides(given)}

@@ -7,14 +7,13 @@ import re
 
 from tdnet_ros.learn.datasets import Dataset, pair_frames, split_clips
 from tdnet_ros.learn.reading import (
-    BLACK,
     LabelReader,
     class_reader,
     colour_reader,
     id_reader,
     list_images,
 )
-from tdnet_ros.nets.classes import CAMVID, CITYSCAPES, UNLABELED, ClassSet, read_classes
+from tdnet_ros.nets.classes import BLACK, CAMVID, CITYSCAPES, UNLABELED, ClassSet, read_classes
 
 CAMVID_VOID = 11
 CAMVID_STEP = 2

@@ -8,15 +8,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tdnet_ros.nets.classes import UNLABELED, ClassSet
-from tdnet_ros.nets.images import IMAGE_SUFFIXES, is_image, read_pixels
-
-BLACK = (0, 0, 0)
-"""Colour of what is no class, unless a class has it."""
+from tdnet_ros.nets.classes import BLACK, UNLABELED, ClassSet
+from tdnet_ros.nets.images import IMAGE_SUFFIXES, PNG, is_image, read_pixels
 
 JPEG = b'\xff\xd8\xff'
 """With which such a file begins, whatever its name."""
-PNG = b'\x89PNG'
 ONE_BIT = b'\x01\x00'
 """Depth and colour type, at byte 24 of a PNG, of one bit of grey."""
 

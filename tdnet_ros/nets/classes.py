@@ -14,6 +14,9 @@ from tdnet_ros.nets.writing import replacing
 UNLABELED = 255
 '''Pixel value of 'no class' in label images and ground truth (vision_msgs, Cityscapes).'''
 
+BLACK = (0, 0, 0)
+'''RGB colour in painted labels of what has no class, unless a class has it.'''
+
 Level = Annotated[int, Range(0, 255)]
 Color = tuple[Level, Level, Level]
 

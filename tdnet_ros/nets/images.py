@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp')
+PNG = b'\x89PNG'
+'''With which such a file begins.'''
 
 
 def is_image(path: Path) -> bool:

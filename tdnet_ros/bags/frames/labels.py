@@ -8,13 +8,10 @@ from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.label_record import FILE, LabelRecord
 from tdnet_ros.bags.labelled import LabelledBag
 from tdnet_ros.bags.reading import Message, header_stamp_ns
-from tdnet_ros.nets.classes import UNLABELED, ClassSet, read_classes, write_classes
+from tdnet_ros.nets.classes import BLACK, UNLABELED, ClassSet, read_classes, write_classes
 from tdnet_ros.nets.writing import naming
 from tdnet_ros.stream.frame import Image
 from tdnet_ros.stream.labels import Painter
-
-BLACK = (0, 0, 0)
-'''In painted labels: no class, unless one has it.'''
 
 
 class BagLabels:
