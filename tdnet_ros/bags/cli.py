@@ -87,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     add_frames_options(_command(
         commands, 'frames', 'write pictures of bags as a data set to train on', run_frames))
     info = _command(commands, 'info', 'list what a bag holds', _info)
-    info.add_argument('bag', type=Path, help='rosbag2 directory or storage file, or ROS 1 bag')
+    info.add_argument('bag', type=Path, help='directory or storage file of ROS 2, or ROS 1 bag')
     add_report_options(_command(
         commands, 'report', 'show what labelled bags look like, as one HTML page', run_report))
     add_compare_options(_command(
@@ -106,7 +106,7 @@ def _command(commands: Any, name: str, text: str,
 
 def _add_play_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add('source', help='video file, folder of images, rosbag2 directory or camera number')
+    add('source', help='video file, folder of images, rosbag or camera number')
     add('--topic', help="topic to publish on (default: /camera/image_raw, or a bag's own names)")
     add('--from', dest='topics', action='append', default=[], metavar='TOPIC',
         help='image topic of the bag to play; may be repeated (default: all but what a node made)')

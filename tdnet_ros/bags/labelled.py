@@ -17,8 +17,8 @@ from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.files.bag import Bag, needs_copy
 from tdnet_ros.bags.files.scanned import NEVER
 from tdnet_ros.bags.label_record import FILE, LabelRecord, TopicRecord
+from tdnet_ros.bags.message import COMPRESSED_IMAGE, IMAGE_TYPES, RAW_IMAGE, Message, has_header
 from tdnet_ros.bags.pair_counts import Labels
-from tdnet_ros.bags.reading import COMPRESSED_IMAGE, IMAGE_TYPES, RAW_IMAGE, Message, has_header
 from tdnet_ros.nets.images import PNG
 from tdnet_ros.ros.compressed import compressed_size, compressed_to_rgb
 from tdnet_ros.ros.decoding import image_to_rgb

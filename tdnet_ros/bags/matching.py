@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.labelled import LabelCamera, LabelledBag
-from tdnet_ros.bags.reading import Message, header_stamp_ns
+from tdnet_ros.bags.message import Message, header_stamp_ns
 
 Topics = tuple[str, str]
 

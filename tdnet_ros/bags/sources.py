@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from tdnet_ros.bags.errors import BagError
-from tdnet_ros.bags.files.paths import MCAP, PACKED, ROS1, SQLITE, is_storage
+from tdnet_ros.bags.files.paths import METADATA, is_storage
 from tdnet_ros.bags.unread import Unread
 from tdnet_ros.nets.images import IMAGE_SUFFIXES, is_image, read_pixels
 from tdnet_ros.ros.names import COMPRESSED
@@ -201,34 +201,16 @@ def open_source(spec: str, rate_hz: float | None = None, topics: tuple[str, ...]
     if not path.exists():
         raise BagError(f'{spec} does not exist: expected a video file, a folder of images, a '
                        'rosbag or the number of a camera')
-    if path.is_file():
-        _check_playable(path)
     if is_bag(path):
-        from tdnet_ros.bags.reading import BagSource
+        from tdnet_ros.bags.bag_source import BagSource
         return BagSource(path, rate_hz, topics)
     if topics:
         raise BagError(f'{spec} is no rosbag, so it has no topics to choose from')
     return FolderSource(path, rate_hz) if path.is_dir() else VideoSource(path, rate_hz)
 
 
-def _check_playable(file: Path) -> None:
-    """Say what to do about a bag that can be labelled, but not played."""
-    if file.suffix == PACKED and is_storage(file):
-        what = f'a packed bag, and play needs a plain one: `zstd -d {file}`'
-    elif file.suffix == ROS1:
-        what = ('a ROS 1 bag, and play needs one of ROS 2: '
-                f'`rosbags-convert --src {file} --dst {file.with_suffix("")}`')
-    else:
-        return
-    raise BagError(f'{file} is {what} (`tdnet_bag info` and `tdnet_bag label` read it as it is)')
-
-
 def is_bag(path: Path) -> bool:
-    """Tell a rosbag2 directory or storage file from videos and folders of images."""
+    """Tell a directory or storage file of a rosbag from videos and folders of images."""
     if path.is_dir():
-        return (path / 'metadata.yaml').exists() or any(map(_is_ros2, path.iterdir()))
-    return _is_ros2(path)
-
-
-def _is_ros2(path: Path) -> bool:
-    return is_storage(path, (MCAP, SQLITE))
+        return (path / METADATA).exists() or any(map(is_storage, path.iterdir()))
+    return is_storage(path)

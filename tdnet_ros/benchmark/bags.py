@@ -27,7 +27,7 @@ from tdnet_ros.bags.label.job import ChunkResult
 from tdnet_ros.bags.label.options import LabelOptions
 from tdnet_ros.bags.label.run import label_bag
 from tdnet_ros.bags.label.wire import compressed_image, types
-from tdnet_ros.bags.reading import COMPRESSED_IMAGE, RAW_IMAGE
+from tdnet_ros.bags.message import COMPRESSED_IMAGE, RAW_IMAGE
 from tdnet_ros.benchmark.frames import STEP_NS, find_images, make_frame
 from tdnet_ros.nets import DEFAULT_MODEL
 from tdnet_ros.ros.compressed import encode_jpeg

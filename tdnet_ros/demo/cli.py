@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     source = parser.add_mutually_exclusive_group()
     source.add_argument('--video', metavar='FILE', help='video file to play')
     source.add_argument('--images', metavar='DIR', help='folder of images to play')
-    source.add_argument('--bag', metavar='DIR', help='rosbag2 directory or file to play')
+    source.add_argument('--bag', metavar='DIR', help='rosbag to play')
     source.add_argument('--camera', metavar='N', type=int, help='V4L2 camera /dev/videoN')
     add = parser.add_argument
     add('--model', default=DEFAULT_MODEL,

@@ -8,7 +8,7 @@ import shlex
 import sys
 
 from tdnet_ros.bags.errors import BagError
-from tdnet_ros.bags.reading import RAW_IMAGE
+from tdnet_ros.bags.message import RAW_IMAGE
 from tdnet_ros.bags.sources import Source, open_source
 from tdnet_ros.ros.messages import LabelInfo
 from tdnet_ros.ros.meter import LATENCY, STAGES
@@ -110,7 +110,7 @@ def image_topic_of(bag: str) -> tuple[str, bool]:
     """The camera's topic of a bag, and whether it is compressed; raw ones come first."""
     topics = open_source(bag).topics
     if not topics:
-        raise BagError(f'{bag} is no rosbag: expected a rosbag2 directory or storage file')
+        raise BagError(f'{bag} is no rosbag: expected a directory or storage file of one')
     for topic, kind in topics.items():
         if kind == RAW_IMAGE:
             return topic, False

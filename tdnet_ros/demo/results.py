@@ -16,7 +16,8 @@ from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Float32
 
-from tdnet_ros.bags.reading import Message, header_stamp_ns, open_bag, read_messages
+from tdnet_ros.bags.files.bag import Bag
+from tdnet_ros.bags.message import Message, header_stamp_ns
 from tdnet_ros.bags.unread import Unread
 from tdnet_ros.demo.counters import NodeReport
 from tdnet_ros.demo.plan import DIAGNOSTICS, LABELS, OVERLAY_JPEG, debug_topic
@@ -100,11 +101,12 @@ def image_of(cdr: bytes, compressed: bool) -> Picture:
 def _read(bag: Path, topics: Collection[str], unread: Unread,
           read: Callable[[Message], Found]) -> Iterator[Found]:
     """What is read of the messages of a bag; those that cannot be read are noted."""
-    with closing(open_bag(bag)) as reader:
-        for message in read_messages(reader, topics):
+    with closing(Bag(bag)) as opened:
+        for message in opened.messages(topics):
             try:
                 found = read(message)
             except Exception as error:  # middlewares fail in ways of their own
                 unread.note(message.topic, message.logged_ns, one_line(error))
                 continue
             yield found
+        unread.problems += [damage for damage in opened.problems if damage not in unread.problems]

@@ -27,7 +27,7 @@ from tdnet_ros.bags.label.options import LabelOptions
 from tdnet_ros.bags.label.reader import Item
 from tdnet_ros.bags.label.run import label_bag
 from tdnet_ros.bags.label_record import LabelRecord
-from tdnet_ros.bags.reading import Message
+from tdnet_ros.bags.message import Message
 from tdnet_ros.stream import VideoSegmenter
 
 

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 import threading
 from typing import Any
@@ -34,7 +35,7 @@ from tdnet_ros.bags.label.plan import camera_names
 from tdnet_ros.bags.label.run import label_bag
 from tdnet_ros.bags.label.wire import LABEL_INFO, decoded, types
 from tdnet_ros.bags.label_record import LabelRecord
-from tdnet_ros.bags.reading import CAMERA_INFO, open_bag
+from tdnet_ros.bags.message import CAMERA_INFO
 
 Label = Callable[..., dict[str, list[tuple[int, Any]]]]
 
@@ -94,12 +95,10 @@ def test_one_camera_is_named_as_the_node_names_it(tmp_path: Path, label: Label) 
     assert logged_ns == frames[0].logged_ns
     assert [entry.class_id for entry in info.class_map] == list(range(19))
     assert info.class_map[0].class_name == 'road'
-    reader = open_bag(tmp_path / 'out' / 'drive')
-    latched, = (item.ext.offered_qos_profiles[0] for item in reader.connections
-                if item.topic == '/tdnet/label_info')
-    assert latched.durability.name == 'TRANSIENT_LOCAL'
-    assert reader.message_count == 5
-    reader.close()
+    with closing(Bag(tmp_path / 'out' / 'drive')) as bag:
+        latched, = bag.topics['/tdnet/label_info'].offers
+        assert latched.durability.name == 'TRANSIENT_LOCAL'
+        assert sum(topic.count for topic in bag.topics.values()) == 5
 
 
 def test_several_cameras_are_named_apart() -> None:

@@ -48,8 +48,8 @@ def test_messages_that_are_damaged_are_left_out_and_counted(tmp_path: Path, peer
     assert player.returncode == 1
     assert 'sent 2 images' in out
     assert [line for line in err.splitlines() if line.startswith('tdnet_bag: ')] == [
-        'tdnet_bag: 2 messages of /front cannot be read, first that logged at 1100000000: '
-        '4 bytes are too few for a header']
+        f'tdnet_bag: {drive}: 2 messages of /front cannot be read, first that logged at '
+        '1100000000: 4 bytes are too few for a header']
 
 
 def unreadable(path: Path, with_info: bool) -> Path:
@@ -68,8 +68,8 @@ def test_a_bag_without_one_readable_image_does_not_loop_for_ever(
     assert (player.returncode, out) == (1, '')
     first, unread = [line for line in err.splitlines() if line.startswith('tdnet_bag: ')]
     assert first == 'tdnet_bag: no image of it can be read'
-    assert unread.startswith('tdnet_bag: 2 messages of /cam/image cannot be read, first that '
-                             'logged at 1000000000: RMWError: ')
+    assert unread.startswith(f'tdnet_bag: {drive}: 2 messages of /cam/image cannot be read, first '
+                             'that logged at 1000000000: RMWError: ')
 
 
 def test_the_summary_says_which_samples_were_sent(tmp_path: Path) -> None:

@@ -12,21 +12,9 @@ METADATA, INFORMATION = 'metadata.yaml', 'rosbag2_bagfile_information'
 '''The file that makes a directory a rosbag2, and its only key.'''
 
 
-class UriPath(type(Path())):  # type: ignore[misc]
-    """A path of a bag or its file that is formatted as a part of a URI.
-
-    rosbags formats those of sqlite3 files into one as they are; `#` and `?` would end the name of
-    the file, and another one be created.
-    """
-
-    def __format__(self, spec: str) -> str:
-        text = str(self).replace('%', '%25').replace('?', '%3f').replace('#', '%23')
-        return format(text, spec)
-
-
-def is_storage(path: Path, suffixes: tuple[str, ...] = SUFFIXES) -> bool:
+def is_storage(path: Path) -> bool:
     """Whether a file has one of the suffixes, packed or not."""
-    return path.name.removesuffix(PACKED).endswith(suffixes)
+    return path.name.removesuffix(PACKED).endswith(SUFFIXES)
 
 
 def write_ahead_log(path: Path) -> Path | None:

@@ -17,7 +17,7 @@ from tdnet_ros.bags.files.paths import MCAP, ROS1, SQLITE
 from tdnet_ros.bags.files.salvage import scan
 from tdnet_ros.bags.files.scanned import NEVER, Topic
 from tdnet_ros.bags.files.sqlite import index_sqlite, read_sqlite
-from tdnet_ros.bags.reading import Message
+from tdnet_ros.bags.message import Message
 from tdnet_ros.bags.unread import Unread
 from tdnet_ros.ros.errors import one_line
 
@@ -31,7 +31,8 @@ class _Found(NamedTuple):
 class StorageFile:
     """Its topics and its messages, as CDR; what is damaged is told to `report`.
 
-    A file of rosbag2 is open only while it is read: a bag may have thousands.
+    A file of rosbag2 is open only while it is read: a bag may have thousands. It is `searchable`
+    if a short span of time can be read without the rest.
     """
 
     def __init__(self, path: Path, report: Callable[[str], None], unread: Unread,
@@ -45,7 +46,7 @@ class StorageFile:
         self._report = lambda damage: report(f'{name or path}: {damage}')
         self._unread = unread
         self._packed = packed_messages
-        self._indexed = False
+        self._indexed = self.searchable = False
         self._ros1: Any = None
         try:
             self._read_index()
@@ -82,15 +83,17 @@ class StorageFile:
             if first_ns is not None and last_ns is not None:
                 self.start_ns, self.end_ns = first_ns, last_ns + 1
             self.topics = topics
-            return
-        if self.path.suffix == ROS1:
+        elif self.path.suffix == ROS1:
             ros1 = Ros1Reader(self.path)
             ros1.open()
             self._ros1 = ros1
             self._take_index(ros1)
+        else:
+            with Reader(self.path) as reader:
+                self._take_index(reader)
+                self.searchable = bool(getattr(reader.storage, 'chunks', ()))
             return
-        with Reader(self.path) as reader:
-            self._take_index(reader)
+        self.searchable = True
 
     def _take_index(self, reader: Any) -> None:
         for item in reader.connections:

@@ -7,7 +7,7 @@ from pathlib import Path
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.label_record import FILE, LabelRecord
 from tdnet_ros.bags.labelled import LabelledBag
-from tdnet_ros.bags.reading import Message, header_stamp_ns
+from tdnet_ros.bags.message import Message, header_stamp_ns
 from tdnet_ros.nets.classes import BLACK, UNLABELED, ClassSet, read_classes, write_classes
 from tdnet_ros.nets.writing import naming
 from tdnet_ros.stream.frame import Image

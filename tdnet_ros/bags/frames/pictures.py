@@ -20,8 +20,8 @@ from tdnet_ros.bags.label.location import bag_name, is_url
 from tdnet_ros.bags.label.options import LabelOptions
 from tdnet_ros.bags.label.plan import plan_cameras, time_span
 from tdnet_ros.bags.label.wire import decoded
+from tdnet_ros.bags.message import COMPRESSED_IMAGE, Message, has_header, header_stamp_ns
 from tdnet_ros.bags.progress import Update, progress
-from tdnet_ros.bags.reading import COMPRESSED_IMAGE, Message, has_header, header_stamp_ns
 from tdnet_ros.nets.images import PNG, is_image
 from tdnet_ros.nets.writing import naming, replacing
 from tdnet_ros.ros.admission import RateLimit

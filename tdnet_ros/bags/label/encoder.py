@@ -15,7 +15,7 @@ from tdnet_ros.bags.label.wire import (
     label_info,
     point_cloud,
 )
-from tdnet_ros.bags.reading import CAMERA_INFO, COMPRESSED_IMAGE, RAW_IMAGE
+from tdnet_ros.bags.message import CAMERA_INFO, COMPRESSED_IMAGE, RAW_IMAGE
 from tdnet_ros.nets.card import ModelCard
 from tdnet_ros.ros.cloud import Labelled, depth_in_metres, organised_points, pinhole
 from tdnet_ros.ros.compressed import encode_jpeg, encode_png

@@ -10,7 +10,7 @@ from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.files.bag import Bag
 from tdnet_ros.bags.label.options import LabelOptions
 from tdnet_ros.bags.label.wire import decoded
-from tdnet_ros.bags.reading import CAMERA_INFO, COMPRESSED_IMAGE, IMAGE_TYPES
+from tdnet_ros.bags.message import CAMERA_INFO, COMPRESSED_IMAGE, IMAGE_TYPES
 from tdnet_ros.bags.sources import info_topic, is_truth
 from tdnet_ros.ros.cloud import DEPTHS, pinhole
 from tdnet_ros.ros.decoding import to_frame

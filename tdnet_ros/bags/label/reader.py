@@ -13,7 +13,7 @@ from tdnet_ros.bags.label.ahead import Ahead
 from tdnet_ros.bags.label.camera import CameraState
 from tdnet_ros.bags.label.plan import Camera
 from tdnet_ros.bags.label.wire import decoded
-from tdnet_ros.bags.reading import (
+from tdnet_ros.bags.message import (
     COMPRESSED_IMAGE,
     HEADER_BYTES,
     RAW_IMAGE,

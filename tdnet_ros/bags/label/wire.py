@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
-from tdnet_ros.bags.reading import COMPRESSED_IMAGE, RAW_IMAGE
+from tdnet_ros.bags.message import COMPRESSED_IMAGE, RAW_IMAGE
 from tdnet_ros.ros.cloud import FIELDS
 from tdnet_ros.ros.compressed import Compressed
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.labelled import LabelledBag
-from tdnet_ros.bags.reading import Message, header_stamp_ns
+from tdnet_ros.bags.message import Message, header_stamp_ns
 from tdnet_ros.bags.report.camera import camera_summary
 from tdnet_ros.bags.report.live import DIAGNOSTICS, UNTRAINED, LiveRun
 from tdnet_ros.bags.report.tally import CameraTally

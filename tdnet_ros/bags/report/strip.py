@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.labelled import LabelCamera, LabelledBag
-from tdnet_ros.bags.reading import Message, header_stamp_ns
+from tdnet_ros.bags.message import Message, header_stamp_ns
 from tdnet_ros.ros.compressed import encode_jpeg
 from tdnet_ros.stream.labels import Painter
 

@@ -10,8 +10,8 @@ from typing import Any
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.labelled import LabelCamera, LabelledBag
 from tdnet_ros.bags.matching import frame_keys, matched_frames
+from tdnet_ros.bags.message import IMAGE_TYPES
 from tdnet_ros.bags.pair_counts import PairCounts, number
-from tdnet_ros.bags.reading import IMAGE_TYPES
 from tdnet_ros.bags.sources import TRUTH, is_truth
 from tdnet_ros.nets.classes import UNLABELED
 

@@ -1,15 +1,20 @@
-"""Image topics of real bags in both storages, and what is said about bags that are none."""
+"""Camera images of real bags of every format, and what is said about bags that have none."""
+import os
 from pathlib import Path
 
 import pytest
-from rosbags.rosbag2 import StoragePlugin, storage_mcap
-from rosbags.rosbag2.storage_mcap import McapReader
+from rclpy.serialization import deserialize_message
+from rosbags.rosbag2 import StoragePlugin
+from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
+from bags.label_material import FORMATS, drive
+from bags.label_material import write_bag as write_drive
 from bags.material import image_message, with_stump, write_bag, write_raw
-from tdnet_ros.bags import reading
 from tdnet_ros.bags.errors import BagError
-from tdnet_ros.bags.reading import open_bag
+from tdnet_ros.bags.files import mcap
+from tdnet_ros.bags.files.bag import Bag
+from tdnet_ros.bags.files.compression import unpacked
 from tdnet_ros.bags.sources import open_source
 
 
@@ -27,14 +32,18 @@ def test_bag_yields_its_image_topics_in_recorded_order(bag: Path) -> None:
     assert samples[-1].stamp_ns == 105_000_000_007
 
 
-@pytest.mark.parametrize('storage', [StoragePlugin.MCAP, StoragePlugin.SQLITE3])
-def test_both_storages_are_read_as_directory_and_as_file(tmp_path: Path,
-                                                         storage: StoragePlugin) -> None:
-    bag = write_bag(tmp_path / 'bag', {'/image': [(0, image_message(4))]}, storage)
-    files = [path for path in bag.iterdir() if path.suffix in {'.mcap', '.db3'}]
+@pytest.mark.parametrize('kind', [*FORMATS, 'zstd-storage'])
+def test_every_format_is_played_as_directory_and_as_file(tmp_path: Path, kind: str) -> None:
+    bag = write_drive(tmp_path / 'drive', drive(5), kind)
+    files = [] if kind in ('ros1', 'split', 'zstd-message') else [
+        path for path in bag.iterdir() if path.suffix != '.yaml']
     for path in (bag, *files):
-        sample, = open_source(str(path))
-        assert sample.stamp_ns == 104_000_000_007
+        source = open_source(str(path))
+        assert [(sample.logged_ns, sample.topic) for sample in source] == [
+            (item.logged_ns, '/front/image_raw') for item in drive(5)]
+        image = deserialize_message(next(iter(source)).payload, Image)
+        assert bytes(image.data) == bytes(drive(1)[0].message.data)
+        assert source.count == 5
 
 
 def test_rate_stretches_time_and_keeps_offsets(bag: Path) -> None:
@@ -64,9 +73,8 @@ def test_looking_for_the_rate_reads_little_of_a_bag(
         '/image': [(100 * k, image_message(0)) for k in range(2000)],
         '/note': [(100 * k, Header(frame_id='x' * 2 ** 14)) for k in range(2000)]})
     read = []
-    decompress = storage_mcap.decompress
-    monkeypatch.setattr(storage_mcap, 'decompress', lambda *arguments: (
-        read.append(arguments) or decompress(*arguments)))
+    monkeypatch.setattr(mcap, 'unpacked', lambda *arguments: (
+        read.append(arguments) or unpacked(*arguments)))
     source = open_source(str(bag))
     assert source.period_s == pytest.approx(0.1)
     assert len(read) < 12
@@ -75,30 +83,15 @@ def test_looking_for_the_rate_reads_little_of_a_bag(
     assert len(read) > 30
 
 
-@pytest.mark.parametrize('rate_hz', [None, 20.0])
-def test_a_bag_is_opened_once_to_look_into_it_and_once_for_each_pass(
-        bag: Path, monkeypatch: pytest.MonkeyPatch, rate_hz: float | None) -> None:
-    opened = []
-    monkeypatch.setattr(reading, 'open_bag', lambda path: opened.append(path) or open_bag(path))
-    source = open_source(str(bag), rate_hz)
-    for count in (2, 3):
-        list(source)
-        assert source.period_s == pytest.approx(1 / (rate_hz or 10))
-        assert len(opened) == count
-
-
-def test_a_file_without_chunks_is_not_searched(bag: Path,
-                                               monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_without_an_index_is_not_searched(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each look would read all of it: its camera is taken to span the whole bag."""
-    read_index = McapReader.read_index
-
-    def without_chunks(self: McapReader) -> None:
-        read_index(self)
-        self.chunks.clear()
-
-    monkeypatch.setattr(McapReader, 'read_index', without_chunks)
-    monkeypatch.delattr(McapReader, 'messages')
-    assert open_source(str(bag)).period_s == pytest.approx(0.1)
+    bag = write_drive(tmp_path / 'drive', drive(5), 'mcap')
+    os.truncate(bag / 'drive.mcap', (bag / 'drive.mcap').stat().st_size - 40)
+    source = open_source(str(bag))
+    monkeypatch.delattr(Bag, 'messages')
+    assert source.period_s == pytest.approx(
+        (drive(5)[-1].logged_ns - drive(5)[0].logged_ns) * 1e-9 / 4)
 
 
 def test_messages_without_a_header_are_left_out_and_told(tmp_path: Path) -> None:
@@ -107,19 +100,19 @@ def test_messages_without_a_header_are_left_out_and_told(tmp_path: Path) -> None
     for _ in range(2):
         assert [sample.logged_ns for sample in source] == [10 ** 9, 1_200_000_000]
     assert source.problems == [
-        'message of /image logged at 1100000000: 4 bytes are too few for a header']
+        f'{bag}: message of /image logged at 1100000000: 4 bytes are too few for a header']
 
 
 def test_all_messages_without_a_header_are_one_line_of_each_topic(tmp_path: Path) -> None:
     stumps = [bytes([0, 1, 0, 0])] * 200
-    source = open_source(str(write_raw(
-        tmp_path / 'bag', {'/left/image': stumps, '/right/image': stumps[:1]})))
+    bag = write_raw(tmp_path / 'bag', {'/left/image': stumps, '/right/image': stumps[:1]})
+    source = open_source(str(bag))
     for _ in range(2):
         assert list(source) == []
     assert source.problems == [
-        '200 messages of /left/image cannot be read, first that logged at 1000000000: 4 bytes '
-        'are too few for a header',
-        'message of /right/image logged at 1000000000: 4 bytes are too few for a header']
+        f'{bag}: 200 messages of /left/image cannot be read, first that logged at 1000000000: '
+        '4 bytes are too few for a header',
+        f'{bag}: message of /right/image logged at 1000000000: 4 bytes are too few for a header']
 
 
 def test_one_topic_is_chosen(bag: Path) -> None:
@@ -139,15 +132,26 @@ def test_bag_without_images_names_its_topics(tmp_path: Path) -> None:
         open_source(str(bag))
 
 
-def test_cut_off_recording_is_named(bag: Path) -> None:
-    (bag / 'metadata.yaml').unlink()
-    with pytest.raises(BagError, match=r'no metadata\.yaml'):
+@pytest.mark.parametrize('kind', ['mcap', 'db3', 'ros1'])
+def test_of_a_recording_that_was_cut_off_the_rest_is_played(tmp_path: Path, kind: str) -> None:
+    bag = write_drive(tmp_path / 'drive', drive(40), kind)
+    file = bag
+    if bag.is_dir():
+        (bag / 'metadata.yaml').unlink()
+        file = bag / f'drive.{kind}'
+    os.truncate(file, int(0.7 * file.stat().st_size))
+    source = open_source(str(bag))
+    logged = [sample.logged_ns for sample in source]
+    assert 10 < len(logged) < 40
+    assert logged == [item.logged_ns for item in drive(len(logged))]
+    assert any(f'{file}: offset ' in problem for problem in source.problems)
+
+
+@pytest.mark.parametrize(('keep', 'damage'), [(0, 'the file is empty'), (100, 'without an index')])
+def test_a_bag_of_which_nothing_is_left_says_why(bag: Path, keep: int, damage: str) -> None:
+    os.truncate(bag / 'bag.mcap', keep)
+    with pytest.raises(BagError) as raised:
         open_source(str(bag))
-
-
-@pytest.mark.parametrize('keep', [0, 100, 1500])
-def test_truncated_storage_is_named(bag: Path, keep: int) -> None:
-    storage = bag / 'bag.mcap'
-    storage.write_bytes(storage.read_bytes()[:keep])
-    with pytest.raises(BagError, match='cannot be read'):
-        list(open_source(str(bag)))
+    first, problem = str(raised.value).splitlines()
+    assert first == f'{bag} has no image topic; its topics: none'
+    assert f'{bag}/bag.mcap: offset ' in problem and damage in problem

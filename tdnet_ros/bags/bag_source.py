@@ -1,0 +1,105 @@
+"""The camera images of a rosbag, to be played."""
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+import weakref
+
+from tdnet_ros.bags.errors import BagError
+from tdnet_ros.bags.files.bag import Bag
+from tdnet_ros.bags.message import CAMERA_INFO, IMAGE_TYPES, has_header, header_stamp_ns
+from tdnet_ros.bags.sources import DEFAULT_RATE_HZ, Sample, info_topic
+from tdnet_ros.ros.names import made_by_node
+
+NEAR_NS = 10**9
+'''So close to the last message of a topic all of its messages are read.'''
+
+
+class BagSource:
+    """Image messages of a bag and the cameras' calibration, spaced in time as recorded.
+
+    A given rate speeds the whole bag up or slows it down until its busiest image topic averages
+    that rate, so that several cameras keep their order and their offsets.
+    """
+
+    def __init__(self, path: Path, rate_hz: float | None = None,
+                 topics: tuple[str, ...] = ()) -> None:
+        self._bag = bag = Bag(path)
+        weakref.finalize(self, bag.close)
+        self.problems, self.unread = bag.problems, bag.unread
+        self.topics: Mapping[str, str] = _image_topics(bag, topics)
+        self.left_out = () if topics else tuple(sorted(
+            name for name, topic in bag.topics.items()
+            if topic.msgtype in IMAGE_TYPES and name not in self.topics))
+        self.infos: Mapping[str, str] = {
+            image: info_topic(image) for image in self.topics
+            if (info := bag.topics.get(info_topic(image))) and info.msgtype == CAMERA_INFO}
+        self.count: int | None = sum(bag.topics[name].count for name in self.topics)
+        if not self.count:
+            raise _refusal(bag, f'holds no message on {", ".join(self.topics)}')
+        self._rate_hz, self._recorded_s = rate_hz, 0.0
+
+    @property
+    def period_s(self) -> float:
+        """See Source."""
+        return self._period_s() * self._stretch()
+
+    def _stretch(self) -> float:
+        """How much longer the bag takes than when it was recorded."""
+        return 1.0 / (self._rate_hz * self._period_s()) if self._rate_hz else 1.0
+
+    def _period_s(self) -> float:
+        """Time from one image of the busiest topic to the next, as recorded."""
+        if not self._recorded_s:
+            topic = max(self.topics, key=lambda name: self._bag.topics[name].count)
+            count = self._bag.topics[topic].count
+            seconds = _span_ns(self._bag, topic) * 1e-9
+            self._recorded_s = seconds / max(count - 1, 1) or 1.0 / DEFAULT_RATE_HZ
+        return self._recorded_s
+
+    def __iter__(self) -> Iterator[Sample]:
+        start_ns, stretch = None, self._stretch()
+        for message in self._bag.messages({*self.topics, *self.infos.values()}):
+            if not has_header(message, self.unread):
+                continue
+            topic, logged_ns, cdr = message
+            start_ns = logged_ns if start_ns is None else start_ns
+            yield Sample(due_s=(logged_ns - start_ns) * 1e-9 * stretch, topic=topic,
+                         stamp_ns=header_stamp_ns(cdr), payload=cdr, logged_ns=logged_ns)
+
+
+def _span_ns(bag: Bag, topic: str) -> int:
+    """From the first to the last message of a topic, of which only a few others are read."""
+    if not all(file.searchable for file in bag.files):
+        return bag.end_ns - 1 - bag.start_ns
+    first = next(bag.messages({topic}), None)
+    if first is None:
+        return 0
+    last_ns, end_ns = first.logged_ns, bag.end_ns
+    while end_ns - last_ns > NEAR_NS:
+        middle_ns = (last_ns + end_ns) // 2
+        later = next(bag.messages({topic}, middle_ns, end_ns), None)
+        last_ns, end_ns = (later.logged_ns, end_ns) if later else (last_ns, middle_ns)
+    times_ns = (message.logged_ns for message in bag.messages({topic}, last_ns, end_ns))
+    return max(times_ns, default=last_ns) - first.logged_ns
+
+
+def _image_topics(bag: Bag, wanted: tuple[str, ...]) -> dict[str, str]:
+    found = {name: topic.msgtype for name, topic in bag.topics.items()
+             if topic.msgtype in IMAGE_TYPES}
+    if not found:
+        raise _refusal(bag, f'has no image topic; its topics: '
+                            f'{", ".join(sorted(bag.topics)) or "none"}')
+    missing = [topic for topic in wanted if topic not in found]
+    if missing:
+        raise _refusal(bag, f'has no image topic {missing[0]}; its image topics: '
+                            f'{", ".join(sorted(found))}')
+    chosen = wanted or [topic for topic in found if not made_by_node(topic)]
+    if not chosen:
+        raise _refusal(bag, f'holds no camera images, only what a node made of them: '
+                            f'{", ".join(found)}; `tdnet_bag play --from` plays one')
+    return {topic: found[topic] for topic in chosen}
+
+
+def _refusal(bag: Bag, why: str) -> BagError:
+    return BagError('\n'.join([f'{bag.path} {why}', *bag.problems]))
