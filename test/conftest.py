@@ -2,6 +2,7 @@
 import fcntl
 import os
 from pathlib import Path
+import signal
 import socket
 import time
 
@@ -14,6 +15,8 @@ SHARED_MEMORY = Path('/dev/shm')
 SAFE_DOMAINS = range(1, 102)  # above these DDS ports meet the ephemeral ports of Linux
 
 torch.set_num_threads(1)
+# A shell ignores it in what it puts into the background, and so would all that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def take_domain() -> tuple[int, socket.socket | None]:
