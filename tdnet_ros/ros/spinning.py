@@ -11,7 +11,7 @@ from typing import Any
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-from rclpy.utilities import get_default_context, ok, try_shutdown
+from rclpy.utilities import ok, try_shutdown
 
 from tdnet_ros.ros.errors import ErrorLog, one_line
 
@@ -49,7 +49,6 @@ def run(make_node: Callable[[], Any], args: list[str] | None = None) -> int:
     # The participant ends with the last reference to it; until then others see the node.
     node = None
     gc.collect()
-    get_default_context().destroy()
     deadline.cancel()
     return 0
 

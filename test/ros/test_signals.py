@@ -44,6 +44,7 @@ MADE_TOO_LATE = '''
 import signal
 import sys
 import rclpy
+from rclpy.context import Context
 from rclpy.node import Node
 from tdnet_ros.ros import spinning
 def interrupt(*args, **options):
@@ -56,6 +57,8 @@ def make():
     if cause == 'signal while the failure is handled':
         spinning.ok = interrupt
     return Node('late')
+# As on Humble: the context that rclpy makes anew after its end cannot be destroyed.
+Context.destroy = lambda self: self.handle.destroy_when_not_in_use()
 if cause == 'signal while rclpy starts':
     rclpy.init = interrupt
 arguments = ['--ros-args', '-r', 'nonsense'] if cause == 'arguments' else None
