@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 import shutil
 import subprocess
+import sys
 from tempfile import TemporaryDirectory
 
 import pytest
@@ -90,6 +91,14 @@ def test_setup_names_whose_checkout_it_cannot_write() -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_setup_keeps_the_major_version_of_numpy_that_ros_is_compiled_for(tmp_path: Path) -> None:
+    checkout = unprepared(tmp_path / 'tdnet_ros', 'not reached')
+    (checkout / 'numpy.py').write_text("__version__ = '1.21.5'")
+    say(checkout / '.venv/bin/python', 'exit 0')
+    assert run_setup(checkout).returncode == 0
+    assert (checkout / '.venv/constraints.txt').read_text() == 'numpy<2\n'
+
+
 def unprepared(checkout: Path, failure: str) -> Path:
     """Make a checkout with the real script, and a Python that cannot make environments."""
     for name in ('script', 'requirements', 'interfaces'):
@@ -97,9 +106,10 @@ def unprepared(checkout: Path, failure: str) -> Path:
     for name in ('setup.py', 'setup.cfg', 'package.xml'):
         shutil.copy(ROOT / name, checkout)
     say(checkout / 'bin/python3', f"""case "$*" in
+        *numpy*) {sys.executable} "$@";;
         *version*) echo 3.12;;
         *realpath*) echo "$0";;
-        *venv*) echo '{failure}'; exit 1;;
+        *venv*) [ -d "$PWD/.venv" ] || {{ echo '{failure}'; exit 1; }};;
         esac""")
     return checkout
 
