@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp')
 PNG = b'\x89PNG'
-'''With which such a file begins.'''
+JPEG = b'\xff\xd8'
+'''With which such files begin.'''
+_JPEG_SCAN, _JPEG_END = b'\xff\xda', b'\xff\xd9'
 
 
 def is_image(path: Path) -> bool:
@@ -17,15 +19,27 @@ def is_image(path: Path) -> bool:
     return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith('.')
 
 
+def is_cut_off(data: NDArray[np.uint8]) -> bool:
+    """Whether a file is empty or a JPEG without its end: OpenCV before 4.11 makes up the rest.
+
+    Behind the end there may be anything: cameras pad their images.
+    """
+    file = data.tobytes()
+    if not file.startswith(JPEG):
+        return not file
+    # A thumbnail in the header has an end of its own, before the scans of the image.
+    end = file.rfind(_JPEG_END)
+    return end < 0 or file.find(_JPEG_SCAN, end) >= 0
+
+
 def read_pixels(path: Path, mode: int = cv2.IMREAD_COLOR) -> NDArray[np.generic]:
     """Return the pixels of an image file, colours as BGR.
 
-    ValueError names a file that is no image, damaged or cut off. Of a JPEG that is cut off
-    OpenCV makes up the rest where it reads the file itself.
+    ValueError names a file that is no image, damaged or cut off.
     """
     try:
         data = np.fromfile(path, np.uint8)
-        image = cv2.imdecode(data, mode) if data.size else None
+        image = None if is_cut_off(data) else cv2.imdecode(data, mode)
     except (OSError, cv2.error) as error:
         reason = error.strerror if isinstance(error, OSError) else error.err
         raise ValueError(f'cannot read the image {path}: {reason}') from error

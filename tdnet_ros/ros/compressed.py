@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from tdnet_ros.nets.images import JPEG, is_cut_off
 from tdnet_ros.ros.encodings import ENCODINGS, MAX_PIXELS
 from tdnet_ros.ros.errors import quoted
 
 _PNG = b'\x89PNG\r\n\x1a\n'
-_JPEG = b'\xff\xd8'
 # Markers that start a frame, and so carry its size: all C0 to CF but tables and extensions.
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 # Markers without a length; none belongs before the frame.
@@ -55,11 +55,11 @@ def compressed_to_rgb(msg: Any) -> NDArray[np.uint8]:
     width, height = compressed_size(msg)
     data = np.frombuffer(msg.data, np.uint8)
     mosaic = _MOSAIC.fullmatch(msg.format)
-    image = cv2.imdecode(
+    image = None if is_cut_off(data) else cv2.imdecode(
         data, _AS_STORED | (cv2.IMREAD_GRAYSCALE if mosaic else cv2.IMREAD_COLOR))
     if image is None:
         raise ValueError(f'compressed image of {width} x {height}: its {len(data)} bytes are '
-                         'damaged')
+                         'damaged or cut off')
     layout = ENCODINGS[f'{mosaic[1] if mosaic else "bgr"}8']
     rows = np.asarray(image, np.uint8).reshape(len(image), -1)
     return layout.decode(rows, image.shape[1], image.shape[0], False)
@@ -104,7 +104,7 @@ def _encoded(extension: str, image: NDArray[np.uint8], options: tuple[int, int],
 def _inspect(data: NDArray[np.uint8]) -> _Claim | None:
     """What the file says of itself, if it looks whole."""
     head = data[:24].tobytes()
-    if head.startswith(_JPEG):
+    if head.startswith(JPEG):
         size = _jpeg_size(data)
         if size is None:
             return None
@@ -133,7 +133,7 @@ def _png_packed(data: NDArray[np.uint8]) -> int:
 
 
 def _jpeg_size(data: NDArray[np.uint8]) -> tuple[int, int] | None:
-    at = len(_JPEG)
+    at = len(JPEG)
     while at + 9 <= len(data) and data[at] == 0xFF and data[at + 1] not in _JPEG_LONE:
         segment = data[at:at + 9].tobytes()
         if segment[1] in _JPEG_FRAMES:

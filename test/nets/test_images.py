@@ -38,6 +38,23 @@ def test_files_that_are_cut_off_are_refused(tmp_path: Path, suffix: str,
         read_pixels(path)
 
 
+@pytest.mark.parametrize('thumbnail', [b'', encoded('.jpg')])
+@pytest.mark.parametrize('padding', [b'', bytes(999), b'\xff\x12' * 99])
+def test_the_end_of_a_jpeg_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                        thumbnail: bytes, padding: bytes) -> None:
+    """OpenCV before 4.11 paints grey what is not there."""
+    monkeypatch.setattr(cv2, 'imdecode', lambda data, mode: PIXELS)
+    path, data = tmp_path / 'a.jpg', encoded('.jpg')
+    segment = b'\xff\xe1' + (2 + len(thumbnail)).to_bytes(2, 'big') + thumbnail
+    whole = data[:2] + segment + data[2:]
+    path.write_bytes(whole + padding)
+    np.testing.assert_array_equal(read_pixels(path), PIXELS)
+    for length in (-1, -2, -len(data) // 2):
+        path.write_bytes(whole[:length] + padding)
+        with pytest.raises(ValueError, match='cut off'):
+            read_pixels(path)
+
+
 def test_what_is_no_readable_file_is_named(tmp_path: Path) -> None:
     for path, reason in ((tmp_path, 'Is a directory'), (tmp_path / 'a', 'No such file')):
         with pytest.raises(ValueError, match=f'^cannot read the image {path}: {reason}'):

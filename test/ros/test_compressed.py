@@ -109,6 +109,15 @@ def test_what_is_wrong_is_said(msg: SimpleNamespace, words: str) -> None:
         compressed_to_rgb(msg)
 
 
+def test_a_rest_that_opencv_makes_up_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Versions before 4.11 paint it grey."""
+    monkeypatch.setattr(cv2, 'imdecode', lambda data, mode: np.full_like(RGB, 128))
+    whole = encoded('.jpg')
+    assert (compressed_to_rgb(message(whole + bytes(99))) == 128).all()
+    with pytest.raises(ValueError, match=r'30 x 20: its .* bytes are damaged or cut off'):
+        compressed_to_rgb(message(whole[:-2]))
+
+
 def test_random_damage_is_refused_or_decoded() -> None:
     generator = np.random.default_rng(0)
     for data in (encoded('.jpg'), encoded('.png')):
