@@ -26,18 +26,18 @@ setup(
     zip_safe=False,
     # rclpy and the message packages come from ROS, see package.xml.
     install_requires=[
-        'torch>=2.1',
+        'torch>=2.3',
         'numpy>=1.21',
         'opencv-python>=4.5',
         'safetensors>=0.4',
-        'pyyaml>=5.4',
+        'pyyaml>=5.4,!=6.0.4',  # which loses values of chained merges
     ],
     extras_require={
         'bags': ['rosbags>=0.11.9', 'apsw', 'rich>=12', 'matplotlib>=3.7', 'jinja2>=3'],
         'demo': ['matplotlib>=3.7', 'rich>=12'],
         'train': ['lightning-fabric>=2.2', 'torchmetrics>=1.2', 'tensorboard>=2.12', 'rich>=12',
                   'matplotlib>=3.7'],
-        'export': ['onnx>=1.15', 'onnxruntime>=1.17', 'onnxscript>=0.2'],
+        'export': ['torch>=2.5', 'onnx>=1.15', 'onnxruntime>=1.17', 'onnxscript>=0.2'],
         'ray': ['ray>=2.9'],
         'dev': [
             'pytest>=8',

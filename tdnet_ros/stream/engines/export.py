@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 import hashlib
+from inspect import Parameter, signature
 import json
 import logging
 from pathlib import Path
@@ -134,6 +135,8 @@ def _graph(module: nn.Module, examples: Sequence[Tensor], inputs: Sequence[str],
     except ModuleNotFoundError as error:
         raise ValueError(f'the Python package {error.name} is missing: '
                          "pip install '.[export]'") from error
+    if signature(torch.onnx.export).parameters['f'].default is Parameter.empty:
+        raise ValueError(f'PyTorch {torch.__version__} cannot export: expected 2.5 or newer')
     logging.getLogger('torch.onnx').setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')

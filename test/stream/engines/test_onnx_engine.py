@@ -124,6 +124,14 @@ def test_card_of_the_graphs_runs_in_the_segmenter(
             VideoSegmenter.load(tmp_path / 'graphs' / 'model.yaml', 'cpu', engine='onnxruntime')
 
 
+def test_a_pytorch_that_is_too_old_to_export_is_named(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, '__version__', '2.4.1')
+    monkeypatch.setattr(torch.onnx, 'export', lambda model, args, f, **options: None)
+    with pytest.raises(ValueError, match=r'^PyTorch 2\.4\.1 cannot export: expected 2\.5'):
+        export(narrow('psp18'), tmp_path, SIZE)
+
+
 def test_graphs_are_exported_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
                                   capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
