@@ -22,7 +22,10 @@ def refuse_impossible(node: LifecycleNode, phase: Callable[[], str]) -> None:
 
     Where rclpy does not do so by itself, such a request ends the process.
     """
-    change_state = node._service_change_state.callback
+    service = getattr(node, '_service_change_state', None)  # private: a later rclpy may lack it
+    if service is None:
+        return
+    change_state = service.callback
 
     def guarded(request: Any, response: Any) -> Any:
         try:
@@ -35,4 +38,4 @@ def refuse_impossible(node: LifecycleNode, phase: Callable[[], str]) -> None:
             response.success = False
             return response
 
-    node._service_change_state.callback = guarded
+    service.callback = guarded
