@@ -10,6 +10,8 @@ from lightning_fabric.strategies.ddp import DDPStrategy
 import torch
 from torch import nn
 
+from tdnet_ros.stream.devices import find_device
+
 Module = TypeVar('Module', bound=nn.Module)
 AMPERE = (8, 0)
 """Compute capability of the first GPUs that multiply bfloat16."""
@@ -21,7 +23,11 @@ def make_fabric(accelerator: str, precision: Any) -> Fabric:
     A processor that has no instructions for bfloat16 computes in float32, which is faster: on
     CPUs up to ten times.
     """
-    on_cpu = accelerator == 'cpu' or not torch.cuda.is_available()
+    rank = int(os.environ.get('LOCAL_RANK', 0))
+    if accelerator != 'cpu' and rank < torch.cuda.device_count():
+        torch.cuda.set_device(rank)  # each process tries its own GPU
+    accelerator = find_device(accelerator).type
+    on_cpu = accelerator == 'cpu'
     if precision == 'bf16-mixed' and not has_bfloat16(on_cpu):
         if os.environ.get('RANK', '0') == '0':
             print(f'this {"CPU" if on_cpu else "GPU"} has no bfloat16 instructions: '
@@ -78,7 +84,7 @@ def channels_last(module: Module) -> Module:
 
 def leave_together() -> None:
     """End the group of processes, if there is one; who loses another while it ends aborts."""
-    if torch.distributed.is_initialized():
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.barrier()
         torch.distributed.destroy_process_group()
 

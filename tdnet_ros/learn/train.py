@@ -30,7 +30,6 @@ from tdnet_ros.nets.classes import ClassSet
 from tdnet_ros.nets.records import plain
 from tdnet_ros.nets.writing import check_folder
 from tdnet_ros.nets.zoo import VARIANTS, Network, build, variant
-from tdnet_ros.stream.devices import find_device
 from tdnet_ros.stream.engines.allocator import is_out_of_memory, shortage
 
 EXAMPLES = """examples:
@@ -157,7 +156,6 @@ def check_options(options: argparse.Namespace) -> None:
     if options.input_size and min(options.input_size) < 1:
         raise ValueError('--input-size {} {}: expected a height and a width'.format(
             *options.input_size))
-    find_device(options.accelerator)
     check_folder(options.out)
     last = options.out / LAST
     if last.exists() and not options.resume:

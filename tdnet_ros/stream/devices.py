@@ -1,21 +1,45 @@
 """Which device a network runs on."""
 from __future__ import annotations
 
+import re
+import sys
+
 import torch
 
 
 def find_device(device: str) -> torch.device:
-    """Turn 'auto', 'cpu', 'cuda' or 'cuda:1' into a device that is there; else ValueError."""
+    """Turn 'auto', 'cpu', 'cuda' or 'cuda:1' into a device that computes; else ValueError.
+
+    'auto' takes the CPU, and says so, where there is a GPU that does not.
+    """
     if device == 'auto':
-        return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
-    kind, _, index = device.partition(':')
-    if kind not in ('cpu', 'cuda') or (index and not (kind == 'cuda' and index.isdigit())):
+        if not torch.cuda.is_available():
+            return torch.device('cpu')
+        try:
+            return _tried(torch.device('cuda'))
+        except ValueError as error:
+            print(f'{error}; using the CPU', file=sys.stderr)
+            return torch.device('cpu')
+    if not re.fullmatch(r'cpu|cuda(:(0|[1-9][0-9]*))?', device, re.ASCII):
         raise ValueError(f"device '{device}', expected auto, cpu, cuda or cuda:N")
-    if kind == 'cuda' and not torch.cuda.is_available():
+    if device == 'cpu':
+        return torch.device(device)
+    if not torch.cuda.is_available():
         built = torch.version.cuda
         why = 'no usable GPU or driver' if built else 'this PyTorch is built without CUDA'
         raise ValueError(f"device '{device}': CUDA is not available ({why}, torch "
                          f'{torch.__version__}); use auto or cpu, or install a CUDA build')
-    if kind == 'cuda' and index and int(index) >= torch.cuda.device_count():
+    if int(device.partition(':')[2] or 0) >= torch.cuda.device_count():
         raise ValueError(f"device '{device}': there are {torch.cuda.device_count()} CUDA devices")
-    return torch.device(device)
+    return _tried(torch.device(device))
+
+
+def _tried(device: torch.device) -> torch.device:
+    """Run one kernel: CUDA is available, too, for a GPU that this PyTorch has none for."""
+    try:
+        torch.ones(1, device=device).add(1).item()
+    except RuntimeError as error:
+        reason = str(error).partition('\n')[0]
+        raise ValueError(f"device '{device}': {reason} (torch {torch.__version__} is built for "
+                         f'{" ".join(torch.cuda.get_arch_list())})') from error
+    return device

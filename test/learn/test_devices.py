@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from learn.runs import command, losses, write_config
+from tdnet_ros.learn.devices import leave_together, make_fabric
 from tdnet_ros.learn.train import main as train
 
 
@@ -101,3 +102,20 @@ def test_a_cpu_without_bfloat16_computes_in_float32(data, tmp_path, capsys, monk
         monkeypatch.setattr(torch.cpu, '_is_avx512_bf16_supported', lambda has=has: has)
         assert train(command(data, config, tmp_path / str(has))) == 0
         assert ('computing in float32' in capsys.readouterr().out) != has
+
+
+def test_a_gpu_that_does_not_compute_is_not_trained_on(monkeypatch, capsys):
+    def ones(*_, **__):
+        raise RuntimeError('CUDA error: no kernel image is available')
+
+    monkeypatch.setattr(torch, 'ones', ones)
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    assert make_fabric('auto', '32-true').device.type == 'cpu'
+    assert 'using the CPU' in capsys.readouterr().err
+
+
+def test_a_pytorch_without_distributed_ends_in_order(monkeypatch):
+    """As NVIDIA builds it for Jetsons."""
+    monkeypatch.setattr(torch.distributed, 'is_available', lambda: False)
+    monkeypatch.delattr(torch.distributed, 'is_initialized')
+    leave_together()
