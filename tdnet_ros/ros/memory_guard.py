@@ -1,6 +1,8 @@
 """What to do when the device has no room: free what can be, then take a smaller input."""
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import chain
 import math
 import time
 
@@ -50,16 +52,20 @@ class MemoryGuard:
         if cameras > 1:
             segmenter.measure_batches(segmenter.input_size, cameras)
 
-    def failed(self, error: Exception) -> None:
-        """An image failed: free memory if that was why, and shrink the input the second time."""
-        if not is_out_of_memory(error):
+    def failed(self, errors: Sequence[Exception]) -> None:
+        """Images that ran together failed: free memory if that was why; the second time shrink.
+
+        They count once: nothing was freed between one and the next.
+        """
+        short = [error for error in errors if is_out_of_memory(error)]
+        if not short:
             return
-        for cause in causes(error):
+        for cause in chain.from_iterable(map(causes, short)):
             cause.__traceback__ = None  # it holds the tensors of the image
         now_s = time.monotonic()
         if now_s - self._last_s <= AGAIN_S and self._can_shrink():
             self._last_s = -math.inf
-            self._shrink(shortage(error))
+            self._shrink(shortage(short[0]))
         else:
             self._last_s = now_s
             release_memory()

@@ -20,6 +20,7 @@ class _Flight(NamedTuple):
 
     jobs: list[tuple[CameraStream, Job]]
     outcomes: Iterator[tuple[int, Segmentation | Exception]]
+    errors: list[Exception]
 
 
 class Worker:
@@ -83,7 +84,7 @@ class Worker:
         outcomes = self._segmenter.step_batch(
             [job.frame for _, job in jobs], [stream.memory for stream, _ in jobs],
             confidence=any(stream.wants_confidence for stream, _ in jobs))
-        self._in_flight.append(_Flight(jobs, outcomes))
+        self._in_flight.append(_Flight(jobs, outcomes, []))
         self._land(but=int(self._segmenter.is_asynchronous))
 
     def _land(self, but: int = 0) -> None:
@@ -92,12 +93,13 @@ class Worker:
             flight = self._in_flight[0]
             for index, outcome in flight.outcomes:
                 stream, job = flight.jobs[index]
-                latency_ms = stream.finish(job, outcome)
                 if isinstance(outcome, Exception):
-                    self._guard.failed(outcome)
-                elif self._adaptation is not None and latency_ms is not None:
+                    flight.errors.append(outcome)
+                latency_ms = stream.finish(job, outcome)
+                if self._adaptation is not None and latency_ms is not None:
                     self._adaptation.observe(latency_ms, stream.latency_budget_ms)
             self._in_flight.popleft()
+            self._guard.failed(flight.errors)
 
     def _publish_points(self) -> None:
         for stream in self._streams:

@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 from rclpy.logging import get_logger
+import torch
 
+from tdnet_ros.ros import memory_guard
 from tdnet_ros.ros.memory_guard import MemoryGuard
 from tdnet_ros.ros.worker import Worker
 from tdnet_ros.stream import Frame, FrameMemory, VideoSegmenter
+from tdnet_ros.stream.engines.torch_engine import TorchEngine
 
 NODE: Any = SimpleNamespace(get_logger=lambda: get_logger('test'),
                             context=SimpleNamespace(ok=lambda: True))
@@ -168,6 +171,25 @@ def test_an_error_while_images_land_loses_none(
     monkeypatch.setattr(Stream, 'finish', failing)
     _, streams = serve([3, 3], batch=2)
     assert [len(stream.outcomes) for stream in streams] == [3, 3]
+
+
+@pytest.mark.parametrize('asynchronous', [False, True])
+@pytest.mark.parametrize(('images', 'sizes'), [(1, []), (2, [(36, 48)])])
+def test_a_shortage_of_memory_counts_once_for_all_cameras(
+        images: int, sizes: list[tuple[int, int]], asynchronous: bool,
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch that does not fit is tried one by one, and nothing is freed in between."""
+    monkeypatch.setattr(VideoSegmenter, 'is_asynchronous', asynchronous)
+    monkeypatch.setattr(memory_guard, 'SMALLEST_PX', 32)
+
+    def run(*_: Any) -> None:
+        raise torch.cuda.OutOfMemoryError('CUDA out of memory')
+
+    monkeypatch.setattr(TorchEngine, 'run', run)
+    resized: list[tuple[int, int]] = []
+    monkeypatch.setattr(VideoSegmenter, 'resize', lambda _, size: resized.append(size))
+    serve([images] * 4, batch=4)
+    assert resized == sizes
 
 
 def test_it_goes_on_after_an_error() -> None:
