@@ -13,6 +13,8 @@ from tdnet_ros.stream import VideoSegmenter
 class FreeEngine:
     """Answers every image with the same logits, as a street gives them: large areas."""
 
+    launches = True
+
     def __init__(self, logits: Tensor) -> None:
         """Take logits [1, C, h, w]."""
         self._logits = logits

@@ -88,8 +88,8 @@ class VideoSegmenter:
 
     @property
     def is_asynchronous(self) -> bool:
-        """Whether `step_batch` returns before the work is done: on CUDA."""
-        return self.device.type == 'cuda'
+        """Whether `step_batch` returns before the work is done."""
+        return self.device.type == 'cuda' and self._engine.launches
 
     def step(self, frame: Frame, memory: FrameMemory, keep_logits: bool = False,
              confidence: bool = False) -> Segmentation:

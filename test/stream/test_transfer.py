@@ -9,6 +9,10 @@ import torch
 
 from tdnet_ros.stream import Frame, VideoSegmenter
 from tdnet_ros.stream import segmenter as module
+from tdnet_ros.stream.engines.engine import ReferenceEngine
+from tdnet_ros.stream.engines.graphs import GraphEngine
+from tdnet_ros.stream.engines.onnx_engine import OnnxEngine
+from tdnet_ros.stream.engines.torch_engine import TorchEngine
 from tdnet_ros.stream.transfer import Lanes, Stopwatch
 
 MakeFrame = Callable[..., Frame]
@@ -68,6 +72,18 @@ def test_when_runs_are_launched(asynchronous: bool, make_frame: MakeFrame,
         for index, outcome in outcomes:
             assert not isinstance(outcome, Exception)
             np.testing.assert_array_equal(outcome.labels, expected[index])
+
+
+@pytest.mark.parametrize(('engine', 'on_cuda'), [
+    (TorchEngine, True), (GraphEngine, True), (ReferenceEngine, True), (OnnxEngine, False)])
+def test_an_engine_that_waits_for_the_gpu_is_not_asynchronous(
+        engine: type, on_cuda: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or an image that is done would be kept until the next one is."""
+    segmenter = VideoSegmenter.load('td2-tiny', 'cpu', (65, 97))
+    monkeypatch.setattr(segmenter, '_engine', object.__new__(engine))
+    assert not segmenter.is_asynchronous
+    monkeypatch.setattr(segmenter, 'device', CUDA)
+    assert segmenter.is_asynchronous == on_cuda
 
 
 @needs_gpu

@@ -13,6 +13,9 @@ from tdnet_ros.stream.engines.resample import resample_path
 class Engine(Protocol):
     """Runs one network; it keeps weights and scratch memory, never frames."""
 
+    launches: bool
+    '''Whether `run` on CUDA only launches the work, and returns before it is done.'''
+
     def run(self, image: Tensor, path: int, memory: Sequence[Any]) -> tuple[Tensor, Any]:
         """Segment a normalised float32 image [B, 3, h, w].
 
@@ -27,6 +30,8 @@ class Engine(Protocol):
 
 class ReferenceEngine:
     """The network as it is written; what others are measured against."""
+
+    launches = True
 
     def __init__(self, network: Network) -> None:
         self.network = network

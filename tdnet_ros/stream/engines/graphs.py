@@ -44,6 +44,8 @@ class GraphEngine:
     frames, any number of cameras can share the graphs, and a memory outlives the next replay.
     """
 
+    launches = True
+
     def __init__(self, network: Network, device: torch.device, precision: str = 'float32',
                  record: Record | None = None) -> None:
         """`record` defaults to CUDA graphs; `repeat` does the same on any device, unrecorded."""

@@ -32,6 +32,8 @@ except ModuleNotFoundError:
 class OnnxEngine:
     """One session per path; image, memory and outputs are bound, never copied to the host."""
 
+    launches = False
+
     def __init__(self, manifest: Path, device: torch.device, tensorrt: bool = False) -> None:
         """Open the graphs that a manifest lists; `tensorrt` builds engines, minutes at first."""
         provider = find_provider(device, tensorrt)

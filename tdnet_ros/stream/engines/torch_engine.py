@@ -22,6 +22,8 @@ from tdnet_ros.stream.engines.step import FusedHead, PathStep, PerFrameStep, Ste
 class TorchEngine:
     """One optimised step per path."""
 
+    launches = True
+
     def __init__(self, network: Network, device: torch.device,
                  precision: str = 'float32') -> None:
         self.dtype: torch.dtype = getattr(torch, precision)
