@@ -12,6 +12,7 @@ from tdnet_ros.ros.device import hardware_name, release_memory
 from tdnet_ros.stream import VideoSegmenter
 from tdnet_ros.stream.adaptive import SMALLEST_PX
 from tdnet_ros.stream.engines.allocator import causes, is_out_of_memory, shortage
+from tdnet_ros.stream.flight import ImageSizeError
 
 SHRINK = 0.75
 '''Factor on height and width: the smaller input takes about half the memory.'''
@@ -62,8 +63,10 @@ class MemoryGuard:
             return
         for cause in chain.from_iterable(map(causes, short)):
             cause.__traceback__ = None  # it holds the tensors of the image
+        # A smaller input leaves little more room for labels of the camera's size: try it once.
+        in_vain = bool(self.finding) and isinstance(short[0], ImageSizeError)
         now_s = time.monotonic()
-        if now_s - self._last_s <= AGAIN_S and self._can_shrink():
+        if now_s - self._last_s <= AGAIN_S and not in_vain and self._can_shrink():
             self._last_s = -math.inf
             self._shrink(shortage(short[0]))
         else:

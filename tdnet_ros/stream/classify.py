@@ -42,21 +42,34 @@ def dense_labels(logits: Tensor, size: tuple[int, int]) -> Tensor:
     return upsample(logits, size)[0].argmax(0).to(torch.uint8)
 
 
-def confidence_of(logits: Tensor, size: tuple[int, int]) -> Tensor:
-    """Probability of the best class at every pixel, 0 to 255, as uint8 [H, W]."""
+def with_confidence(logits: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Labels as of `classify`, and the probability of each, 0 to 255, as uint8 [H, W].
+
+    On a GPU, where tensors of a camera's size are large, both are of the same one.
+    """
     height = logits.shape[-2]
-    if logits.device.type != 'cpu' or min(height, size[0]) < 2:
-        return _confidence(upsample(logits, size)[0])
+    if logits.device.type != 'cpu':
+        full = _upsampled(logits, size)
+        return dense_labels(full, size), _confidence(full[0])
+    labels = classify(logits, size)
+    if min(height, size[0]) < 2:
+        return labels, _confidence(_upsampled(logits, size)[0])
     wide, down = upsample(logits.contiguous(), (height, size[1]))[0], _axis(height, size[0])
     rows = max(1, SLICE // (len(wide) * size[1]))
-    return torch.cat([
+    return labels, torch.cat([
         _confidence(torch.lerp(wide[:, cell], wide[:, cell + 1], fraction[:, None]))
         for cell, fraction in zip(down.cell.split(rows), down.fraction.split(rows), strict=True)])
 
 
+def _upsampled(logits: Tensor, size: tuple[int, int]) -> Tensor:
+    """Upsample into a tensor that may be overwritten."""
+    full = upsample(logits, size)
+    return full.clone() if full is logits else full
+
+
 def _confidence(logits: Tensor) -> Tensor:
-    """Probability of the best class from logits [C, H, W], 0 to 255, as uint8 [H, W]."""
-    return (255 / (logits - logits.amax(0)).exp().sum(0)).round().to(torch.uint8)
+    """Probability of the best class from logits [C, H, W], which it overwrites, as uint8."""
+    return (255 / logits.sub_(logits.amax(0)).exp_().sum(0)).round().to(torch.uint8)
 
 
 class _Axis(NamedTuple):

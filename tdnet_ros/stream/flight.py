@@ -10,7 +10,8 @@ from torch import Tensor
 
 from tdnet_ros.nets.pyramid import upsample
 from tdnet_ros.stream.batch import stacked, unstacked
-from tdnet_ros.stream.classify import classify, confidence_of
+from tdnet_ros.stream.classify import classify, with_confidence
+from tdnet_ros.stream.engines.allocator import is_out_of_memory
 from tdnet_ros.stream.engines.engine import Engine
 from tdnet_ros.stream.frame import Frame, Segmentation
 from tdnet_ros.stream.memory import FrameMemory
@@ -18,6 +19,10 @@ from tdnet_ros.stream.preprocess import Preprocessor
 from tdnet_ros.stream.transfer import Download, Stopwatch
 
 FAILED = 'the frame before failed'
+
+
+class ImageSizeError(RuntimeError):
+    """What has the size of a camera's image does not fit, whatever the network's input is."""
 
 
 class Turn(NamedTuple):
@@ -97,11 +102,26 @@ def launch(engine: Engine, preprocessor: Preprocessor, turns: Sequence[Turn],
     logits, features = engine.run(images[0] if len(turns) == 1 else torch.cat(images),
                                   turns[0].path, memory)
     each = [(one, turn.frame.size) for one, turn in zip(logits.split(1), turns, strict=True)]
-    labels = [classify(one, size) for one, size in each]
-    scores = [confidence_of(one, size) for one, size in each if confidence]
+    labels, scores = _labelled(each, confidence)
     watch.mark('computed')
     downloads = lanes.download(labels), lanes.download(scores)
     watch.mark('downloaded', lanes.down)
     for turn, entry in zip(turns, unstacked(features, len(turns)), strict=True):
         turn.memory.push(entry)
     return Flight(turns, logits, *downloads, watch)
+
+
+def _labelled(each: Sequence[tuple[Tensor, tuple[int, int]]],
+              confidence: bool) -> tuple[list[Tensor], list[Tensor]]:
+    """Labels at the cameras' sizes from logits, and their confidence if it is wanted."""
+    try:
+        if not confidence:
+            return [classify(logits, size) for logits, size in each], []
+        both = [with_confidence(logits, size) for logits, size in each]
+        return [labels for labels, _ in both], [scores for _, scores in both]
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        height, width = max(size for _, size in each)
+        raise ImageSizeError(
+            f'out of memory for the labels of an image of {width} x {height}') from error

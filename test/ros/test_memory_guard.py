@@ -13,6 +13,7 @@ from tdnet_ros.ros.memory_guard import AGAIN_S, MemoryGuard
 from tdnet_ros.stream import VideoSegmenter
 from tdnet_ros.stream.adaptive import SMALLEST_PX
 from tdnet_ros.stream.engines.allocator import NO_ENGINE
+from tdnet_ros.stream.flight import ImageSizeError
 
 NO_ROOM = torch.cuda.OutOfMemoryError('CUDA out of memory')
 FULL = (129, 193)
@@ -91,6 +92,18 @@ def test_what_may_be_an_unsupported_gpu_is_said_to(segmenter: VideoSegmenter, gu
     for _ in range(2):
         guard.failed([RuntimeError(NO_ENGINE)])
     assert 'out of memory (or a GPU or precision that cuDNN does not support) on ' in guard.finding
+
+
+def test_a_smaller_input_for_labels_that_do_not_fit_is_tried_once(
+        segmenter: VideoSegmenter, guard: MemoryGuard) -> None:
+    """They have the camera's size."""
+    try:
+        raise ImageSizeError('out of memory for the labels') from NO_ROOM
+    except ImageSizeError as error:
+        for _ in range(6):
+            guard.failed([error])
+    assert segmenter.input_size == (97, 145)
+    assert '97 x 145 instead of 129 x 193' in guard.finding
 
 
 def reserved() -> int:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 import torch.nn.functional as F
 
-from tdnet_ros.stream.classify import classify, confidence_of
+from tdnet_ros.stream.classify import classify, with_confidence
 
 
 def smooth(classes: int, size: tuple[int, int]) -> Tensor:
@@ -33,10 +33,17 @@ def test_flat_logits_take_the_first_class() -> None:
     assert not classify(torch.zeros(1, 3, 5, 4), (40, 50)).any()
 
 
-def test_confidence() -> None:
-    logits = smooth(5, (12, 17))
-    full = F.interpolate(logits, (40, 50), mode='bilinear', align_corners=True)[0]
+@pytest.mark.parametrize('device', ['cpu', pytest.param('cuda', marks=pytest.mark.skipif(
+    not torch.cuda.is_available(), reason='no CUDA device'))])
+@pytest.mark.parametrize('size', [(40, 50), (12, 17), (1, 17), (9, 8)])
+def test_confidence(size: tuple[int, int], device: str) -> None:
+    """And the logits, which others may want, stay as they are."""
+    logits = smooth(5, (min(12, size[0]), 17)).to(device)
+    before = logits.clone()
+    full = F.interpolate(logits, size, mode='bilinear', align_corners=True)[0]
     expected = 255 * full.softmax(0).amax(0)
-    scores = confidence_of(logits, (40, 50))
+    labels, scores = with_confidence(logits, size)
+    assert torch.equal(labels, classify(logits, size))
     assert scores.dtype == torch.uint8
     assert (scores - expected).abs().max() < 1
+    assert torch.equal(logits, before)

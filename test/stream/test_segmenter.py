@@ -11,6 +11,8 @@ import torch.nn.functional as F
 
 from tdnet_ros.nets.zoo import build, variant
 from tdnet_ros.stream import Frame, VideoSegmenter
+from tdnet_ros.stream.engines.allocator import is_out_of_memory
+from tdnet_ros.stream.flight import ImageSizeError
 
 MakeFrame = Callable[..., Frame]
 
@@ -138,6 +140,20 @@ def test_a_failure_costs_one_frame(segmenter: VideoSegmenter, make_frame: MakeFr
     result = segmenter.step(make_frame(5), memory)
     assert result.reset_reason == 'the frame before failed'
     assert result.path == 0
+
+
+@pytest.mark.parametrize('confidence', [False, True])
+def test_labels_that_do_not_fit_are_told_from_a_network_that_does_not(
+        confidence: bool, segmenter: VideoSegmenter, make_frame: MakeFrame,
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_room(*_: object) -> None:
+        raise torch.cuda.OutOfMemoryError('CUDA out of memory')
+
+    monkeypatch.setattr('tdnet_ros.stream.classify.dense_labels', no_room)
+    monkeypatch.setattr('tdnet_ros.stream.classify._axis', no_room)
+    with pytest.raises(ImageSizeError, match='the labels of an image of 96 x 72') as raised:
+        segmenter.step(make_frame(0), segmenter.new_memory(), confidence=confidence)
+    assert is_out_of_memory(raised.value)
 
 
 @pytest.mark.parametrize('engine', ['torch', 'reference'])

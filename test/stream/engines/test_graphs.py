@@ -14,7 +14,7 @@ from torch.utils._pytree import tree_flatten
 
 from tdnet_ros.nets.architecture import Architecture
 from tdnet_ros.nets.zoo import VARIANTS, Network, build, variant
-from tdnet_ros.stream.classify import confidence_of, dense_labels
+from tdnet_ros.stream.classify import with_confidence
 from tdnet_ros.stream.engines.graphs import GraphEngine, repeat
 from tdnet_ros.stream.engines.step import StepFeatures
 from tdnet_ros.stream.engines.torch_engine import TorchEngine
@@ -72,8 +72,7 @@ def test_a_frame_never_touches_the_host(name: str, precision: str) -> None:
             with recording if number >= 2 * paths else nullcontext():
                 image = preprocessor.normalise(pixels)
                 logits, features = engine.run(image, number % paths, memory if paths > 1 else [])
-                labels = dense_labels(logits, (120, 160))
-                confidence = confidence_of(logits, (120, 160))
+                labels, confidence = with_confidence(logits, (120, 160))
             memory = [*memory, features][-(paths - 1):]
             assert logits.dtype == torch.float32
             assert labels.dtype == confidence.dtype == torch.uint8
