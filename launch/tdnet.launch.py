@@ -40,7 +40,7 @@ ARGUMENTS = {
     'model': ('', 'Model to run; empty: as in params_file.'),
     'weights': ('', 'Weights file (.safetensors); empty: as in params_file.'),
     'device': ('', 'auto, cpu, cuda or cuda:N; empty: as in params_file.'),
-    'engine': ('', 'torch, onnxruntime, tensorrt or reference; empty: as in params_file.'),
+    'engine': ('', 'torch, eager, onnxruntime, tensorrt or reference; empty: as in params_file.'),
     'precision': ('', 'float32, bfloat16 or float16; empty: as in params_file.'),
     'rviz': ('false', 'Start RViz with the camera image, overlay, labels and points.'),
     'rviz_frame': ('', "Fixed frame of RViz, such as the camera's frame_id; empty: map."),

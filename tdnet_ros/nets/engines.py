@@ -2,8 +2,8 @@
 from __future__ import annotations
 
 PRECISIONS = ('float32', 'bfloat16', 'float16')
-ENGINES = {'torch': PRECISIONS, 'reference': ('float32',), 'onnxruntime': ('float32', 'float16'),
-           'tensorrt': ('float32', 'float16')}
+ENGINES = {'torch': PRECISIONS, 'eager': PRECISIONS, 'reference': ('float32',),
+           'onnxruntime': ('float32', 'float16'), 'tensorrt': ('float32', 'float16')}
 '''The engines, and the precisions that each computes in.'''
 
 

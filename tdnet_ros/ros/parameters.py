@@ -54,8 +54,8 @@ class NodeParameters:
         (0, 0), 'Height and width that images are resized to for the network; 0, 0 is the '
         "model's own. Labels always have the camera's size.", unit='px', low=0, high=8192)
     engine: str = _parameter(
-        'torch', 'What computes the network: torch, onnxruntime, tensorrt (CUDA only) or, to '
-        'compare with, reference.')
+        'torch', 'What computes the network: torch, eager (torch without CUDA graphs), '
+        'onnxruntime, tensorrt (CUDA only) or, to compare with, reference.')
     precision: str = _parameter(
         'float32', 'Precision of the network: float32, bfloat16 or, on CUDA, float16.')
     autostart: bool = _parameter(

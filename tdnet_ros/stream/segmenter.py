@@ -22,7 +22,7 @@ from tdnet_ros.stream.preprocess import Preprocessor
 from tdnet_ros.stream.transfer import Lanes
 
 TRIES = 3
-RESIZABLE = ('torch', 'reference')
+RESIZABLE = ('torch', 'eager', 'reference')
 '''Engines that take any input size.'''
 
 

@@ -40,7 +40,7 @@ def test_bad_numbers_are_refused(folder: Path, start: Start, arguments: tuple[st
 
 
 @pytest.mark.parametrize(('option', 'expected'), [
-    ('--engine', 'choose from torch, reference, onnxruntime, tensorrt'),
+    ('--engine', 'choose from torch, eager, reference, onnxruntime, tensorrt'),
     ('--precision', 'choose from float32, bfloat16, float16')])
 def test_engines_and_precisions_are_those_there_are(bag: Path, start: Start, option: str,
                                                     expected: str) -> None:

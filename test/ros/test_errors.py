@@ -21,8 +21,8 @@ def test_an_error_that_a_gpu_does_not_get_over_says_what_to_do() -> None:
     assert one_line(broken) == ('CUDA error: device-side assert triggered: this process cannot '
                                 'use the GPU any more, restart the node')
     assert one_line(CaptureError(RuntimeError('not permitted\nCompile with ...'))) == (
-        'a CUDA graph broke off, which this PyTorch cannot recover from (not permitted): this '
-        'process cannot use the GPU any more, restart the node')
+        'a CUDA graph broke off (not permitted), which this PyTorch cannot recover from; engine '
+        'eager records none: this process cannot use the GPU any more, restart the node')
     assert one_line(RuntimeError('CUDA error: out of memory')) == (
         'RuntimeError: CUDA error: out of memory')
 

@@ -15,7 +15,7 @@ def load_engine(name: str, card: ModelCard, device: torch.device, input_size: tu
                 precision: str = 'float32') -> Engine:
     """Load a card's network into an engine; ValueError says what does not go together."""
     check_engine(name, precision)
-    if name == 'torch' and precision == 'float16' and device.type == 'cpu':
+    if name in ('torch', 'eager') and precision == 'float16' and device.type == 'cpu':
         raise ValueError('precision float16 needs a CUDA device; on the CPU use bfloat16')
     if name in ('onnxruntime', 'tensorrt'):
         from tdnet_ros.stream.engines.onnx_engine import OnnxEngine, find_graphs, find_provider
@@ -25,7 +25,7 @@ def load_engine(name: str, card: ModelCard, device: torch.device, input_size: tu
     network = load_network(card)
     if name == 'reference':
         return ReferenceEngine(network.to(device))
-    if device.type == 'cuda':
+    if name == 'torch' and device.type == 'cuda':
         return GraphEngine(network, device, precision)
     return TorchEngine(network, device, precision)
 

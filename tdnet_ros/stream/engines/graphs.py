@@ -31,8 +31,8 @@ class CaptureError(Exception):
 
     def __init__(self, error: RuntimeError) -> None:
         *_, root = causes(error)
-        super().__init__('a CUDA graph broke off, which this PyTorch cannot recover from '
-                         f'({str(root).partition(chr(10))[0]})')
+        super().__init__(f'a CUDA graph broke off ({str(root).partition(chr(10))[0]}), which this '
+                         'PyTorch cannot recover from; engine eager records none')
 
 
 class GraphEngine:

@@ -5,8 +5,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import torch
 
-from tdnet_ros.stream import Frame, VideoSegmenter
+from tdnet_ros.nets.card import find_model
+from tdnet_ros.stream import Frame, VideoSegmenter, engines
 
 MakeFrame = Callable[..., Frame]
 
@@ -22,10 +24,22 @@ def test_labels_equal_the_reference(model: str, make_frame: MakeFrame) -> None:
     assert (ours == reference).mean() >= 0.9999
 
 
+@pytest.mark.parametrize(('engine', 'device', 'expected'), [
+    ('torch', 'cuda', 'graphs'), ('eager', 'cuda', 'no graphs'), ('torch', 'cpu', 'no graphs'),
+    ('eager', 'cpu', 'no graphs')])
+def test_where_graphs_are_recorded(engine: str, device: str, expected: str,
+                                   monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, 'GraphEngine', lambda *_: 'graphs')
+    monkeypatch.setattr(engines, 'TorchEngine', lambda *_: 'no graphs')
+    assert engines.load_engine(engine, find_model('td2-tiny'), torch.device(device),
+                               (65, 97)) == expected
+
+
 @pytest.mark.parametrize(('options', 'message'), [
     ({'engine': 'fast'}, "engine 'fast', expected one of torch"),
     ({'precision': 'int8'}, "precision 'int8', expected one of float32"),
     ({'engine': 'reference', 'precision': 'bfloat16'}, 'engine reference computes in float32'),
+    ({'engine': 'eager', 'precision': 'float16'}, 'float16 needs a CUDA device'),
     ({'precision': 'float16'}, 'float16 needs a CUDA device; on the CPU use bfloat16')])
 def test_what_does_not_go_together(options: dict[str, str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
