@@ -13,7 +13,9 @@ MAX_NAME = 60
 REPEAT_S = 10.0
 PAUSE_S = 1.0
 BROKEN_GPU = ('illegal memory access', 'device-side assert', 'unspecified launch failure',
-              'misaligned address', 'illegal instruction', 'uncorrectable ECC', 'launch timed out',
+              'misaligned address', 'illegal instruction', 'invalid program counter',
+              'hardware stack error', 'not supported on global/shared address space',
+              'uncorrectable ECC', 'launch timed out', 'CUDA error: unknown error',
               'a CUDA graph broke off')
 '''What is said of errors after which a process can do nothing more on the GPU.'''
 

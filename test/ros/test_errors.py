@@ -27,6 +27,16 @@ def test_an_error_that_a_gpu_does_not_get_over_says_what_to_do() -> None:
         'RuntimeError: CUDA error: out of memory')
 
 
+@pytest.mark.parametrize('words', [
+    'CUDA error: invalid program counter', 'CUDA error: hardware stack error',
+    'CUDA error: operation not supported on global/shared address space',
+    'CUDA error: unknown error'])
+def test_a_process_that_lost_its_gpu_is_to_be_restarted(words: str) -> None:
+    """After the last one too, which a suspended computer wakes up with."""
+    assert one_line(RuntimeError(f'{words}\nCompile with `DSA`')) == (
+        f'{words}: this process cannot use the GPU any more, restart the node')
+
+
 def test_one_line_of_bounded_length() -> None:
     text = one_line(ValueError('first\n second\t' + 9999 * 'x'))
     assert text.startswith('first second xxx')
