@@ -13,10 +13,10 @@ M_MMAP_MAX = -4
 
 NO_ENGINE = 'unable to find an engine to execute this computation'
 '''A convolution of cuDNN whose algorithms all failed; it does not say why.'''
-# What libraries beneath PyTorch say, and PyTorch itself on a Jetson.
+# What libraries beneath PyTorch say, PyTorch itself on a Jetson, and onnxruntime.
 NO_ROOM = ('CUDA error: out of memory', 'CUDA driver error: out of memory', '_ALLOC_FAILED',
            '_ALLOCATION_FAILED', 'CUBLAS_STATUS_NOT_INITIALIZED', 'DefaultCPUAllocator',
-           'NVML_SUCCESS ==', NO_ENGINE)
+           'NVML_SUCCESS ==', 'Failed to allocate memory for requested buffer', NO_ENGINE)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

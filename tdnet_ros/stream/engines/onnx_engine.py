@@ -1,7 +1,8 @@
 """Exported graphs under onnxruntime, on the CPU, CUDA or TensorRT."""
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 import hashlib
 from importlib import metadata
 import json
@@ -70,8 +71,9 @@ class OnnxEngine:
             binding.bind_output(name, *_buffer(tensor))
         if self.device.type == 'cuda':  # the session has a stream of its own
             torch.cuda.current_stream(self.device).synchronize()
-        self._sessions[path].run_with_iobinding(binding)
-        binding.synchronize_outputs()
+        with _errors_as(RuntimeError, 'onnxruntime failed'):
+            self._sessions[path].run_with_iobinding(binding)
+            binding.synchronize_outputs()
         features = None if self.paths == 1 else StepFeatures(
             outputs['key'], outputs['value'], outputs.get('affinity'))
         return outputs['logits'], features
@@ -202,13 +204,23 @@ def _session(file: Path, providers: list[tuple[str, dict[str, Any]]]) -> Any:
 
 def _start(file: Path, options: Any, providers: list[tuple[str, dict[str, Any]]]) -> Any:
     """Start a session; ValueError if onnxruntime falls back to another provider in silence."""
-    session = onnxruntime.InferenceSession(str(file), options, providers=providers)
+    with _errors_as(ValueError, f'onnxruntime cannot start {file.name}'):
+        session = onnxruntime.InferenceSession(str(file), options, providers=providers)
     wanted, running = providers[0][0], session.get_providers()
     if wanted not in running:
         raise ValueError(f'onnxruntime cannot start {wanted}, it would run on '
                          f'{", ".join(running)}: the libraries of CUDA, cuDNN or TensorRT that it '
                          'was built for do not load')
     return session
+
+
+@contextmanager
+def _errors_as(kind: type[Exception], what: str) -> Iterator[None]:
+    """Raise what PyTorch would: onnxruntime's errors derive from Exception alone."""
+    try:
+        yield
+    except Exception as error:
+        raise kind(f'{what}: {" ".join(str(error).split())}') from error
 
 
 def _buffer(tensor: Tensor) -> tuple[str, int, Any, list[int], int]:

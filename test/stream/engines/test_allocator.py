@@ -12,6 +12,7 @@ from tdnet_ros.stream.engines.allocator import NO_ENGINE, is_out_of_memory, shor
     RuntimeError('CUDA error: out of memory'),
     RuntimeError('NVML_SUCCESS == r INTERNAL ASSERT FAILED at "CUDACachingAllocator.cpp"'),
     RuntimeError('CUDA driver error: out of memory'),
+    RuntimeError('onnxruntime failed: Failed to allocate memory for requested buffer of size 9'),
     RuntimeError('CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate(handle)'),
     RuntimeError('cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED'),
     RuntimeError('GET was unable to find an engine to execute this computation')])

@@ -6,6 +6,7 @@ from dataclasses import replace
 import json
 from pathlib import Path
 import resource
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from tdnet_ros.nets.card import ModelCard, untrained_card
 from tdnet_ros.nets.checkpoint import load_network, save_weights
 from tdnet_ros.stream import Frame, VideoSegmenter
 from tdnet_ros.stream.engines import onnx_engine
+from tdnet_ros.stream.engines.allocator import is_out_of_memory
 from tdnet_ros.stream.engines.engine import ReferenceEngine
 from tdnet_ros.stream.engines.export import export
 from tdnet_ros.stream.engines.export_cli import main
@@ -147,6 +149,32 @@ def test_graphs_are_exported_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         OnnxEngine(manifest, CPU, tensorrt=True)
     with pytest.raises(ValueError, match='path 1, expected 0 to 0'):
         OnnxEngine(manifest, CPU).run(torch.zeros(1, 3, *SIZE), 1, [])
+
+
+def test_a_graph_that_cannot_be_started_is_one_line(tmp_path: Path) -> None:
+    """As one that TensorRT cannot build."""
+    manifest = export(narrow('bise18-half'), tmp_path, SIZE)
+    graph = manifest.parent / json.loads(manifest.read_text())['steps'][0]['file']
+    graph.write_bytes(b'no graph')
+    with pytest.raises(ValueError, match=f'onnxruntime cannot start {graph.name}: ') as raised:
+        OnnxEngine(manifest, CPU)
+    assert '\n' not in str(raised.value)
+
+
+def test_a_shortage_of_memory_in_onnxruntime_is_known(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = OnnxEngine(export(narrow('bise18-half'), tmp_path, SIZE), CPU)
+
+    def no_room(_: object) -> None:
+        raise onnxruntime.capi.onnxruntime_pybind11_state.Fail(
+            'bfc_arena.cc:376 Failed to allocate memory for requested buffer of size 12288')
+
+    session = SimpleNamespace(io_binding=engine._sessions[0].io_binding,
+                              run_with_iobinding=no_room)
+    monkeypatch.setattr(engine, '_sessions', [session])
+    with pytest.raises(RuntimeError, match='onnxruntime failed: bfc_arena') as raised:
+        engine.run(torch.zeros(1, 3, *SIZE), 0, [])
+    assert is_out_of_memory(raised.value)
 
 
 def test_engines_are_kept_for_what_they_are_good_for() -> None:
