@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from tdnet_ros.stream.engines.allocator import return_freed_memory
+from tdnet_ros.stream.engines.allocator import clear_workspaces, return_freed_memory
 
 LOW_MEMORY = 0.05
 HOT_C = 95.0
@@ -58,22 +58,7 @@ def device_values(device: torch.device) -> dict[str, Any]:
 def release_memory() -> None:
     """Give back what freed networks held; RuntimeError if the GPU is broken."""
     gc.collect()
-    _return_memory()
-
-
-def release_everything() -> None:
-    """Give back the workspaces of cuBLAS, too, once no CUDA graph is left, for these use them.
-
-    Some versions of PyTorch keep one for every stream that there ever was.
-    """
-    gc.collect()
-    clear = getattr(torch._C, '_cuda_clearCublasWorkspaces', None)
-    if clear is not None:
-        clear()
-    _return_memory()
-
-
-def _return_memory() -> None:
+    clear_workspaces()
     return_freed_memory()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

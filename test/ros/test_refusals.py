@@ -143,14 +143,14 @@ NOTE_FREED = '''
 import sys, weakref
 from tdnet_ros.ros import segmentation_node
 from tdnet_ros.stream import VideoSegmenter
-made, release, init = [], segmentation_node.release_everything, VideoSegmenter.__init__
+made, release, init = [], segmentation_node.release_memory, VideoSegmenter.__init__
 def noted_init(self, *arguments, **more):
     init(self, *arguments, **more)
     made.append(weakref.ref(self))
 def noted_release():
     release()
     print('networks left:', sum(item() is not None for item in made), 'of', len(made), flush=True)
-VideoSegmenter.__init__, segmentation_node.release_everything = noted_init, noted_release
+VideoSegmenter.__init__, segmentation_node.release_memory = noted_init, noted_release
 from tdnet_ros.ros.program import main
 sys.exit(main())
 '''

@@ -60,6 +60,16 @@ def return_freed_memory() -> None:
         trim(0)
 
 
+def clear_workspaces() -> None:
+    """Free the workspaces of cuBLAS, of which it keeps one for every stream that there ever was.
+
+    It makes another when it needs one.
+    """
+    clear = getattr(torch._C, '_cuda_clearCublasWorkspaces', None)
+    if clear is not None:
+        clear()
+
+
 def _of_c_library(name: str) -> Any:
     """A function of glibc, None elsewhere."""
     return getattr(ctypes.CDLL(None), name, None) if sys.platform.startswith('linux') else None

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tdnet_ros.nets.zoo import Network
-from tdnet_ros.stream.engines.allocator import causes, is_out_of_memory
+from tdnet_ros.stream.engines.allocator import causes, clear_workspaces, is_out_of_memory
 from tdnet_ros.stream.engines.resample import resample_step
 from tdnet_ros.stream.engines.static import StaticStep, empty_memory, flatten, placeholder
 from tdnet_ros.stream.engines.step import StepFeatures
@@ -120,8 +120,7 @@ class FixedStep:
 class CudaGraphs:
     """Records steps as CUDA graphs that share one pool of memory: they never run at once.
 
-    Memory is shared only by what was recorded on the same stream; and graphs of one stream must
-    end together, for one that ends takes the workspaces of its stream with it.
+    Memory is shared only by what was recorded on the same stream.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -141,7 +140,10 @@ class CudaGraphs:
         """Record a step; one that cannot be is launched kernel by kernel, with a warning."""
         with torch.cuda.device(self._device):  # recording synchronises the current one
             self._warm_up(step, inputs)
-            return self._capture(step, inputs)
+            clear_workspaces()  # the step makes one in the graphs' own pool
+            recorded = self._capture(step, inputs)
+            clear_workspaces()
+            return recorded
 
     def _warm_up(self, step: StaticStep, inputs: Sequence[Tensor]) -> None:
         stream, current = self._stream, torch.cuda.current_stream(self._device)

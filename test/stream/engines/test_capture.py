@@ -34,16 +34,16 @@ class Capture:
 
 @pytest.fixture
 def capture(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Record a step on the CPU whose first run in a capture, the one after warm-up, fails."""
+    """Record a step on the CPU whose first run in a capture, after warm-up, may fail."""
     monkeypatch.setattr(torch.backends.cudnn, 'benchmark', False)
     stream = SimpleNamespace(wait_stream=lambda other: None)
     for name, stub in {'Stream': lambda *_: stream, 'current_stream': lambda *_: stream,
                        'set_stream': lambda *_: None, 'synchronize': lambda *_: None,
-                       'stream': nullcontext, 'device': nullcontext, 'CUDAGraph': object,
-                       'graph': Capture}.items():
+                       'stream': nullcontext, 'device': nullcontext, 'graph': Capture,
+                       'CUDAGraph': lambda: SimpleNamespace(pool=tuple, replay=tuple)}.items():
         monkeypatch.setattr(torch.cuda, name, stub)
 
-    def record(error: Exception, recovers: bool) -> Any:
+    def record(error: Exception | None, recovers: bool) -> Any:
         runs = iter([None] * WARM_UPS + [error])
 
         def step(x: Tensor) -> tuple[Tensor]:
@@ -59,6 +59,17 @@ def capture(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
         return CudaGraphs(torch.device('cpu'))(step, [torch.zeros(3)])  # type: ignore[arg-type]
 
     return record
+
+
+def test_graphs_use_no_workspace_that_others_free(capture: Callable[..., Any],
+                                                  monkeypatch: pytest.MonkeyPatch) -> None:
+    """A workspace of cuBLAS is made while a step is recorded, and not kept after that."""
+    events: list[str] = []
+    monkeypatch.setattr(torch._C, '_cuda_clearCublasWorkspaces', lambda: events.append('clear'),
+                        raising=False)
+    monkeypatch.setattr(Capture, '__enter__', lambda _: events.append('record'))
+    capture(None, recovers=True)
+    assert events == ['clear', 'record', 'clear']
 
 
 def test_a_step_that_cannot_be_recorded_is_repeated(capture: Callable[..., Any]) -> None:
