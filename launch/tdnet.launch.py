@@ -19,7 +19,10 @@ SHARE = get_package_share_directory('tdnet_ros')
 CONFIG = os.path.join(SHARE, 'config')
 ACTIVE = b'active: labels'
 RECORDER_S = '3'
-PROFILES = 'FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE'
+# As tdnet_ros/ros/fastdds.py: the first is set, all are read. Later ROS warns of the old name.
+OLD_PROFILE = 'FASTRTPS_DEFAULT_PROFILES_FILE'
+PROFILES = ((OLD_PROFILE,) if os.environ.get('ROS_DISTRO') in ('humble', 'iron', 'jazzy')
+            else ('FASTDDS_DEFAULT_PROFILES_FILE', OLD_PROFILE))
 
 # Parameters that arguments set.
 TEXTS = 'model', 'weights', 'device', 'engine', 'precision', 'image_transport', 'points_source'
@@ -89,8 +92,9 @@ def _once_active(node: Node, actions: list) -> RegisterEventHandler:
 
 
 def _environment(given: dict) -> dict:
-    """Point Fast DDS 2 and 3 at the profile, here and in no other process of an including file."""
-    return {name: given['fastdds_profile'] for name in PROFILES if given['fastdds_profile']}
+    """Point Fast DDS at the profile, here and in no other process of an including file."""
+    profile = given['fastdds_profile']
+    return {PROFILES[0]: profile} if profile else {}
 
 
 def _node(given: dict) -> Node:

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tdnet_ros.ros.fastdds import NEW, OLD
+
 WHERE = 'is not installed (it comes with ROS 2, not with the wheels)'
 launch = pytest.importorskip('launch', reason=f'launch {WHERE}')
 launch_ros = pytest.importorskip('launch_ros.actions', reason=f'launch_ros {WHERE}')
@@ -110,11 +112,14 @@ def test_a_bag_means_simulated_time() -> None:
     assert overrides(bag='drive', use_sim_time='false') == {'use_sim_time': False}
 
 
-def test_every_process_gets_the_dds_profile_of_both_generations(
-        monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(('distro', 'variable', 'chosen'), [
+    ('jazzy', OLD, (OLD,)), ('kilted', NEW, (NEW, OLD))])
+def test_every_process_gets_the_dds_profile_under_the_name_that_ros_reads(
+        monkeypatch: pytest.MonkeyPatch, distro: str, variable: str,
+        chosen: tuple[str, ...]) -> None:
     """Also those that start later, when the scope of an including file is gone."""
-    variables = 'FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE'
-    for name in variables:
+    monkeypatch.setenv('ROS_DISTRO', distro)
+    for name in (OLD, NEW):
         monkeypatch.delenv(name, raising=False)
 
     def profiles(**given: str) -> list[dict[str, str]]:
@@ -126,12 +131,12 @@ def test_every_process_gets_the_dds_profile_of_both_generations(
 
     assert len(profiles()) == 4
     for profile in profiles():
-        assert set(profile) == set(variables)
-        assert all(Path(path).read_text().startswith('<?xml') for path in profile.values())
+        assert set(profile) == {variable}
+        assert Path(profile[variable]).read_text().startswith('<?xml')
     assert profiles(fastdds_profile='') == [{}] * 4
-    for name in variables:
+    for name in chosen:
         monkeypatch.setenv(name, f'/etc/{name}.xml')
-        assert profiles()[0] == dict.fromkeys(variables, f'/etc/{name}.xml')
+        assert profiles()[0] == {variable: f'/etc/{name}.xml'}
         monkeypatch.delenv(name)
 
 

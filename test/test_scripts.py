@@ -60,6 +60,18 @@ def test_bench_runs_where_there_is_pytorch_but_no_environment(checkout: Path) ->
     assert run().stdout == 'no network\n'
 
 
+@pytest.mark.parametrize(('distro', 'name'), [
+    ('', 'FASTRTPS_DEFAULT_PROFILES_FILE'), ('humble', 'FASTRTPS_DEFAULT_PROFILES_FILE'),
+    ('lyrical', 'FASTDDS_DEFAULT_PROFILES_FILE')])
+def test_environment_names_the_profile_once(checkout: Path, distro: str, name: str) -> None:
+    """ROS warns of a second name."""
+    say(checkout / '.venv/bin/df', 'echo 999M')
+    done = subprocess.run(
+        ['bash', '-c', '. script/env; env | grep PROFILES'], cwd=checkout, capture_output=True,
+        text=True, timeout=20, check=False, env={'PATH': os.environ['PATH'], 'ROS_DISTRO': distro})
+    assert done.stdout == f'{name}={checkout}/config/fastdds.xml\n'
+
+
 @pytest.mark.parametrize('shell', ['bash', 'zsh'])
 def test_environment_in_an_interactive_shell(checkout: Path, shell: str) -> None:
     if not shutil.which(shell):

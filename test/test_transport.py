@@ -1,5 +1,4 @@
 """config/fastdds.xml lets large images through between two processes."""
-import os
 import subprocess
 import sys
 import time
@@ -10,6 +9,8 @@ rclpy = pytest.importorskip('rclpy', reason='rclpy is not installed')
 
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
+
+from tdnet_ros.ros.fastdds import given_profile
 
 FRAMES = 20
 CAMERA = f'''
@@ -36,7 +37,7 @@ rclpy.shutdown()
 
 
 def test_full_hd_images_arrive_best_effort() -> None:
-    if not os.environ.get('FASTRTPS_DEFAULT_PROFILES_FILE'):
+    if not given_profile():
         pytest.skip('/dev/shm is too small for config/fastdds.xml (512 MB free)')
     received = []
     context = rclpy.Context()

@@ -7,7 +7,8 @@ from pathlib import Path
 import shutil
 import socket
 
-PROFILE_VARIABLES = ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE')
+from tdnet_ros.ros.fastdds import given_profile, profile_variable
+
 SHARED_MEMORY = Path('/dev/shm')
 # The profile asks for 64 MiB of shared memory in each of some five processes.
 SHARED_MEMORY_BYTES = 512 * 2**20
@@ -24,8 +25,7 @@ def prepare(environ: MutableMapping[str, str]) -> None:
     profile = _profile()
     if profile and SHARED_MEMORY.is_dir() and (
             shutil.disk_usage(SHARED_MEMORY).free >= SHARED_MEMORY_BYTES):
-        for name in PROFILE_VARIABLES:
-            environ.setdefault(name, str(profile))
+        environ[profile_variable(environ)] = given_profile(environ) or str(profile)
 
 
 def free_domain() -> int:

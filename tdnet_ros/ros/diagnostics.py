@@ -12,6 +12,7 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
 from tdnet_ros.ros.errors import ErrorLog, one_line
+from tdnet_ros.ros.fastdds import profile_variable
 from tdnet_ros.ros.meter import LATENCY, PERSISTENT, Snapshot
 from tdnet_ros.ros.parameters import NodeParameters
 from tdnet_ros.ros.stamps import MAX_AGE_S, is_comparable
@@ -112,7 +113,7 @@ def stream_findings(snapshot: Snapshot, parameters: NodeParameters,
     if snapshot.recent_losses:
         findings.append(Finding(
             WARN, f'{_images(snapshot.recent_losses)} lost between driver and node: large images '
-                  'need config/fastdds.xml (FASTRTPS_DEFAULT_PROFILES_FILE) on both sides, those '
+                  f'need config/fastdds.xml ({profile_variable()}) on both sides, those '
                   'over 64 MiB a larger segment_size in it; or image_transport compressed'))
     if snapshot.recent_skips:
         level = WARN if snapshot.recent_processed else ERROR

@@ -1,6 +1,9 @@
 """A ROS domain of one's own, unless the user chose one."""
 import socket
 
+import pytest
+
+from tdnet_ros.demo import environment
 from tdnet_ros.demo.environment import free_domain, prepare
 
 
@@ -9,6 +12,19 @@ def test_the_users_choices_stay() -> None:
     environ = dict(chosen)
     prepare(environ)
     assert environ.items() >= chosen.items()
+
+
+@pytest.mark.parametrize(('distro', 'name'), [
+    ('humble', 'FASTRTPS_DEFAULT_PROFILES_FILE'), ('jazzy', 'FASTRTPS_DEFAULT_PROFILES_FILE'),
+    ('', 'FASTRTPS_DEFAULT_PROFILES_FILE'), ('kilted', 'FASTDDS_DEFAULT_PROFILES_FILE')])
+def test_fast_dds_gets_the_profile_under_one_name(
+        monkeypatch: pytest.MonkeyPatch, distro: str, name: str) -> None:
+    """ROS warns of a second one."""
+    monkeypatch.setattr(environment, 'SHARED_MEMORY_BYTES', 0)
+    environ = {'ROS_DISTRO': distro} if distro else {}
+    prepare(environ)
+    assert [key for key in environ if 'PROFILES' in key] == [name]
+    assert environ[name].endswith('config/fastdds.xml')
 
 
 def test_a_domain_is_chosen() -> None:
