@@ -4,7 +4,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 import numpy as np
@@ -22,7 +21,6 @@ class Canvas:
         self._width = width
         self._height = height
         self._figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor=PAPER)
-        FigureCanvasAgg(self._figure)
 
     def text(self, left: float, baseline: float, text: str, size: float, color: str = INK,
              weight: str = 'normal') -> None:

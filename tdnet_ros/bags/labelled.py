@@ -10,12 +10,12 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from tdnet_ros.bags.bag_classes import BagClasses
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.files.bag import Bag, needs_copy
 from tdnet_ros.bags.files.scanned import NEVER
+from tdnet_ros.bags.label.wire import decoded
 from tdnet_ros.bags.label_record import FILE, LabelRecord, TopicRecord
 from tdnet_ros.bags.message import COMPRESSED_IMAGE, IMAGE_TYPES, RAW_IMAGE, Message, has_header
 from tdnet_ros.bags.pair_counts import Labels
@@ -52,7 +52,6 @@ class LabelledBag:
         self.path = path
         self.record = LabelRecord.read(path) if (path / FILE).exists() else None
         self._bag = Bag(path)
-        self._store = get_typestore(Stores.LATEST)
         self.problems = self._bag.problems
         self.topics: Mapping[str, str] = {name: topic.msgtype
                                           for name, topic in self._bag.topics.items()}
@@ -89,7 +88,7 @@ class LabelledBag:
     def decode(self, message: Message) -> Any:
         """The message as an object with its fields; BagError says what is wrong with it."""
         with self._naming(message):
-            return self._store.deserialize_cdr(message.cdr, self.topics[message.topic])
+            return decoded(message.cdr, self.topics[message.topic])
 
     def pixels(self, message: Message) -> Labels:
         """Labels or confidence uint8 [H, W]; BagError says what is wrong with the message."""
@@ -155,10 +154,6 @@ class LabelledBag:
                               dict(enumerate(self.record.palette)))
         names: dict[int, str] = {}
         wanted = {camera.label_info for camera in self.cameras} - {''}
-        for topic in wanted:
-            if self.topics[topic] not in self._store.types:
-                self._store.register(get_types_from_msg(
-                    self._bag.topics[topic].definition, self.topics[topic]))
         for message in self.messages(wanted) if wanted else ():
             names |= {item.class_id: item.class_name for item in self.decode(message).class_map}
         return BagClasses.of(names)

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -88,7 +87,6 @@ def _node(path: dict[str, Any], file: Path) -> Path:
 
 def _figure(count: int) -> tuple[Figure, list[Axes]]:
     figure = Figure(figsize=(9, 3.2), layout='constrained')
-    FigureCanvasAgg(figure)
     axes = list(figure.subplots(1, count, squeeze=False)[0])
     for plot in axes:
         plot.spines[['top', 'right']].set_visible(False)

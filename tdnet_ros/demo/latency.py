@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 import numpy as np
@@ -91,7 +90,6 @@ def plot_latency(results: Results, summary: dict[str, Any], path: Path) -> None:
     latency = results.times_ms[LATENCY]
     count = min(len(results.times_s), *(len(values) for values in results.times_ms.values()))
     figure = Figure(figsize=(12, 5), layout='constrained')
-    FigureCanvasAgg(figure)
     over_time, spread = figure.subplots(1, 2, sharey=True, width_ratios=(3, 1))
     over_time.stackplot(
         results.times_s[:count], [results.times_ms[stage][:count] for stage in STAGES],

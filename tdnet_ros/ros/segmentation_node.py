@@ -105,7 +105,7 @@ class SegmentationNode(LifecycleNode):
         height, width = settings.input_size
         segmenter = self._load(
             settings.model, settings.device, (height, width) if height else None,
-            settings.weights or None, engine=settings.engine, precision=settings.precision)
+            settings.weights, engine=settings.engine, precision=settings.precision)
         LabelMap(segmenter.card.classes, settings.keep_classes, settings.class_remap)
         guard = MemoryGuard(segmenter, self.get_logger())
         guard.warm_up(len(settings.cameras))

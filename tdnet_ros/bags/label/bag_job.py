@@ -51,7 +51,7 @@ class BagJob:
     def record(self, results: Sequence[ChunkResult], seconds: float) -> LabelRecord:
         """The record after these chunks, which are in order; `seconds` of work."""
         first = continued(results)
-        card = find_model(self.options.model, self.options.weights or None)
+        card = find_model(self.options.model, self.options.weights)
         topics = {camera.topic: _topic_record(
             camera, [result.topics[camera.topic] for result in results])
             for camera in self.cameras}
@@ -87,7 +87,7 @@ def prepare(path: Path, options: LabelOptions) -> BagJob:
 
 def _planned(bag: Bag, options: LabelOptions) -> BagJob:
     cameras = plan_cameras(bag, options)
-    card = find_model(options.model, options.weights or None)
+    card = find_model(options.model, options.weights)
     kinds: dict[str, str] = {}
     for camera in cameras:
         kinds |= Encoder(card, options).types(camera)

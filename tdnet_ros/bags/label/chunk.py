@@ -58,7 +58,7 @@ class Labeller:
         cv2.setNumThreads(1)
         self.options = options
         self.segmenter = VideoSegmenter.load(
-            options.model, options.device, options.input_size, options.weights or None,
+            options.model, options.device, options.input_size, options.weights,
             options.max_gap_s, options.scene_cut, options.engine, options.precision)
         self.encoder = Encoder(self.segmenter.card, options)
         self._pool = ThreadPoolExecutor(THREADS, 'bag images')

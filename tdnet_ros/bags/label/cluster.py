@@ -151,7 +151,7 @@ def label_on_cluster(bags: Sequence[str], folder: str, options: LabelOptions,
     """
     try:
         check_engine(options.engine, options.precision)
-        Encoder(find_model(options.model, options.weights or None), options)
+        Encoder(find_model(options.model, options.weights), options)
     except (ValueError, OSError) as error:
         raise BagError(str(error)) from error
     pool = _Pool(options, cluster)

@@ -26,7 +26,7 @@ def survey(job: BagJob, output: Output, number: int, place: Place) -> Iterator[C
     first = job.chunk(output, number, place)
     yield first
     options = job.options
-    paths = find_model(options.model, options.weights or None).architecture.paths
+    paths = find_model(options.model, options.weights).architecture.paths
     tracks = [CameraTrack(FrameMemory(paths, options.max_gap_s, options.scene_cut), state)
               for state in place.states]
     bag = Bag(job.bag)

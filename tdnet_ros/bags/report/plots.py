@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 import numpy as np
@@ -49,7 +48,6 @@ def timeline(camera: dict[str, Any], theme: Theme) -> bytes:
              'axes.labelcolor': theme.ink, 'xtick.color': theme.ink, 'ytick.color': theme.ink}
     with rc_context(style):
         figure = Figure(figsize=(WIDTH_IN, sum(heights) + 0.4), layout='constrained')
-        FigureCanvasSVG(figure)
         rows = np.atleast_1d(figure.subplots(
             len(panels), 1, sharex=True, height_ratios=heights))
         for axes, draw in zip(rows, panels):
