@@ -11,7 +11,7 @@ import sys
 import threading
 from typing import Any
 
-from tdnet_ros.bags.errors import BagError
+from tdnet_ros.bags.errors import BagError, tell
 from tdnet_ros.bags.frames.cli import FRAMES_EXAMPLES, add_frames_options, run_frames
 from tdnet_ros.bags.label.cli import LABEL_EXAMPLES, add_label_options, run_label
 from tdnet_ros.bags.options import positive
@@ -63,9 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return int(options.run(options))
-    except BagError as error:
-        for line in str(error).splitlines():
-            print(f'tdnet_bag: {line}', file=sys.stderr)
+    except (BagError, OSError) as error:
+        return tell(str(error).splitlines())
     except ModuleNotFoundError as error:
         ros = str(error.name).startswith(ROS_PACKAGES) or str(error.name).endswith('_msgs')
         print(f'tdnet_bag: the Python package {error.name} is missing: '
@@ -163,9 +162,7 @@ def _play(options: argparse.Namespace) -> int:
         options.summary.write_text(json.dumps(sent), encoding='utf-8')
     print(f'sent {summary.sent} images in {summary.seconds:.1f} s ({summary.rate_hz:.2f} Hz), '
           f'at most {summary.max_late_ms:.1f} ms behind schedule')
-    for problem in source.problems:
-        print(f'tdnet_bag: {problem}', file=sys.stderr)
-    return 1 if source.problems else 0
+    return tell(source.problems)
 
 
 def _wait_for_enter(stop: threading.Event) -> None:
@@ -196,9 +193,7 @@ def _record(options: argparse.Namespace) -> int:
                           (recording.dropped, 'were dropped because the disk is too slow')):
         if count:
             print(f'tdnet_bag: {count} messages {reason}', file=sys.stderr)
-    for problem in recording.problems:
-        print(f'tdnet_bag: {problem}', file=sys.stderr)
-    return 1 if recording.problems else 0
+    return tell(recording.problems)
 
 
 def _info(options: argparse.Namespace) -> int:
@@ -209,9 +204,7 @@ def _info(options: argparse.Namespace) -> int:
         print(f'{options.bag}: {count} messages, {duration_s:.2f} s')
         for name, topic in sorted(bag.topics.items()):
             print(f'{topic.count:8d}  {name}  [{topic.msgtype}]')
-        for problem in bag.problems:
-            print(f'tdnet_bag: {problem}', file=sys.stderr)
-        return 1 if bag.problems else 0
+        return tell(bag.problems)
 
 
 if __name__ == '__main__':

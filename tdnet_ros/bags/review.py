@@ -5,11 +5,10 @@ import argparse
 from collections.abc import Sequence
 import json
 from pathlib import Path
-import sys
 
-from tdnet_ros.bags.errors import BagError
+from tdnet_ros.bags.errors import BagError, tell
 from tdnet_ros.bags.options import positive
-from tdnet_ros.nets.writing import check_writable, naming
+from tdnet_ros.nets.writing import check_folder, check_writable, naming
 
 WORST = 8
 MAX_NAMED = 8  # bags of a folder
@@ -56,10 +55,9 @@ def write_and_tell(bags: Sequence[Path], out: Path, truth: Sequence[str] = ()) -
     what = f'{len(bags)} bags' if len(bags) > 1 else str(bags[0])
     with progress(f'reading {what}') as update:
         problems = write_report(bags, out, truth, update)
-    for problem in problems:
-        print(f'tdnet_bag: {problem}', file=sys.stderr)
+    status = tell(problems)
     print(f'{out} and {out.with_suffix(".json")}: the labels of {what}')
-    return 1 if problems else 0
+    return status
 
 
 def labelled_bags(path: Path) -> list[Path]:
@@ -95,7 +93,9 @@ def run_compare(options: argparse.Namespace) -> int:
     from tdnet_ros.bags.compare import compare
     from tdnet_ros.bags.compare.tables import print_comparison
     from tdnet_ros.bags.progress import progress
-    _check_outputs(options)
+    check_writable(options.json)  # before the work, not after it
+    if options.out:
+        check_folder(options.out)
     first, second = map(_only_bag, (options.a, options.b))
     with progress(f'comparing {first} and {second}') as update:
         comparison = compare(
@@ -103,23 +103,18 @@ def run_compare(options: argparse.Namespace) -> int:
             lambda done, total, camera: update(done, f'of {total} frames of {camera}'))
     content = comparison.as_dict()
     print_comparison(content, Console(soft_wrap=True))
-    try:
-        if options.out:
-            from tdnet_ros.bags.compare.pictures import write_pictures
-            with naming(options.out):
-                pictures = write_pictures(comparison, options.out)
-            for camera in content['cameras']:
-                for frame, name in zip(camera['worst'], pictures[camera['name']]):
-                    frame['picture'] = str(options.out / name)
-            print(f'{sum(map(len, pictures.values()))} pictures in {options.out}')
-        if options.json:
-            with naming(options.json):
-                options.json.write_text(json.dumps(content, indent=1) + '\n', encoding='utf-8')
-    except OSError as error:
-        raise BagError(str(error)) from error
-    for problem in comparison.problems:
-        print(f'tdnet_bag: {problem}', file=sys.stderr)
-    return 1 if comparison.problems else 0
+    if options.out:
+        from tdnet_ros.bags.compare.pictures import write_pictures
+        with naming(options.out):
+            pictures = write_pictures(comparison, options.out)
+        for camera in content['cameras']:
+            for frame, name in zip(camera['worst'], pictures[camera['name']]):
+                frame['picture'] = str(options.out / name)
+        print(f'{sum(map(len, pictures.values()))} pictures in {options.out}')
+    if options.json:
+        with naming(options.json):
+            options.json.write_text(json.dumps(content, indent=1) + '\n', encoding='utf-8')
+    return tell(comparison.problems)
 
 
 def _only_bag(path: Path) -> Path:
@@ -129,15 +124,3 @@ def _only_bag(path: Path) -> Path:
         names = [bag.name for bag in bags[:MAX_NAMED]] + ['...'] * (len(bags) > MAX_NAMED)
         raise BagError(f'{path} holds {len(bags)} bags: name one of them ({", ".join(names)})')
     return bags[0]
-
-
-def _check_outputs(options: argparse.Namespace) -> None:
-    """Fail before the work, not after it, where its result cannot be written."""
-    try:
-        check_writable(options.json)
-        if options.out:
-            with naming(options.out):
-                options.out.mkdir(parents=True, exist_ok=True)
-                check_writable(options.out / '.partial')
-    except OSError as error:
-        raise BagError(str(error)) from error

@@ -3,9 +3,8 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-import sys
 
-from tdnet_ros.bags.errors import BagError
+from tdnet_ros.bags.errors import BagError, tell
 from tdnet_ros.bags.options import positive
 
 SPLITS = ('train', 'val', 'test')
@@ -60,9 +59,5 @@ def run_frames(options: argparse.Namespace) -> int:
             print(f'{bag}: {told}', flush=True)
         except BagError as error:
             problems = str(error).splitlines()
-        except OSError as error:
-            raise BagError(str(error)) from error
-        for problem in problems:
-            print(f'tdnet_bag: {problem}', file=sys.stderr, flush=True)
-            status = 1
+        status |= tell(problems)
     return status

@@ -6,11 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 import signal
-import sys
 import threading
 from typing import TYPE_CHECKING
 
-from tdnet_ros.bags.errors import NOT_REACHED, STOPPED, BagError
+from tdnet_ros.bags.errors import NOT_REACHED, STOPPED, BagError, tell
 from tdnet_ros.bags.label.options import LabelOptions
 from tdnet_ros.bags.options import positive
 from tdnet_ros.bags.review import write_and_tell
@@ -115,9 +114,7 @@ def _told(outcomes: Iterable[Outcome]) -> tuple[int, list[Path]]:
     for outcome in outcomes:
         if outcome.summary:
             print(outcome.summary, flush=True)
-        for problem in outcome.problems:
-            print(f'tdnet_bag: {problem}', file=sys.stderr, flush=True)
-            status = 1
+        status |= tell(outcome.problems)
         frames += outcome.frames
         count += 1
         if outcome.record and not outcome.error:

@@ -37,14 +37,11 @@ def write_report(bag_dirs: Sequence[Path], out: Path, truth: Sequence[str] = (),
     report = {'version': VERSION, 'cameras': len(cameras), 'detailed': len(detailed),
               'created': datetime.now(timezone.utc).strftime('%Y-%m-%d %H:%M UTC'), 'bags': bags}
     figures = out.with_suffix('.json')
-    try:
-        with naming(figures):
-            out.parent.mkdir(parents=True, exist_ok=True)
-        write_json(figures, report, indent=1)
-        with replacing(out) as partial, partial.open('w', encoding='utf-8') as file:
-            write_page(file, report, (_detail(bag, camera) for bag, camera in detailed))
-    except OSError as error:
-        raise BagError(str(error)) from error
+    with naming(figures):
+        out.parent.mkdir(parents=True, exist_ok=True)
+    write_json(figures, report, indent=1)
+    with replacing(out) as partial, partial.open('w', encoding='utf-8') as file:
+        write_page(file, report, (_detail(bag, camera) for bag, camera in detailed))
     return [line for bag in bags for line in bag.get('damage', [bag.get('error')])]
 
 
