@@ -14,11 +14,13 @@ from types import FrameType
 
 INTERRUPTED = 130
 '''Exit status after Ctrl-C.'''
+ROS_PACKAGES = ('rcl', 'rosidl', 'builtin_interfaces')
+'''Beginnings of packages that come with ROS, apart from messages.'''
 
 
 def bag() -> int:
     """Run tdnet_bag."""
-    return _run('tdnet_bag', 'tdnet_ros.bags.cli')
+    return _run('tdnet_bag', 'tdnet_ros.bags.cli', 'bags')
 
 
 def convert() -> int:
@@ -28,17 +30,17 @@ def convert() -> int:
 
 def train() -> int:
     """Run tdnet_train."""
-    return _run('tdnet_train', 'tdnet_ros.learn.commands', 'train')
+    return _run('tdnet_train', 'tdnet_ros.learn.train', 'train')
 
 
 def evaluate() -> int:
     """Run tdnet_evaluate."""
-    return _run('tdnet_evaluate', 'tdnet_ros.learn.commands', 'evaluate')
+    return _run('tdnet_evaluate', 'tdnet_ros.learn.evaluate', 'train')
 
 
 def export() -> int:
     """Run tdnet_export."""
-    return _run('tdnet_export', 'tdnet_ros.stream.engines.export_cli')
+    return _run('tdnet_export', 'tdnet_ros.stream.engines.export_cli', 'export')
 
 
 def benchmark() -> int:
@@ -48,16 +50,25 @@ def benchmark() -> int:
 
 def demo() -> int:
     """Run script/demo."""
-    return _run('demo', 'tdnet_ros.demo.cli')
+    return _run('demo', 'tdnet_ros.demo.cli', 'bags,demo')
 
 
-def _run(name: str, module: str, function: str = 'main') -> int:
+def _run(name: str, module: str, extra: str = '') -> int:
     _end_on_interrupt_of_imports(name)
     os.environ.setdefault('OPENCV_LOG_LEVEL', 'SILENT')  # one clear line is ours to say
     os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
     sys.unraisablehook = _interrupt_again
     try:
-        return int(getattr(import_module(module), function)())
+        return int(import_module(module).main())
+    except ModuleNotFoundError as error:
+        package = str(error.name)
+        if package.startswith('tdnet_ros'):
+            raise
+        is_ros = package.startswith(ROS_PACKAGES) or package.endswith('_msgs')
+        remedy = ('source a ROS 2 environment' if is_ros else
+                  f"in the clone of tdnet_ros, `pip install '.{extra and f'[{extra}]'}'`")
+        print(f'{name}: the Python package {package} is missing: {remedy}', file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print(f'{name}: interrupted', file=sys.stderr)
         return INTERRUPTED

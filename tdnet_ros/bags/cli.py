@@ -24,8 +24,6 @@ from tdnet_ros.bags.review import (
     run_report,
 )
 
-ROS_PACKAGES = ('rcl', 'rosidl', 'builtin_interfaces')
-'''Beginnings of packages that come with ROS, apart from messages.'''
 EXAMPLES = {
     'tdnet_bag': '''examples:
   tdnet_bag play street.mp4 --topic /camera/image_raw
@@ -65,12 +63,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(options.run(options))
     except (BagError, OSError) as error:
         return tell(str(error).splitlines())
-    except ModuleNotFoundError as error:
-        ros = str(error.name).startswith(ROS_PACKAGES) or str(error.name).endswith('_msgs')
-        print(f'tdnet_bag: the Python package {error.name} is missing: '
-              + ('source a ROS 2 environment' if ros else
-                 "in the clone of tdnet_ros, `pip install '.[bags]'`"), file=sys.stderr)
-    return 1
 
 
 def _parser() -> argparse.ArgumentParser:

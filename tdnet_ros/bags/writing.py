@@ -8,7 +8,6 @@ from pathlib import Path
 import queue
 import shutil
 import threading
-from types import TracebackType
 from typing import Literal
 
 from rosbags.interfaces import Connection, Qos
@@ -112,6 +111,5 @@ class BagWriter:
     def __enter__(self) -> BagWriter:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()

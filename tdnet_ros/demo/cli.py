@@ -37,10 +37,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         shared_domain = 'ROS_DOMAIN_ID' in os.environ
         prepare(os.environ)
         _demo(options, shared_domain)
-    except ModuleNotFoundError as error:
-        print(f'demo: the Python package {error.name} is missing: run script/setup, or source a '
-              "ROS 2 environment and `pip install '.[bags,demo]'`", file=sys.stderr)
-        return 1
     except (BagError, DemoError, OSError) as error:
         print(f'demo: {error}', file=sys.stderr)
         return 1

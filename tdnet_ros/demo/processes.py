@@ -10,7 +10,6 @@ from pathlib import Path
 import signal
 import subprocess
 import sys
-from types import TracebackType
 from typing import NoReturn
 
 LAST_LINES = 15
@@ -139,8 +138,7 @@ class Crew:
     def __enter__(self) -> Crew:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(self, *error: object) -> None:
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
         for child in reversed(self._children):
             child.interrupt()

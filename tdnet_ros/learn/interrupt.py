@@ -4,7 +4,7 @@ from __future__ import annotations
 from contextlib import suppress
 import os
 import signal
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any
 
 SAID = b'\ntdnet_train: saving when this step is done; Ctrl-C again ends at once\n'
@@ -24,8 +24,7 @@ class DeferredInterrupt:
             signal.signal(signal.SIGINT, self._note)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(self, *error: object) -> None:
         signal.signal(signal.SIGINT, self._before)
 
     def _note(self, number: int, frame: FrameType | None) -> None:

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 from pathlib import Path
 import time
-from types import TracebackType
 
 from rich.console import Console
 from rich.progress import (
@@ -43,8 +42,7 @@ class Progress:
         self._bar.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(self, *error: object) -> None:
         self._bar.stop()
         if self._writer:
             self._writer.close()

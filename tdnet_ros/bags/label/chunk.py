@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import os
 import threading
 import time
-from types import TracebackType
 
 import cv2
 
@@ -146,6 +145,5 @@ class Labeller:
     def __enter__(self) -> Labeller:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()

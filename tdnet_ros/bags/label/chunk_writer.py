@@ -9,7 +9,6 @@ import queue
 import shutil
 import tempfile
 import threading
-from types import TracebackType
 from typing import Any
 
 from rosbags.interfaces import Connection
@@ -107,8 +106,7 @@ class ChunkWriter:
     def __enter__(self) -> ChunkWriter:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(self, *error: object) -> None:
         self._end()
         self._writer.abort()
         shutil.rmtree(self._folder, ignore_errors=True)

@@ -8,7 +8,6 @@ from glob import escape
 import os
 from pathlib import Path
 import shutil
-from types import TracebackType
 from typing import Any
 
 import yaml
@@ -119,8 +118,7 @@ class Output:
     def __enter__(self) -> Output:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
 
