@@ -9,6 +9,7 @@ import pytest
 import rclpy
 from std_msgs.msg import Header
 
+from bags.label_material import save_model
 from bags.material import (
     FRAMES,
     SHAPE,
@@ -76,6 +77,12 @@ def start() -> Iterator[Callable[..., subprocess.Popen]]:
         if process.poll() is None:
             process.kill()
         process.communicate()
+
+
+@pytest.fixture(scope='module')
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small network of four paths, or of the module's PATHS."""
+    return save_model(tmp_path_factory.mktemp('model'), getattr(request.module, 'PATHS', 4))
 
 
 @pytest.fixture

@@ -17,7 +17,6 @@ from bags.label_material import (
     eventful,
     expected,
     read_labels,
-    save_model,
     write_bag,
 )
 from tdnet_ros.bags.files.bag import Bag
@@ -29,11 +28,6 @@ from tdnet_ros.bags.label.run import label_bag
 from tdnet_ros.bags.label_record import LabelRecord
 from tdnet_ros.bags.message import Message
 from tdnet_ros.stream import VideoSegmenter
-
-
-@pytest.fixture(scope='module')
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_model(tmp_path_factory.mktemp('model'))
 
 
 @pytest.fixture(scope='module')

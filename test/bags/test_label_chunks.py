@@ -15,7 +15,6 @@ from bags.label_material import (
     eventful,
     expected,
     read_labels,
-    save_model,
     write_bag,
 )
 from tdnet_ros.bags.label.bag_job import prepare
@@ -30,11 +29,6 @@ TOPICS = {'/front/image_raw': '/tdnet/front/labels/compressed',
           '/rear/image_raw/compressed': '/tdnet/rear/labels/compressed'}
 
 ZSTD = b'\x28\xb5\x2f\xfd'  # what it begins with
-
-
-@pytest.fixture(scope='module')
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_model(tmp_path_factory.mktemp('model'))
 
 
 @pytest.mark.parametrize(('every', 'frames', 'count'), [(1, 1, 52), (2, 5, 6)])

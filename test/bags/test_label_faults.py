@@ -9,8 +9,6 @@ import struct
 import subprocess
 import sys
 
-import pytest
-
 from bags.label_material import (
     IMAGE,
     START_NS,
@@ -21,7 +19,6 @@ from bags.label_material import (
     header,
     make,
     read_labels,
-    save_model,
     write_bag,
 )
 from bags.material import label_command
@@ -31,11 +28,7 @@ from tdnet_ros.bags.label_record import LabelRecord
 
 Run = Callable[..., tuple[int, list[str]]]
 LABELS = '/tdnet/labels/compressed'
-
-
-@pytest.fixture(scope='module')
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_model(tmp_path_factory.mktemp('model'), paths=2)
+PATHS = 2
 
 
 def spoil_a_record(path: Path, after: int) -> None:

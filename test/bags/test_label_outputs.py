@@ -24,7 +24,6 @@ from bags.label_material import (
     make,
     raw_image,
     read_labels,
-    save_model,
     write_bag,
 )
 from tdnet_ros.bags.definitions import definition
@@ -38,11 +37,7 @@ from tdnet_ros.bags.label_record import LabelRecord
 from tdnet_ros.bags.message import CAMERA_INFO
 
 Label = Callable[..., dict[str, list[tuple[int, Any]]]]
-
-
-@pytest.fixture(scope='module')
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_model(tmp_path_factory.mktemp('model'), paths=2)
+PATHS = 2
 
 
 @pytest.fixture

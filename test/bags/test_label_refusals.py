@@ -7,16 +7,12 @@ import sqlite3
 
 import pytest
 
-from bags.label_material import START_NS, Logged, drive, header, save_model, write_bag
+from bags.label_material import START_NS, Logged, drive, header, write_bag
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.label.location import check_inputs
 
 Run = Callable[..., tuple[int, list[str]]]
-
-
-@pytest.fixture(scope='module')
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_model(tmp_path_factory.mktemp('model'), paths=2)
+PATHS = 2
 
 
 def test_bad_input_is_one_line_each(tmp_path: Path, run: Run) -> None:

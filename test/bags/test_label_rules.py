@@ -15,7 +15,6 @@ from bags.label_material import (
     drive,
     eventful,
     read_labels,
-    save_model,
     scene,
     write_bag,
 )
@@ -33,11 +32,6 @@ from tdnet_ros.stream.classify import classify
 
 LABELS = '/tdnet/labels/compressed'
 Run = Callable[..., tuple[int, list[str]]]
-
-
-@pytest.fixture(scope='module')
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_model(tmp_path_factory.mktemp('model'))
 
 
 @pytest.mark.parametrize(('arguments', 'reasons'), [

@@ -8,16 +8,12 @@ from typing import Any
 
 import pytest
 
-from bags.label_material import drive, save_model, write_bag
+from bags.label_material import drive, write_bag
 from tdnet_ros.bags.cli import main
 from tdnet_ros.bags.label import chunk
 
 FRAMES = 6
-
-
-@pytest.fixture(scope='module')
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_model(tmp_path_factory.mktemp('model'), paths=2)
+PATHS = 2
 
 
 def arguments(model: Path, folder: Path, *names: str) -> list[str]:
