@@ -20,7 +20,7 @@ ROS_PACKAGES = ('rcl', 'rosidl', 'builtin_interfaces')
 
 def bag() -> int:
     """Run tdnet_bag."""
-    return _run('tdnet_bag', 'tdnet_ros.bags.cli', 'bags')
+    return _run('tdnet_bag', 'tdnet_ros.bags.cli')
 
 
 def convert() -> int:
@@ -30,17 +30,17 @@ def convert() -> int:
 
 def train() -> int:
     """Run tdnet_train."""
-    return _run('tdnet_train', 'tdnet_ros.learn.train', 'train')
+    return _run('tdnet_train', 'tdnet_ros.learn.train')
 
 
 def evaluate() -> int:
     """Run tdnet_evaluate."""
-    return _run('tdnet_evaluate', 'tdnet_ros.learn.evaluate', 'train')
+    return _run('tdnet_evaluate', 'tdnet_ros.learn.evaluate')
 
 
 def export() -> int:
     """Run tdnet_export."""
-    return _run('tdnet_export', 'tdnet_ros.stream.engines.export_cli', 'export')
+    return _run('tdnet_export', 'tdnet_ros.stream.engines.export_cli')
 
 
 def benchmark() -> int:
@@ -50,10 +50,10 @@ def benchmark() -> int:
 
 def demo() -> int:
     """Run script/demo."""
-    return _run('demo', 'tdnet_ros.demo.cli', 'bags,demo')
+    return _run('demo', 'tdnet_ros.demo.cli')
 
 
-def _run(name: str, module: str, extra: str = '') -> int:
+def _run(name: str, module: str) -> int:
     _end_on_interrupt_of_imports(name)
     os.environ.setdefault('OPENCV_LOG_LEVEL', 'SILENT')  # one clear line is ours to say
     os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
@@ -66,7 +66,7 @@ def _run(name: str, module: str, extra: str = '') -> int:
             raise
         is_ros = package.startswith(ROS_PACKAGES) or package.endswith('_msgs')
         remedy = ('source a ROS 2 environment' if is_ros else
-                  f"in the clone of tdnet_ros, `pip install '.{extra and f'[{extra}]'}'`")
+                  'in the clone of tdnet_ros, script/setup brings it')
         print(f'{name}: the Python package {package} is missing: {remedy}', file=sys.stderr)
         return 1
     except KeyboardInterrupt:

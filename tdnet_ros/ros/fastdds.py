@@ -14,5 +14,5 @@ def profile_variable(environ: Mapping[str, str] = os.environ) -> str:
 
 
 def given_profile(environ: Mapping[str, str] = os.environ) -> str:
-    """The profile that the user chose, which all ROS distributions take under the old name too."""
+    """The profile that the user chose; the old name counts everywhere."""
     return environ.get(profile_variable(environ)) or environ.get(OLD, '')

@@ -228,8 +228,7 @@ def _connected(cluster: Cluster) -> Any:
     try:
         import ray
     except ModuleNotFoundError as error:
-        raise BagError("--ray needs the Python package ray: `pip install '.[ray]'`"
-                       ) from error
+        raise BagError('--ray needs the Python package ray: `pip install ray`') from error
     try:
         ray.init(address=cluster.address, log_to_driver=False, logging_level=logging.ERROR,
                  include_dashboard=None if cluster.address else False)

@@ -159,8 +159,8 @@ def find_provider(device: torch.device, tensorrt: bool) -> str:
     if tensorrt and device.type == 'cpu':
         raise ValueError('engine tensorrt needs a CUDA device')
     if onnxruntime is None:
-        raise ValueError("the Python package onnxruntime is missing: pip install "
-                         "'.[export]' (onnxruntime-gpu for CUDA)")
+        raise ValueError("the Python package onnxruntime is missing (for CUDA onnxruntime-gpu): "
+                         "pip install onnxruntime, with 'numpy<2' from Humble to Kilted")
     if device.type == 'cpu':
         return 'CPUExecutionProvider'
     wanted = 'TensorrtExecutionProvider' if tensorrt else 'CUDAExecutionProvider'
