@@ -19,7 +19,7 @@ import torch
 
 from tdnet_ros.benchmark.frames import STEP_NS, make_frame
 from tdnet_ros.stream import Segmentation, VideoSegmenter
-from tdnet_ros.stream.devices import find_device
+from tdnet_ros.stream.devices import find_device, memory_of
 from tdnet_ros.stream.frame import Image
 
 
@@ -153,7 +153,7 @@ class Stepper:
         if setup.threads:
             torch.set_num_threads(setup.threads)
         device = find_device(setup.device)
-        free = _free_on_device(device)
+        free = memory_of(device)[0]
         start = time.perf_counter()
         self._segmenter = VideoSegmenter.load(
             setup.model, setup.device, setup.input_size, setup.weights, scene_cut=False,
@@ -163,7 +163,7 @@ class Stepper:
         self._size = setup.frame_size or size
         self._segmenter.warm_up(self._size)
         warm = time.perf_counter()
-        self._taken_mb = (free - _free_on_device(device)) / 1e6
+        self._taken_mb = (free - memory_of(device)[0]) / 1e6
         if setup.cameras > 1:
             self._segmenter.measure_batches(self._size, setup.cameras)
         self._memories = [self._segmenter.new_memory() for _ in range(setup.cameras)]
@@ -221,11 +221,6 @@ def _check_landed(flying: Iterator[tuple[int, Segmentation | Exception]]) -> Non
     """Wait for frames under way; raise what one of them raised."""
     for _, outcome in flying:
         _labelled(outcome)
-
-
-def _free_on_device(device: torch.device) -> int:
-    """Free bytes of a GPU."""
-    return torch.cuda.mem_get_info(device.index)[0] if device.type == 'cuda' else 0
 
 
 def _process_memory_mb() -> tuple[float, float]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from tdnet_ros.stream.devices import memory_of
 from tdnet_ros.stream.engines.allocator import clear_workspaces, return_freed_memory
 
 LOW_MEMORY = 0.05
@@ -29,7 +30,7 @@ def hardware_name(device: torch.device) -> str:
 def pressure(device: torch.device) -> list[str]:
     """What the platform is short of, in words: memory, or a way to get rid of its heat."""
     found = []
-    free, total = _memory(device)
+    free, total = memory_of(device)
     if free < LOW_MEMORY * total:
         found.append(f'{free / _MIB:.0f} of {total / _MIB:.0f} MiB of memory are free on '
                      f'{hardware_name(device)}')
@@ -43,7 +44,7 @@ def device_values(device: torch.device) -> dict[str, Any]:
     """Memory and heat of the device, and memory of this process."""
     values: dict[str, Any] = {'device': str(device), 'torch': torch.__version__,
                               'process memory (MiB)': _resident_mib()}
-    free, total = _memory(device)
+    free, total = memory_of(device)
     values['device memory free (MiB)'] = free / _MIB
     values['device memory total (MiB)'] = total / _MIB
     hottest = _temperature()
@@ -62,18 +63,6 @@ def release_memory() -> None:
     return_freed_memory()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-
-
-def _memory(device: torch.device) -> tuple[int, int]:
-    """Free and total bytes of the device; of the machine where that is the device."""
-    # A GPU that shares the machine's memory reports as taken what the kernel only caches.
-    if device.type == 'cuda' and not getattr(
-            torch.cuda.get_device_properties(device), 'is_integrated', False):
-        free, total = torch.cuda.mem_get_info(device.index)
-        return free, total
-    lines = Path('/proc/meminfo').read_text().splitlines()
-    kib = {line.split(':')[0]: int(line.split()[1]) for line in lines}
-    return kib['MemAvailable'] << 10, kib['MemTotal'] << 10
 
 
 def _temperature() -> float | None:

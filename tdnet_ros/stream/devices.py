@@ -1,6 +1,7 @@
-"""Which device a network runs on."""
+"""Which device a network runs on, and how much memory that has."""
 from __future__ import annotations
 
+from pathlib import Path
 import re
 import sys
 
@@ -32,6 +33,18 @@ def find_device(device: str) -> torch.device:
     if int(device.partition(':')[2] or 0) >= torch.cuda.device_count():
         raise ValueError(f"device '{device}': there are {torch.cuda.device_count()} CUDA devices")
     return _tried(torch.device(device))
+
+
+def memory_of(device: torch.device) -> tuple[int, int]:
+    """Free and total bytes of the device; of the machine where that is the device."""
+    # A GPU that shares the machine's memory reports as taken what the kernel only caches.
+    if device.type == 'cuda' and not getattr(
+            torch.cuda.get_device_properties(device), 'is_integrated', False):
+        free, total = torch.cuda.mem_get_info(device.index)
+        return free, total
+    lines = Path('/proc/meminfo').read_text().splitlines()
+    kib = {line.split(':')[0]: int(line.split()[1]) for line in lines}
+    return kib['MemAvailable'] << 10, kib['MemTotal'] << 10
 
 
 def _tried(device: torch.device) -> torch.device:

@@ -13,7 +13,7 @@ import sys
 from tdnet_ros.ros import device, segmentation_node
 def fail(*_):
     raise RuntimeError('CUDA error: an illegal memory access was encountered\\nCompile with ...')
-device._memory = segmentation_node.release_memory = fail
+device.memory_of = segmentation_node.release_memory = fail
 from tdnet_ros.ros.program import main
 sys.exit(main())
 '''

@@ -16,7 +16,7 @@ CPU = torch.device('cpu')
 
 
 def test_pressure_names_what_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device, '_memory', lambda _: (30 << 20, 1000 << 20))
+    monkeypatch.setattr(device, 'memory_of', lambda _: (30 << 20, 1000 << 20))
     monkeypatch.setattr(device, '_temperature', lambda: 99.0)
     memory, heat = device.pressure(CPU)
     assert '30 of 1000 MiB of memory are free' in memory
@@ -24,7 +24,7 @@ def test_pressure_names_what_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_no_pressure_no_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device, '_memory', lambda _: (500 << 20, 1000 << 20))
+    monkeypatch.setattr(device, 'memory_of', lambda _: (500 << 20, 1000 << 20))
     monkeypatch.setattr(device, '_temperature', lambda: None)
     assert device.pressure(CPU) == []
 

@@ -1,12 +1,13 @@
 """A device is one that computes: a GPU without kernels is none."""
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
-from tdnet_ros.stream.devices import find_device
+from tdnet_ros.stream.devices import find_device, memory_of
 
 
 @pytest.fixture
@@ -66,3 +67,15 @@ def test_a_gpu_that_computes() -> None:
     assert find_device('auto') == torch.device('cuda')
     last = f'cuda:{torch.cuda.device_count() - 1}'
     assert find_device(last) == torch.device(last)
+
+
+def test_the_kernels_cache_is_free_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also of a GPU that shares the machine's, which counts it as taken."""
+    monkeypatch.setattr(torch.cuda, 'get_device_properties',
+                        lambda _: SimpleNamespace(is_integrated=integrated))
+    monkeypatch.setattr(torch.cuda, 'mem_get_info', lambda _: (1, 2))
+    integrated = True
+    free, total = memory_of(torch.device('cuda'))
+    assert (1 << 20) < free < total == memory_of(torch.device('cpu'))[1]
+    integrated = False
+    assert memory_of(torch.device('cuda')) == (1, 2)
