@@ -86,11 +86,7 @@ class GroupedTeacher(nn.Module):
 
     def _logits(self, convolved: Tensor, detail: Tensor) -> Tensor:
         head = self.network.head
-        x = head.conv[1:](convolved)
-        if head.detail is not None:
-            x = head.detail(torch.cat((upsample(x, size_of(detail)), detail), 1))
-        logits: Tensor = head.classifier(x)
-        return logits
+        return head.finish(head.conv[1:](convolved), detail)
 
 
 def group_channels(teacher: Architecture, student: Architecture, path: int) -> Tensor:

@@ -106,11 +106,16 @@ class Backbone(nn.Module):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Map an image (or the last shared stage) to the outputs of all its stages."""
-        outputs = []
-        for stage in self.stages:
-            x = stage(x)
-            outputs.append(x)
-        return outputs
+        return run_stages(self.stages, x)
+
+
+def run_stages(stages: nn.ModuleList, x: Tensor) -> list[Tensor]:
+    """Run stages one after the other; return the outputs of all."""
+    outputs = []
+    for stage in stages:
+        x = stage(x)
+        outputs.append(x)
+    return outputs
 
 
 def _stage(architecture: Architecture, index: int) -> nn.Module:

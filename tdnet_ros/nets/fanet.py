@@ -15,6 +15,8 @@ statistics), and the head has the dropout that all heads of this package have.
 """
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 import torch.nn.functional as F
@@ -70,13 +72,17 @@ class FastAttentionContext(nn.Module):
 
     def forward(self, stages: list[Tensor]) -> Tensor:
         """Map the outputs of all stages to z [B, C, h/8, w/8]."""
-        below: Tensor | None = None
-        smooth = []
-        for level, stage in zip(self.levels[::-1], stages[:0:-1], strict=True):
-            assert isinstance(level, FastAttentionLevel)
-            maps = level(stage, below)
-            below = None if level.up is None else level.up(maps)
-            if level.smooth is not None:
-                smooth.append(level.smooth(maps))
-        coarse, fine = smooth
-        return torch.cat((upsample(coarse, size_of(fine)), fine), 1)
+        return from_levels(self.levels, stages)
+
+
+def from_levels(levels: Any, stages: list[Tensor]) -> Tensor:
+    """Run levels from the deepest stage up; join the two that are smoothed at stride 8."""
+    below: Tensor | None = None
+    smooth = []
+    for level, stage in zip(levels[::-1], stages[:0:-1], strict=True):
+        maps = level(stage, below)
+        below = None if level.up is None else level.up(maps)
+        if level.smooth is not None:
+            smooth.append(level.smooth(maps))
+    coarse, fine = smooth
+    return torch.cat((upsample(coarse, size_of(fine)), fine), 1)

@@ -49,7 +49,10 @@ class SegmentationHead(nn.Module):
 
     def forward(self, value: Tensor, detail: Tensor) -> Tensor:
         """Map values [B, C, h/8, w/8] and the first layer's maps [B, D, h/4, w/4] to logits."""
-        x = self.conv(self.norm(value))
+        return self.finish(self.conv(self.norm(value)), detail)
+
+    def finish(self, x: Tensor, detail: Tensor) -> Tensor:
+        """Map the output of `conv` to logits."""
         if self.detail is not None:
             x = self.detail(torch.cat((upsample(x, size_of(detail)), detail), 1))
         logits: Tensor = self.classifier(x)

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from tdnet_ros.nets.backbone import Backbone, BasicBlock, Bottleneck, Stem
+from tdnet_ros.nets.backbone import Backbone, BasicBlock, Bottleneck, Stem, run_stages
 from tdnet_ros.stream.engines.layers import fuse
 
 
@@ -48,11 +48,7 @@ class FusedBackbone(nn.Module):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Map an image (or the last shared stage) to the outputs of all its stages."""
-        outputs = []
-        for stage in self.stages:
-            x = stage(x)
-            outputs.append(x)
-        return outputs
+        return run_stages(self.stages, x)
 
 
 def _fused_stage(stage: nn.Module) -> nn.Module:

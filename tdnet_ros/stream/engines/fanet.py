@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 import torch.nn.functional as F
 
-from tdnet_ros.nets.fanet import FastAttentionContext, FastAttentionLevel
+from tdnet_ros.nets.fanet import FastAttentionContext, FastAttentionLevel, from_levels
 from tdnet_ros.nets.pyramid import size_of, upsample
 from tdnet_ros.stream.engines.layers import activate, fuse, linear, maps, tokens
 
@@ -49,16 +49,7 @@ class FusedFastAttention(nn.Module):
 
     def forward(self, stages: list[Tensor]) -> Tensor:
         """Map the outputs of all stages to z [B, C, h/8, w/8]."""
-        below: Tensor | None = None
-        smooth = []
-        for level, stage in zip(self.levels[::-1], stages[:0:-1], strict=True):
-            assert isinstance(level, FusedLevel)
-            out = level(stage, below)
-            below = None if level.up is None else level.up(out)
-            if level.smooth is not None:
-                smooth.append(level.smooth(out))
-        coarse, fine = smooth
-        return torch.cat((upsample(coarse, size_of(fine)), fine), 1)
+        return from_levels(self.levels, stages)
 
 
 def _unit(rows: Tensor) -> Tensor:
