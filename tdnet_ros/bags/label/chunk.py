@@ -58,7 +58,8 @@ class Labeller:
         self.options = options
         self.segmenter = VideoSegmenter.load(
             options.model, options.device, options.input_size, options.weights,
-            options.max_gap_s, options.scene_cut, options.engine, options.precision)
+            max_gap_s=options.max_gap_s, scene_cut=options.scene_cut, engine=options.engine,
+            precision=options.precision)
         self.encoder = Encoder(self.segmenter.card, options)
         self._pool = ThreadPoolExecutor(THREADS, 'bag images')
         self._course: _Course | None = None
