@@ -49,6 +49,11 @@ class Labelled(NamedTuple):
     labels: NDArray[np.uint8]
     confidence: NDArray[np.uint8]
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.labels.shape[0], self.labels.shape[1]
+
 
 def pinhole(info: Any, size: tuple[int, int]) -> Pinhole:
     """The projection in a sensor_msgs/CameraInfo of images of (height, width).

@@ -56,9 +56,8 @@ class DepthSource:
         """See PointSource."""
         if self._info.last is None:
             raise ValueError(f'no camera_info on {self._info.topic}')
-        size = seen.labels.shape[0], seen.labels.shape[1]
-        camera = pinhole(self._info.last, size)
-        points = organised_points(depth_in_metres(msg, size), camera, seen)
+        camera = pinhole(self._info.last, seen.size)
+        points = organised_points(depth_in_metres(msg, seen.size), camera, seen)
         return points_to_cloud(points, seen.header)
 
 
@@ -71,9 +70,8 @@ class CloudSource:
 
     def paint(self, msg: Any, seen: Labelled) -> PointCloud2:
         """See PointSource."""
-        size = seen.labels.shape[0], seen.labels.shape[1]
         header = Header(stamp=seen.header.stamp, frame_id=msg.header.frame_id)
-        return points_to_cloud(painted_points(xyz_of_cloud(msg, size), seen), header)
+        return points_to_cloud(painted_points(xyz_of_cloud(msg, seen.size), seen), header)
 
 
 SOURCES: dict[str, Callable[[Node, str], PointSource]] = {

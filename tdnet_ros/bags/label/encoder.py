@@ -80,7 +80,6 @@ class Encoder:
 def _points(camera: Camera, seen: Labelled, depth: bytes | None) -> bytes:
     if depth is None:
         raise ValueError(f'no image on {camera.depth} with the stamp of the frame')
-    size = seen.labels.shape[0], seen.labels.shape[1]
-    metres = depth_in_metres(decoded(depth, RAW_IMAGE), size)
-    projection = pinhole(decoded(camera.camera_info, CAMERA_INFO), size)
+    metres = depth_in_metres(decoded(depth, RAW_IMAGE), seen.size)
+    projection = pinhole(decoded(camera.camera_info, CAMERA_INFO), seen.size)
     return point_cloud(seen.header, organised_points(metres, projection, seen))
