@@ -71,7 +71,7 @@ class StreamingValidation:
                 memory = []
                 continue
             rgb = read_image(frame.image)
-            image = self._preprocessor.normalise(self._preprocessor.upload(rgb))
+            image = self._preprocessor.normalise(self._preprocessor.lanes.upload(rgb))
             logits, features = network(image, (first_path + number) % paths, memory)
             if features is not None and paths > 1:
                 memory = [*memory, features][1 - paths:]

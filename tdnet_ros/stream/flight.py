@@ -92,7 +92,7 @@ def launch(engine: Engine, preprocessor: Preprocessor, turns: Sequence[Turn],
     lanes = preprocessor.lanes
     watch = Stopwatch(lanes.device)
     watch.mark('start', lanes.up)
-    pixels = [preprocessor.upload(turn.frame.rgb) for turn in turns]
+    pixels = [lanes.upload(turn.frame.rgb) for turn in turns]
     watch.mark('uploaded', lanes.up)
     watch.mark('begun')
     images = [preprocessor.normalise(frame) for frame in pixels]

@@ -7,12 +7,11 @@ import torch
 from torch import Tensor
 import torch.nn.functional as F
 
-from tdnet_ros.stream.frame import Image
 from tdnet_ros.stream.transfer import Lanes
 
 
 class Preprocessor:
-    """Uploads uint8 pixels once, then converts, resizes and normalises on the device."""
+    """Converts, resizes and normalises pixels that are on the device."""
 
     def __init__(self, input_size: tuple[int, int], mean: Sequence[float], std: Sequence[float],
                  lanes: Lanes) -> None:
@@ -24,10 +23,6 @@ class Preprocessor:
         self._scale = torch.tensor([1 / (255 * s) for s in std] * width, device=device)
         self._shift = torch.tensor([-m / s for m, s in zip(mean, std, strict=True)] * width,
                                    device=device)
-
-    def upload(self, rgb: Image) -> Tensor:
-        """Copy uint8 [H, W, 3] to the device as uint8 [1, 3, H, W] (channels last)."""
-        return self.lanes.upload(rgb)
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """Map uint8 [1, 3, H, W] to float32 [1, 3, h, w] (channels last) at the input's size.

@@ -41,8 +41,6 @@ class Lanes:
             current = torch.cuda.current_stream(self.device)
             current.wait_stream(self.up)
             pixels.record_stream(current)
-        elif self.device.type != 'cpu':
-            pixels = pixels.to(self.device)
         return pixels.unsqueeze(0).permute(0, 3, 1, 2)
 
     def download(self, tensors: Sequence[Tensor]) -> Download:

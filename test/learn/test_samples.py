@@ -111,7 +111,7 @@ def test_pictures_are_seen_as_the_network_sees_them(tmp_path):
         picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
         cv2.imwrite(str(path), cv2.resize(picture, (194, 195), interpolation=cv2.INTER_NEAREST))
     preprocessor = Preprocessor(crop, (0, 0, 0), (1, 1, 1), Lanes(torch.device('cpu')))
-    seen = [255 * preprocessor.normalise(preprocessor.upload(read_image(path)))[0]
+    seen = [255 * preprocessor.normalise(preprocessor.lanes.upload(read_image(path)))[0]
             for path in sorted((tmp_path / 'd').glob('train/images/*.png'))]
     for number in range(3):
         image = drawn[number].images[0].float()

@@ -17,7 +17,7 @@ def test_resize_and_normalise(size: tuple[int, int]) -> None:
     rgb = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
     rgb = cv2.GaussianBlur(rgb, (9, 9), 3)
     preprocessor = Preprocessor(size, MEAN, STD, Lanes(torch.device('cpu')))
-    image = preprocessor.normalise(preprocessor.upload(rgb))
+    image = preprocessor.normalise(preprocessor.lanes.upload(rgb))
     resized = cv2.resize(rgb.astype(np.float32), size[::-1], interpolation=cv2.INTER_LINEAR)
     expected = ((resized / 255 - MEAN) / STD).transpose(2, 0, 1)
     grey_level = 1 / (255 * min(STD))
@@ -31,10 +31,10 @@ def test_resize_and_normalise(size: tuple[int, int]) -> None:
 
 def test_views_and_read_only_buffers() -> None:
     buffer = np.random.default_rng(0).integers(0, 256, (40, 60, 4), np.uint8)
-    preprocessor = Preprocessor((40, 60), MEAN, STD, Lanes(torch.device('cpu')))
-    expected = preprocessor.upload(buffer[..., :3].copy())
-    assert torch.equal(preprocessor.upload(buffer[..., :3]), expected)
+    upload = Lanes(torch.device('cpu')).upload
+    expected = upload(buffer[..., :3].copy())
+    assert torch.equal(upload(buffer[..., :3]), expected)
     locked = np.frombuffer(buffer[..., :3].tobytes(), np.uint8).reshape(40, 60, 3)
-    assert torch.equal(preprocessor.upload(locked), expected)
+    assert torch.equal(upload(locked), expected)
     flipped = np.ascontiguousarray(buffer[..., :3][..., ::-1])[..., ::-1]
-    assert torch.equal(preprocessor.upload(flipped), expected)
+    assert torch.equal(upload(flipped), expected)

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from tdnet_ros.nets.zoo import Network
 from tdnet_ros.stream.engines.allocator import causes, clear_workspaces, is_out_of_memory
-from tdnet_ros.stream.engines.resample import resample_step
 from tdnet_ros.stream.engines.static import StaticStep, empty_memory, flatten, placeholder
 from tdnet_ros.stream.engines.step import StepFeatures
 from tdnet_ros.stream.engines.torch_engine import TorchEngine
@@ -51,7 +50,7 @@ class GraphEngine:
         """`record` defaults to CUDA graphs; `repeat` does the same on any device, unrecorded."""
         self._eager = TorchEngine(network, device, precision)
         self._paths = network.architecture.paths
-        self._stride = network.architecture.memory_stride
+        self.resample = self._eager.resample
         self._record = record or CudaGraphs(device)
         self._fixed: dict[tuple[int, torch.Size], FixedStep] = {}
 
@@ -71,11 +70,6 @@ class GraphEngine:
         logits, *features = fixed.run([image, share, *flatten(frames)])
         return logits, StepFeatures(*features, *[None] * (3 - len(features)))
 
-    def resample(self, features: StepFeatures, old: tuple[int, int],
-                 new: tuple[int, int]) -> StepFeatures:
-        """See Engine."""
-        return resample_step(features, old, new, self._stride)
-
     def forget(self) -> None:
         """Free all graphs and their memory; they are recorded again when they are needed."""
         self._fixed.clear()
@@ -83,7 +77,7 @@ class GraphEngine:
             self._record.forget()
 
     def _prepare(self, image: Tensor, path: int) -> FixedStep:
-        """Make the fixed tensors for images like this one; ValueError if there is no such path."""
+        """Make the fixed tensors for images like this one."""
         _, features = self._eager.run(image, path, [])
         step = StaticStep(self._eager.steps[path], self._paths, self._eager.dtype)
         return FixedStep(step, image, features, self._record)

@@ -52,8 +52,6 @@ class OnnxEngine:
     def run(self, image: Tensor, path: int,
             memory: Sequence[StepFeatures]) -> tuple[Tensor, StepFeatures | None]:
         """See Engine; the image has the size that was exported."""
-        if not 0 <= path < self.paths:
-            raise ValueError(f'path {path}, expected 0 to {self.paths - 1}')
         if tuple(image.shape[2:]) != self.input_size or len(image) != 1:
             raise ValueError(f'input {tuple(image.shape)}, but the graphs were exported for one '
                              f'image of {self.input_size[0]}x{self.input_size[1]}')

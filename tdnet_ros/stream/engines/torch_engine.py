@@ -42,8 +42,6 @@ class TorchEngine:
     def run(self, image: Tensor, path: int,
             memory: Sequence[StepFeatures]) -> tuple[Tensor, StepFeatures | None]:
         """See Engine."""
-        if not 0 <= path < len(self.steps):
-            raise ValueError(f'path {path}, expected 0 to {len(self.steps) - 1}')
         image = image.to(self.dtype, memory_format=torch.channels_last)
         result: tuple[Tensor, StepFeatures | None] = self.steps[path](image, memory)
         return result

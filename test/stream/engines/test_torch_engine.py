@@ -158,13 +158,6 @@ def test_memory_does_not_grow(make_network: Make, run: Run) -> None:
             'pages: less than one a frame')
 
 
-@pytest.mark.parametrize('path', [-1, 2])
-def test_no_such_path(path: int, make_network: Make) -> None:
-    engine = TorchEngine(make_network(variant('td2-tiny')), CPU)
-    with pytest.raises(ValueError, match=f'path {path}, expected 0 to 1'):
-        engine.run(torch.zeros(1, 3, 64, 96), path, [])
-
-
 def test_the_norm_of_a_gpu_is_that_of_the_cpu() -> None:
     norm = torch.nn.GroupNorm(1, 6)
     torch.nn.init.normal_(norm.weight)
