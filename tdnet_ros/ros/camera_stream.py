@@ -17,6 +17,7 @@ from tdnet_ros.ros.decoding import to_frame
 from tdnet_ros.ros.device import hardware_name
 from tdnet_ros.ros.errors import ErrorLog, Pace, one_line, printable
 from tdnet_ros.ros.graph import IMAGE
+from tdnet_ros.ros.inputs import Presence
 from tdnet_ros.ros.meter import LATENCY, StreamMeter
 from tdnet_ros.ros.names import COMPRESSED
 from tdnet_ros.ros.parameters import TRANSPORTS, NodeParameters
@@ -78,9 +79,8 @@ class CameraStream:
         self._waiting: Arrival | None = None
         self._reset_reason: str | None = None
         self._rate_limit = RateLimit()
-        self._errors = ErrorLog(node)
-        self.unheard = ErrorLog(node)
-        '''Used by the thread of the diagnostics alone.'''
+        self.errors = ErrorLog(node)
+        self.presence = Presence()
         self._reset_pace = Pace()
 
     def open(self, wake: Callable[[], None]) -> None:
@@ -201,7 +201,7 @@ class CameraStream:
             return
         reason = one_line(error)
         self.meter.failed(reason)
-        self._errors.report(f'{self.topic}: {reason}')
+        self.errors.report(f'{self.topic}: {reason}')
 
     def _receive(self, msg: Any) -> None:
         arrival = Arrival(msg, time.perf_counter(), age_s(self._node, msg.header))
@@ -245,4 +245,6 @@ class CameraStream:
             times_ms['pictures'] = (time.perf_counter() - published) * 1e3
         self.outputs.publish_times(times_ms)
         self.meter.processed(times_ms, result.path, result.memory_fill, reset_reason)
+        height, width = job.frame.size
+        self.errors.fine(f'{self.topic}: labels images of {width} x {height}')
         return latency_ms

@@ -178,6 +178,8 @@ def _remedy(snapshot: Snapshot, budget_ms: float) -> str:
     if transport is not None and transport.p50 > budget_ms / 2:
         return (f', of which {transport.p50:.0f} ms passed before they came: synchronise the '
                 'clocks, or look at the camera driver and the network between')
+    if snapshot.spreads[LATENCY].p50 < budget_ms / 2:
+        return ', so the network is fast enough, but something else keeps the machine busy'
     return ': a smaller input_size or model, or a GPU, is faster'
 
 

@@ -14,18 +14,23 @@ from tdnet_ros.ros.qos import Mismatch, mismatches
 
 MAX_CANDIDATES = 8
 IMAGE = 'image'
+UNKNOWN = '_NODE_NAME_UNKNOWN_'
+'''What rmw says of a node of which it knows the topics so far.'''
 
 
 def silence(node: Node, name: str, topic: str, kind: str, since_s: float,
-            pause: Finding | None = None, what: str = IMAGE) -> Finding:
+            pause: Finding | None = None, what: str = IMAGE, alone: bool = True) -> Finding:
     """Why nothing came on a topic of a type such as sensor_msgs/msg/Image.
 
     name: what the topic is remapped from, without the transport. pause: why nobody expects
     anything. what: an image of the camera, which may come in another transport, or other things.
+    alone: whether the node has no other camera.
     """
     senders = node.get_publishers_info_by_topic(topic)
     wrong = sorted({sender.topic_type for sender in senders} - {kind})
     remedy = _other_transport(node, name, topic, kind) if what == IMAGE else ''
+    if 'image_transport' in remedy and not alone:
+        remedy += '; cameras of the other transport need a node of their own'
     if wrong:
         return Finding(ERROR, f'{topic} is published as {", ".join(wrong)}, expected {kind}'
                               f'{remedy and f": {remedy}"}')
@@ -122,5 +127,8 @@ def _or_here(topic: str, item: Mismatch) -> str:
 
 
 def _name(endpoint: object) -> str:
+    name = getattr(endpoint, 'node_name', '')
+    if name == UNKNOWN:
+        return 'a node'
     namespace = str(getattr(endpoint, 'node_namespace', '')).rstrip('/')
-    return printable(f'{namespace}/{getattr(endpoint, "node_name", "")}', MAX_NAME)
+    return printable(f'{namespace}/{name}', MAX_NAME)

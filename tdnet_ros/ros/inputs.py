@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+import math
 import time
 from typing import Any
 
@@ -11,6 +12,22 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from tdnet_ros.ros.qos import naming, overridable
 
 DEPTH_QOS = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
+
+
+class Presence:
+    """For how long a topic has had a publisher; one thread asks."""
+
+    def __init__(self) -> None:
+        self._since_s: float | None = None
+
+    def seconds(self, is_there: bool) -> float:
+        """Since there has been one, if there is; of one that is not there, for ever."""
+        if not is_there:
+            self._since_s = None
+            return math.inf
+        now_s = time.monotonic()
+        self._since_s = now_s if self._since_s is None else self._since_s
+        return now_s - self._since_s
 
 
 class Input:
@@ -25,6 +42,7 @@ class Input:
         self.topic = node.resolve_topic_name(name)
         self.type_name = f'sensor_msgs/msg/{kind.__name__}'
         self.subscription: Any = None
+        self.presence = Presence()
         self.last: Any = None
         self._kind = kind
         self._once = once

@@ -21,8 +21,7 @@ TRANSPORTS = {'raw': 'sensor_msgs/msg/Image', 'compressed': 'sensor_msgs/msg/Com
 POINTS_SOURCES = ('depth', 'cloud')
 _CAMERA = re.compile(r'[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)*')
 _QOS = 'qos_overrides.'
-_KINDS = {bool: 'true or false', int: 'whole number', float: 'number with a decimal point',
-          str: 'text'}
+_KINDS = {bool: 'true or false', int: 'whole number', float: 'number', str: 'text'}
 _LISTS = {int: 'a list of whole numbers', str: "a list of texts, such as ['a', 'b']"}
 
 
@@ -160,17 +159,19 @@ def declare(node: Node) -> tuple[NodeParameters, dict[str, str]]:
     """Declare all parameters; returns them and what is wrong with the values given, by name.
 
     A value that does not fit is replaced by the default, so that a node with a wrong parameter
-    file comes up and can say what is wrong with it. An empty list is the default.
+    file comes up and can say what is wrong with it. An empty list is the default; 5 is 5.0 where
+    a number may have decimals.
     """
     problems: dict[str, str] = {}
     values: dict[str, Any] = {}
     for name, field in _FIELDS.items():
         default = list(field.default) if isinstance(field.default, tuple) else field.default
         given = _overrides(node).get(name)
-        is_empty = given is not None and given.value is None  # an empty list has no type
+        instead = _instead(given, default)
         try:
-            value = node.declare_parameter(name, default, _descriptor(field),
-                                           ignore_override=is_empty).value
+            value = node.declare_parameter(
+                name, default if instead is None else instead, _descriptor(field),
+                ignore_override=instead is not None).value
         except (InvalidParameterTypeException, InvalidParameterValueException):
             shown = f' is {given.value!r}' if given else ''
             problems[name] = f"parameter '{name}'{shown}: expected {_expected(field)}"
@@ -181,6 +182,15 @@ def declare(node: Node) -> tuple[NodeParameters, dict[str, str]]:
         return NodeParameters().changed(values), problems
     except ValueError as error:
         return NodeParameters(), {**problems, '': str(error)}
+
+
+def _instead(given: Parameter | None, default: Any) -> Any:
+    """What is meant by a value of another type; None for all others."""
+    if given is not None and given.value is None:  # an empty list has no type
+        return default
+    if given is not None and isinstance(default, float) and type(given.value) is int:
+        return float(given.value)
+    return None
 
 
 def unknown_names(node: Node) -> list[str]:

@@ -90,7 +90,7 @@ def camera_status(node: Node, name: str, phase: str, stream: CameraStream,
     with noting(findings):
         images = _unheard(node, stream, snapshot.since_image_s, parameters, pause)
         if any(item.level == ERROR for item in images):
-            stream.unheard.report('; '.join(item.text for item in images), about='unheard')
+            stream.errors.report('; '.join(item.text for item in images), about='unheard')
         findings += images
         if snapshot.is_forgetful or snapshot.recent_skips:
             findings += graph.rivals(node, stream.topic)
@@ -121,7 +121,9 @@ def _unheard(node: Node, heard: CameraStream | Input, silent_s: float,
     if heard.subscription is None:
         return []
     found = graph.incompatible_senders(node, heard.topic, heard.subscription.qos_profile)
-    if silent_s > parameters.no_image_timeout_s:
-        found.append(graph.silence(node, heard.input_name, heard.topic, heard.type_name, silent_s,
-                                   pause, heard.what))
+    present_s = heard.presence.seconds(node.count_publishers(heard.topic) > 0)
+    if min(silent_s, present_s) > parameters.no_image_timeout_s:
+        found.append(graph.silence(
+            node, heard.input_name, heard.topic, heard.type_name, min(silent_s, present_s), pause,
+            heard.what, len(parameters.cameras) == 1))
     return found

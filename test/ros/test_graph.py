@@ -100,3 +100,11 @@ def test_a_publisher_that_is_silent_is_named(nodes: tuple[Node, Node]) -> None:
     with publishing(driver, {'/still': Image}):
         wait_for(lambda: silence(node, 'image', '/still', RAW, 4.0).text == (
             'no image on /still for 4.0 s, although /driver publishes it'), 'its name', 5.0)
+
+
+def test_one_transport_for_several_cameras_is_said(nodes: tuple[Node, Node]) -> None:
+    node, driver = nodes
+    with publishing(driver, {'/rear/compressed': CompressedImage}):
+        wait_for(lambda: silence(node, 'rear/image', '/rear', RAW, 4.0, alone=False).text == (
+            'no publisher on /rear: set image_transport to compressed; cameras of the other '
+            'transport need a node of their own'), 'the remedy', 5.0)

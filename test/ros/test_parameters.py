@@ -64,6 +64,13 @@ def test_given_values_arrive(make_node: Callable[..., Node]) -> None:
         (360, 480), ('front', 'rear'), 0.5)
 
 
+def test_whole_numbers_are_numbers(make_node: Callable[..., Node]) -> None:
+    values, problems = parameters.declare(make_node(max_gap_s=2, overlay_opacity=1))
+    assert problems == {}
+    assert (values.max_gap_s, values.overlay_opacity) == (2.0, 1.0)
+    assert isinstance(values.max_gap_s, float)
+
+
 def test_an_empty_list_is_the_default() -> None:
     context = Context()
     rclpy.init(context=context)
@@ -76,9 +83,9 @@ def test_an_empty_list_is_the_default() -> None:
 
 
 @pytest.mark.parametrize(('name', 'value', 'words'), [
-    ('overlay_opacity', 2.0, "'overlay_opacity' is 2.0: expected number with a decimal point from "
-                             '0.0 to 1.0'),
-    ('max_gap_s', 1, "'max_gap_s' is 1: expected number with a decimal point"),
+    ('overlay_opacity', 2.0, "'overlay_opacity' is 2.0: expected number from 0.0 to 1.0"),
+    ('max_gap_s', 'long', "'max_gap_s' is 'long': expected number"),
+    ('overlay_opacity', 2, "'overlay_opacity' is 2: expected number from 0.0 to 1.0"),
     ('autostart', 'yes', "'autostart' is 'yes': expected true or false"),
     ('input_size', [360], r"'input_size' is \[360\]: expected height and width"),
     ('input_size', [0, 480], 'expected height and width'),

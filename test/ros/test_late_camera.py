@@ -1,0 +1,42 @@
+"""A camera that comes after the node: what is said while it is away, comes, and is there."""
+from __future__ import annotations
+
+from collections.abc import Callable
+import re
+
+from diagnostic_msgs.msg import DiagnosticArray
+
+from ros.harness import (
+    TINY,
+    NodeProcess,
+    Peer,
+    image_message,
+    latest_status,
+    moving_square,
+    wait_for,
+)
+
+
+def test_a_camera_that_has_just_come_is_not_accused(
+        start: Callable[..., NodeProcess], peer: Peer) -> None:
+    process = start(*TINY, '-p', 'diagnostics_period_s:=0.2', '-p', 'no_image_timeout_s:=1.0')
+    diagnostics = peer.collect(DiagnosticArray, '/diagnostics')
+    wait_for(lambda: float(latest_status(diagnostics, 'tdnet: image').get(
+        'since last image (s)', 0)) > 4, 'a long silence')
+    process.wait_for_log('no publisher on /image')
+    sender = peer.sender()
+    found: list[str] = []
+
+    def is_accused() -> bool:
+        found[:] = re.findall(r'no image on /image for (.*) s, although /peer',
+                              latest_status(diagnostics, 'tdnet: image')['message'])
+        return bool(found)
+
+    wait_for(is_accused, 'the silence of the publisher')
+    assert 1 <= float(found[0]) < 3
+    good = '/image: labels images of 64 x 48'
+    assert good not in process.log
+    for rgb in moving_square(3):
+        sender.publish(image_message(rgb, peer.now_ns()))
+        process.wait_for_log(good)
+    assert process.log.count(good) == 1
