@@ -30,7 +30,7 @@ class MemoryGuard:
         self._segmenter = segmenter
         self._logger = logger
         self._full_size = segmenter.input_size
-        self._last_s = -math.inf
+        self._last_s = self._freed_s = -math.inf
         self.finding = ''
 
     def warm_up(self, cameras: int) -> None:
@@ -53,16 +53,19 @@ class MemoryGuard:
         if cameras > 1:
             segmenter.measure_batches(segmenter.input_size, cameras)
 
-    def failed(self, errors: Sequence[Exception]) -> None:
+    def failed(self, errors: Sequence[Exception], launched_s: float) -> None:
         """Images that ran together failed: free memory if that was why; the second time shrink.
 
-        They count once: nothing was freed between one and the next.
+        They count once, and not at all if they were launched before memory was freed for others.
         """
         short = [error for error in errors if is_out_of_memory(error)]
         if not short:
             return
         for cause in chain.from_iterable(map(causes, short)):
             cause.__traceback__ = None  # it holds the tensors of the image
+        if launched_s < self._freed_s:
+            release_memory()
+            return
         # A smaller input leaves little more room for labels of the camera's size: try it once.
         in_vain = bool(self.finding) and isinstance(short[0], ImageSizeError)
         now_s = time.monotonic()
@@ -72,6 +75,7 @@ class MemoryGuard:
         else:
             self._last_s = now_s
             release_memory()
+        self._freed_s = time.monotonic()
 
     def _can_shrink(self) -> bool:
         return self._segmenter.is_resizable and min(self._smaller()) >= SMALLEST_PX

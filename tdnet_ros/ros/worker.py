@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 import threading
+import time
 from typing import NamedTuple
 
 from rclpy.node import Node
@@ -21,6 +22,7 @@ class _Flight(NamedTuple):
     jobs: list[tuple[CameraStream, Job]]
     outcomes: Iterator[tuple[int, Segmentation | Exception]]
     errors: list[Exception]
+    launched_s: float
 
 
 class Worker:
@@ -81,10 +83,11 @@ class Worker:
         """Label images; where the device works by itself, those launched before land meanwhile."""
         self._turns = [*(stream for stream in self._turns if stream not in streams), *streams]
         jobs = [(stream, job) for stream in streams if (job := stream.take()) is not None]
+        launched_s = time.monotonic()
         outcomes = self._segmenter.step_batch(
             [job.frame for _, job in jobs], [stream.memory for stream, _ in jobs],
             confidence=any(stream.wants_confidence for stream, _ in jobs))
-        self._in_flight.append(_Flight(jobs, outcomes, []))
+        self._in_flight.append(_Flight(jobs, outcomes, [], launched_s))
         self._land(but=int(self._segmenter.is_asynchronous))
 
     def _land(self, but: int = 0) -> None:
@@ -99,7 +102,7 @@ class Worker:
                 if self._adaptation is not None and latency_ms is not None:
                     self._adaptation.observe(latency_ms, stream.latency_budget_ms)
             self._in_flight.popleft()
-            self._guard.failed(flight.errors)
+            self._guard.failed(flight.errors, flight.launched_s)
 
     def _publish_points(self) -> None:
         for stream in self._streams:

@@ -1,6 +1,7 @@
 """Out of memory: once is an accident, twice means a smaller input."""
 from __future__ import annotations
 
+import time
 from typing import Any
 import weakref
 
@@ -30,6 +31,10 @@ def guard(segmenter: VideoSegmenter) -> MemoryGuard:
     return MemoryGuard(segmenter, get_logger('test'))
 
 
+def fail(guard: MemoryGuard, error: Exception = NO_ROOM) -> None:
+    guard.failed([error], launched_s=time.monotonic())
+
+
 def limit(segmenter: VideoSegmenter, monkeypatch: pytest.MonkeyPatch, pixels: int) -> None:
     """A device that has room for inputs of so many pixels."""
     run = segmenter._engine.run
@@ -44,14 +49,14 @@ def limit(segmenter: VideoSegmenter, monkeypatch: pytest.MonkeyPatch, pixels: in
 
 def test_the_second_time_in_a_row_the_input_shrinks(
         segmenter: VideoSegmenter, guard: MemoryGuard) -> None:
-    guard.failed([NO_ROOM])
+    fail(guard)
     assert segmenter.input_size == FULL
     assert not guard.finding
-    guard.failed([RuntimeError('something else')])
-    guard.failed([NO_ROOM])
+    fail(guard, RuntimeError('something else'))
+    fail(guard)
     assert segmenter.input_size == (97, 145)
     assert 'is 97 x 145 instead of 129 x 193' in guard.finding
-    guard.failed([NO_ROOM])
+    fail(guard)
     assert segmenter.input_size == (97, 145), 'the new size gets its chance'
 
 
@@ -60,14 +65,14 @@ def test_now_and_then_is_no_reason(segmenter: VideoSegmenter, guard: MemoryGuard
     now_s = 1000.0
     monkeypatch.setattr('time.monotonic', lambda: now_s)
     for _ in range(5):
-        guard.failed([NO_ROOM])
+        fail(guard)
         now_s += AGAIN_S + 1
     assert segmenter.input_size == FULL
 
 
 def test_it_does_not_shrink_to_nothing(segmenter: VideoSegmenter, guard: MemoryGuard) -> None:
     for _ in range(8):
-        guard.failed([NO_ROOM])
+        fail(guard)
     assert SMALLEST_PX <= min(segmenter.input_size) < SMALLEST_PX / 0.75
 
 
@@ -90,7 +95,7 @@ def test_warm_up_says_when_nothing_fits(segmenter: VideoSegmenter, guard: Memory
 def test_what_may_be_an_unsupported_gpu_is_said_to(segmenter: VideoSegmenter, guard: MemoryGuard
                                                    ) -> None:
     for _ in range(2):
-        guard.failed([RuntimeError(NO_ENGINE)])
+        fail(guard, RuntimeError(NO_ENGINE))
     assert 'out of memory (or a GPU or precision that cuDNN does not support) on ' in guard.finding
 
 
@@ -101,7 +106,7 @@ def test_a_smaller_input_for_labels_that_do_not_fit_is_tried_once(
         raise ImageSizeError('out of memory for the labels') from NO_ROOM
     except ImageSizeError as error:
         for _ in range(6):
-            guard.failed([error])
+            fail(guard, error)
     assert segmenter.input_size == (97, 145)
     assert '97 x 145 instead of 129 x 193' in guard.finding
 
@@ -133,6 +138,6 @@ def test_what_a_failed_image_held_is_freed(guard: MemoryGuard) -> None:
     before = reserved()
     error, held = failed_image()
     assert held() is not None
-    guard.failed([error])
+    fail(guard, error)
     assert held() is None
     assert reserved() == before
