@@ -25,7 +25,7 @@ from tdnet_ros.demo.processes import Child, Crew
 from tdnet_ros.demo.stages import STAGES
 from tdnet_ros.ros.decoding import image_to_rgb
 from tdnet_ros.ros.messages import array_to_image
-from tdnet_ros.ros.meter import LATENCY
+from tdnet_ros.ros.meter import LATENCY, Spread
 from tdnet_ros.ros.stamps import stamp_ns
 
 SETTLING = 10
@@ -47,7 +47,6 @@ class Course:
     rate_hz: float
     frames: int
     model: str
-    device: str = 'auto'
     free: bool = False
     '''The network costs nothing: what remains is transport, conversion and the node.'''
 
@@ -61,7 +60,7 @@ def measure_course(course: Course) -> dict[str, Any]:
           ros_node('tdnet_benchmark') as node):
         child = crew.start('node', [
             sys.executable, '-m', 'tdnet_ros.benchmark.node', *([FREE] if course.free else []),
-            '--ros-args', '-p', f'model:={course.model}', '-p', f'device:={course.device}',
+            '--ros-args', '-p', f'model:={course.model}',
             '-p', 'scene_cut:=false', '-p', 'max_gap_s:=10.0'])
         camera = _Camera(node)
         camera.wait_for(child)
@@ -146,9 +145,11 @@ class _Camera:
             'frame_size': list(course.size), 'model': course.model, 'free': course.free,
             'rate_hz': course.rate_hz, 'sent': course.frames, 'labelled': labelled,
             'fps': round(labelled / seconds, 2),
-            'latency_ms': _spread(latency), 'overhead_ms': _spread(outside),
-            'received_ms': _spread(np.array(self._received_ms)),
-            'stage_ms': {name: _spread(times[name]) for name in TIMED if name in times}}
+            'latency_ms': Spread.of(latency).rounded(),
+            'overhead_ms': Spread.of(outside).rounded(),
+            'received_ms': Spread.of(self._received_ms).rounded(),
+            'stage_ms': {name: Spread.of(times[name]).rounded()
+                         for name in TIMED if name in times}}
 
     def _on_labels(self, msg: Any) -> None:
         if (stamp := stamp_ns(msg.header)) >= self._counted_ns:  # not one sent while it settled
@@ -161,11 +162,6 @@ class _Camera:
 
 def _append(values: list[float], msg: Any) -> None:
     values.append(msg.data)
-
-
-def _spread(values: Any) -> dict[str, float]:
-    return {name: round(float(np.percentile(values, share)), 3)
-            for name, share in (('p50', 50), ('p99', 99), ('max', 100))}
 
 
 def _median_ms(work: Callable[[], object]) -> float:

@@ -1,6 +1,7 @@
 """How many frames went where and how long they took, as numbers, table and plot."""
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +33,8 @@ def summarize(results: Results, sent: int) -> dict[str, Any]:
     }
 
 
-def _spread(values: NDArray[np.float64]) -> dict[str, float | None]:
-    if not len(values):
-        return dict.fromkeys(Spread._fields)
-    return {name: round(value, 3) for name, value in Spread.of(values)._asdict().items()}
+def _spread(values: NDArray[np.float64]) -> Mapping[str, float | None]:
+    return Spread.of(values).rounded() if len(values) else dict.fromkeys(Spread._fields)
 
 
 def losses(summary: dict[str, Any], results: Results) -> list[str]:

@@ -34,6 +34,10 @@ class Spread(NamedTuple):
         """The spread of at least one value."""
         return cls(*np.percentile(values, (50, 95, 99, 100)).tolist())
 
+    def rounded(self) -> dict[str, float]:
+        """The values by their names, for JSON."""
+        return {name: round(value, 3) for name, value in self._asdict().items()}
+
 
 class _Labelled(NamedTuple):
     """An image that was labelled: when, its stages and whether the memory was emptied before."""

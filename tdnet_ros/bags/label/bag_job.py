@@ -126,6 +126,4 @@ def _topic_record(camera: Camera, tallies: Sequence[TopicTally]) -> TopicRecord:
 
 
 def _spread(values: Sequence[float]) -> dict[str, float]:
-    if not values:
-        return {}
-    return {name: round(value, 3) for name, value in Spread.of(values)._asdict().items()}
+    return Spread.of(values).rounded() if values else {}
