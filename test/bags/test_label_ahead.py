@@ -15,9 +15,12 @@ import pytest
 from bags.label_material import COMPRESSED, START_NS, Logged, header, jpeg_image, scene, write_bag
 from tdnet_ros.bags.files.bag import Bag
 from tdnet_ros.bags.label import reader
+from tdnet_ros.bags.label.ahead import Ahead
 from tdnet_ros.bags.label.camera import CameraState
+from tdnet_ros.bags.label.job import ChunkJob, Place
+from tdnet_ros.bags.label.options import LabelOptions
 from tdnet_ros.bags.label.plan import Camera
-from tdnet_ros.bags.label.reader import FrameReader, Span
+from tdnet_ros.bags.label.reader import Item, read_ahead
 
 TOPIC = '/front/image_raw/compressed'
 FRAMES = 40
@@ -36,10 +39,11 @@ class CountingPool(ThreadPoolExecutor):
 
 
 @contextmanager
-def reading(bag: Path, pool: CountingPool) -> Iterator[FrameReader]:
+def reading(bag: Path, pool: CountingPool) -> Iterator[Ahead[Item]]:
     camera = Camera(TOPIC, compressed=True, labels='labels', label_info='label_info')
-    span = Span((camera,), (CameraState(),), START_NS, START_NS + FRAMES)
-    with closing(Bag(bag)) as opened, closing(FrameReader(opened, span, pool)) as frames:
+    job = ChunkJob(bag, bag, 'chunk', 0, LabelOptions(), (camera,), (), frozenset(),
+                   Place(START_NS, (CameraState(),)), START_NS + FRAMES)
+    with closing(Bag(bag)) as opened, closing(read_ahead(opened, job, pool)) as frames:
         yield frames
 
 

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 import threading
 
@@ -9,6 +10,7 @@ import fsspec
 import pytest
 
 from bags.label_material import assert_same, drive, expected, read_labels, save_model, write_bag
+from tdnet_ros.bags.label import run
 from tdnet_ros.bags.label.chunk import Labeller
 from tdnet_ros.bags.label.location import bag_name
 from tdnet_ros.bags.label.options import LabelOptions
@@ -24,7 +26,8 @@ def storage() -> Iterator[fsspec.AbstractFileSystem]:
     storage.store.clear()
 
 
-def test_a_bag_goes_from_url_to_url(tmp_path: Path, storage: fsspec.AbstractFileSystem) -> None:
+def test_a_bag_goes_from_url_to_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                    storage: fsspec.AbstractFileSystem) -> None:
     model = save_model(tmp_path)
     bag = write_bag(tmp_path / 'drive', drive(30))
     storage.put(str(bag), '/in/drive', recursive=True)
@@ -32,16 +35,9 @@ def test_a_bag_goes_from_url_to_url(tmp_path: Path, storage: fsspec.AbstractFile
     stop = threading.Event()
 
     with Labeller(LabelOptions(model=str(model), device='cpu', chunk_frames=8)) as labeller:
-        def stop_in_the_second_chunk(title: str, total: int) -> object:
-            class Bar:
-                def __enter__(self) -> object:
-                    return lambda done, text: stop.set() if done == 10 else None
-
-                def __exit__(self, *error: object) -> None:
-                    pass
-            return Bar()
-
-        part = label_location(source, out, labeller, stop, stop_in_the_second_chunk)
+        monkeypatch.setattr(run, 'progress', lambda title, total: nullcontext(
+            lambda done, text: stop.set() if done == 10 else None))  # in the second chunk
+        part = label_location(source, out, labeller, stop)
         assert part.error == 'memory://in/drive: stopped; the same command goes on'
         assert part.output == 'memory://out/drive.part'
         done = label_location(source, out, labeller, threading.Event())

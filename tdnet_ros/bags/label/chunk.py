@@ -12,13 +12,14 @@ import time
 import cv2
 
 from tdnet_ros.bags.files.bag import Bag
+from tdnet_ros.bags.label.ahead import Ahead
 from tdnet_ros.bags.label.camera import CameraTrack
 from tdnet_ros.bags.label.chunk_writer import ChunkWriter
 from tdnet_ros.bags.label.encoder import Encoder
 from tdnet_ros.bags.label.frames import Frames
 from tdnet_ros.bags.label.job import ChunkEnd, ChunkJob, ChunkResult, Place
 from tdnet_ros.bags.label.options import LabelOptions
-from tdnet_ros.bags.label.reader import FrameReader
+from tdnet_ros.bags.label.reader import Item, read_ahead
 from tdnet_ros.stream import VideoSegmenter
 
 THREADS = max(2, min(8, (os.cpu_count() or 2) // 2))
@@ -34,7 +35,7 @@ class _Course:
     bag: Bag
     job: ChunkJob
     place: Place
-    reader: FrameReader
+    reader: Ahead[Item]
     tracks: list[CameraTrack]
     told: int = 0
     '''Messages that cannot be read and are in the result of a chunk.'''
@@ -131,7 +132,7 @@ class Labeller:
         self._leave()
         bag = Bag(job.bag)
         tracks = [CameraTrack(self.segmenter.new_memory(), state) for state in job.place.states]
-        self._course = _Course(bag, job, job.place, FrameReader(bag, job.span, self._pool), tracks)
+        self._course = _Course(bag, job, job.place, read_ahead(bag, job, self._pool), tracks)
         return self._course
 
     def _leave(self) -> None:

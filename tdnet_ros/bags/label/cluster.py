@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
 import logging
@@ -68,8 +68,7 @@ class _Worker:
 
     def label_bag(self, bag: str, folder: str) -> Outcome:
         """Label a whole bag, from where a lost worker left it."""
-        return label_location(bag, folder, self._labeller, threading.Event(),
-                              bar=lambda title, total: nullcontext(_no_update))
+        return label_location(bag, folder, self._labeller, threading.Event())
 
     def label_chunk(self, job: ChunkJob) -> ChunkResult | str:
         """Label one chunk; text says why it cannot be."""
@@ -236,7 +235,3 @@ def _connected(cluster: Cluster) -> Any:
         raise BagError(f'there is no Ray cluster at {cluster.address}: {one_line(error)}'
                        ) from error
     return ray
-
-
-def _no_update(completed: int, text: str) -> None:
-    """Show nothing: the driver shows how far all workers are."""

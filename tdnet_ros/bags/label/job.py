@@ -10,7 +10,6 @@ from tdnet_ros.bags.label.camera import CameraState
 from tdnet_ros.bags.label.channels import Channel
 from tdnet_ros.bags.label.options import LabelOptions
 from tdnet_ros.bags.label.plan import Camera
-from tdnet_ros.bags.label.reader import Span
 from tdnet_ros.bags.label_record import write_json
 
 
@@ -42,12 +41,6 @@ class ChunkJob:
     place: Place
     stop_ns: int
     '''Log time at which to stop, the chunk full or not.'''
-
-    @property
-    def span(self) -> Span:
-        """What of the bag it reads."""
-        return Span(self.cameras, self.place.states, self.place.start_ns, self.stop_ns,
-                    self.options.every, self.copied)
 
 
 @dataclass
@@ -109,19 +102,15 @@ class ChunkEnd:
 
     def __init__(self, frames: int) -> None:
         self._left = frames
-        self._last_ns: int | None = None
-
-    @property
-    def last_ns(self) -> int | None:
-        """Log time of the last message so far."""
-        return self._last_ns
+        self.last_ns: int | None = None
+        '''Log time of the last message so far.'''
 
     def before(self, logged_ns: int, stop: bool = False) -> bool:
         """Whether a message logged then is the first of the next chunk."""
-        return ((self._left <= 0 or stop) and self._last_ns is not None
-                and logged_ns > self._last_ns)
+        return ((self._left <= 0 or stop) and self.last_ns is not None
+                and logged_ns > self.last_ns)
 
     def passed(self, logged_ns: int, is_frame: bool) -> None:
         """Count a message into the chunk."""
-        self._last_ns = logged_ns
+        self.last_ns = logged_ns
         self._left -= is_frame

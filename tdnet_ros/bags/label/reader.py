@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 
 from tdnet_ros.bags.files.bag import Bag
 from tdnet_ros.bags.label.ahead import Ahead
-from tdnet_ros.bags.label.camera import CameraState
-from tdnet_ros.bags.label.plan import Camera
+from tdnet_ros.bags.label.job import ChunkJob
 from tdnet_ros.bags.label.wire import decoded
 from tdnet_ros.bags.message import (
     COMPRESSED_IMAGE,
@@ -60,57 +59,37 @@ class Item:
     cost: int = 0
 
 
-@dataclass(frozen=True)
-class Span:
-    """What to read: cameras from their states on, and what is to be copied."""
-
-    cameras: tuple[Camera, ...]
-    states: tuple[CameraState, ...]
-    start_ns: int
-    stop_ns: int
-    every: int = 1
-    copied: frozenset[str] = frozenset()
+def read_ahead(bag: Bag, job: ChunkJob, pool: Executor) -> Ahead[Item]:
+    """Iterate the items of a chunk and beyond it; decodes in the threads of a pool."""
+    return Ahead(_Reader(bag, job, pool).items, lambda item: item.cost, AHEAD_BYTES)
 
 
-class FrameReader:
-    """Iterates the items of a span; decodes in the threads of a pool."""
+class _Reader:
+    """Reads what of the bag the job needs."""
 
-    def __init__(self, bag: Bag, span: Span, pool: Executor) -> None:
+    def __init__(self, bag: Bag, job: ChunkJob, pool: Executor) -> None:
         self._bag = bag
-        self._span = span
+        self._job = job
         self._pool = pool
-        self._index = {camera.topic: index for index, camera in enumerate(span.cameras)}
-        self._depths = {camera.depth for camera in span.cameras if camera.depth}
-        self._recent = [{logged for logged, _ in state.recent} for state in span.states]
-        self._ahead = Ahead(self._items, lambda item: item.cost, AHEAD_BYTES)
+        self._index = {camera.topic: index for index, camera in enumerate(job.cameras)}
+        self._depths = {camera.depth for camera in job.cameras if camera.depth}
+        self._recent = [{logged for logged, _ in state.recent} for state in job.place.states]
 
-    def __iter__(self) -> Iterator[Item]:
-        """Go on where the last iteration ended."""
-        return iter(self._ahead)
-
-    def put_back(self, item: Item) -> None:
-        """Let this be the next item."""
-        self._ahead.put_back(item)
-
-    def close(self) -> None:
-        """Read no further."""
-        self._ahead.close()
-
-    def _items(self) -> Iterator[Item]:
-        span = self._span
-        seen = [state.seen for state in span.states]
+    def items(self) -> Iterator[Item]:
+        job = self._job
+        seen = [state.seen for state in job.place.states]
         for message, depth in self._with_depth(self._messages()):
             camera = self._index.get(message.topic)
             item = Item(message, tuple(seen), cost=len(message.cdr))
-            if message.logged_ns < span.start_ns:
+            if message.logged_ns < job.place.start_ns:
                 if camera is None or message.logged_ns not in self._recent[camera]:
                     continue
                 item.warm = True
-            elif message.logged_ns >= span.stop_ns:
+            elif message.logged_ns >= job.stop_ns:
                 continue
-            item.copied = message.topic in span.copied and not item.warm
+            item.copied = message.topic in job.copied and not item.warm
             if camera is not None:
-                if item.warm or seen[camera] % span.every == 0:
+                if item.warm or seen[camera] % job.options.every == 0:
                     self._decode(item, camera, depth)
                 seen[camera] += not item.warm
             if item.camera is not None or item.copied:
@@ -118,17 +97,16 @@ class FrameReader:
 
     def _decode(self, item: Item, camera: int, depth: bytes | None) -> None:
         item.camera, item.depth = camera, depth
-        compressed = self._span.cameras[camera].compressed
+        compressed = self._job.cameras[camera].compressed
         item.image = self._pool.submit(_decode, item.message.cdr, compressed)
         item.cost += _decoded_bytes(item.message.cdr, compressed) + len(depth or b'')
 
     def _messages(self) -> Iterator[Message]:
-        span = self._span
-        margin = DEPTH_NS if self._depths else 0
-        first = min([span.start_ns - margin, *(
-            logged for state in span.states for logged, _ in state.recent)])
-        topics = {*self._index, *self._depths, *span.copied}
-        return self._bag.messages(topics, max(first, 0), span.stop_ns + margin)
+        job, margin = self._job, DEPTH_NS if self._depths else 0
+        first = min([job.place.start_ns - margin, *(
+            logged for recent in self._recent for logged in recent)])
+        topics = {*self._index, *self._depths, *job.copied}
+        return self._bag.messages(topics, max(first, 0), job.stop_ns + margin)
 
     def _with_depth(self, messages: Iterator[Message]
                     ) -> Iterator[tuple[Message, bytes | None]]:
@@ -150,7 +128,7 @@ class FrameReader:
         camera = self._index.get(message.topic)
         if camera is None or len(message.cdr) < HEADER_BYTES:
             return message, None
-        return message, depths.nearest(self._span.cameras[camera].depth, message)
+        return message, depths.nearest(self._job.cameras[camera].depth, message)
 
 
 class _Depths:

@@ -12,24 +12,22 @@ from fsspec.core import url_to_fs
 from tdnet_ros.bags.label.chunk import Labeller
 from tdnet_ros.bags.label.location import bag_name, is_url
 from tdnet_ros.bags.label.output import PART
-from tdnet_ros.bags.label.run import Bar, Outcome, label_bag
+from tdnet_ros.bags.label.run import Outcome, label_bag
 from tdnet_ros.bags.label_record import FILE
-from tdnet_ros.bags.progress import progress
 from tdnet_ros.ros.errors import one_line
 
 
-def label_location(bag: str, folder: str, labeller: Labeller, stop: threading.Event,
-                   bar: Bar = progress) -> Outcome:
+def label_location(bag: str, folder: str, labeller: Labeller, stop: threading.Event) -> Outcome:
     """Label one bag into a folder, where each is a path or a URL."""
     if not is_url(bag) and not is_url(folder):
-        return label_bag(Path(bag), Path(folder), labeller, stop, bar)
+        return label_bag(Path(bag), Path(folder), labeller, stop)
     try:
         with TemporaryDirectory(prefix='tdnet_bag_') as temporary:
             source = fetched(bag, Path(temporary, 'in')) if is_url(bag) else Path(bag)
             target = Path(temporary, 'out') if is_url(folder) else Path(folder)
             if is_url(folder):
                 _fetch_earlier(f'{folder}/{bag_name(bag)}', target / bag_name(bag))
-            outcome = _named(label_bag(source, target, labeller, stop, bar), source, bag)
+            outcome = _named(label_bag(source, target, labeller, stop), source, bag)
             if is_url(folder):
                 outcome = _sent(outcome, f'{folder}/{bag_name(bag)}')
             return outcome

@@ -1,8 +1,6 @@
 """Labelling many bags, one after the other."""
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 import threading
@@ -17,9 +15,6 @@ from tdnet_ros.bags.label.output import Output, continued
 from tdnet_ros.bags.label_record import LabelRecord
 from tdnet_ros.bags.progress import Update, progress
 from tdnet_ros.ros.errors import one_line
-
-Bar = Callable[[str, int], AbstractContextManager[Update]]
-'''Opens a progress bar with a title for so many frames, about.'''
 
 
 @dataclass(frozen=True)
@@ -50,9 +45,10 @@ class Outcome:
                 f'({self.record.frames_per_second:.1f} a second) in {self.output}')
 
     @property
-    def failed_frames(self) -> list[str]:
-        """One line for each topic of which frames failed or have no points."""
-        lines = []
+    def problems(self) -> list[str]:
+        """Everything that went wrong, each in one line."""
+        lines = [*([self.error] if self.error else []),
+                 *(self.record.problems if self.record else [])]
         for name, topic in (self.record.topics if self.record else {}).items():
             if topic.failed:
                 lines.append(f'{self.bag}: {name}: {len(topic.failed)} of '
@@ -61,12 +57,6 @@ class Outcome:
             lines += [f'{self.bag}: {name}: {count} frames without points: {why}'
                       for why, count in topic.without_points.items()]
         return lines
-
-    @property
-    def problems(self) -> list[str]:
-        """Everything that went wrong, each in one line."""
-        return [*([self.error] if self.error else []),
-                *(self.record.problems if self.record else []), *self.failed_frames]
 
 
 class BagRun:
@@ -116,8 +106,7 @@ class BagRun:
         return record
 
 
-def label_bag(bag: Path, folder: Path, labeller: Labeller, stop: threading.Event,
-              bar: Bar = progress) -> Outcome:
+def label_bag(bag: Path, folder: Path, labeller: Labeller, stop: threading.Event) -> Outcome:
     """Label one bag into `folder`, from where an earlier run was interrupted."""
     output = Output(folder, bag_name(bag))
     try:
@@ -125,7 +114,7 @@ def label_bag(bag: Path, folder: Path, labeller: Labeller, stop: threading.Event
         record = output.finished(job.identity)
         if record is not None:
             return Outcome(bag, output.final, record, skipped=True)
-        with output, bar(bag.name, job.frames) as update:
+        with output, progress(bag.name, job.frames) as update:
             return _label(BagRun(job, output), labeller, stop, update)
     except BagError as error:
         return Outcome(bag, output.part, error=str(error))

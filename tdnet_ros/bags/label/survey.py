@@ -16,7 +16,7 @@ from tdnet_ros.bags.label.camera import CameraTrack
 from tdnet_ros.bags.label.chunk import THREADS
 from tdnet_ros.bags.label.job import ChunkEnd, ChunkJob, Place
 from tdnet_ros.bags.label.output import Output
-from tdnet_ros.bags.label.reader import FrameReader, Item
+from tdnet_ros.bags.label.reader import Item, read_ahead
 from tdnet_ros.nets.card import find_model
 from tdnet_ros.stream import FrameMemory
 
@@ -31,7 +31,7 @@ def survey(job: BagJob, output: Output, number: int, place: Place) -> Iterator[C
               for state in place.states]
     bag = Bag(job.bag)
     with ThreadPoolExecutor(THREADS, 'bag images') as pool:
-        reader = FrameReader(bag, first.span, pool)
+        reader = read_ahead(bag, first, pool)
         try:
             end = ChunkEnd(options.chunk_frames)
             for item in reader:
