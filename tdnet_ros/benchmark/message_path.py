@@ -26,6 +26,7 @@ from tdnet_ros.demo.stages import STAGES
 from tdnet_ros.ros.decoding import image_to_rgb
 from tdnet_ros.ros.messages import array_to_image
 from tdnet_ros.ros.meter import LATENCY, Spread
+from tdnet_ros.ros.names import debug_topic
 from tdnet_ros.ros.stamps import stamp_ns
 
 SETTLING = 10
@@ -95,7 +96,7 @@ class _Camera:
         self._received_ms: list[float] = []
         self._counted_ns = 0
         for name, values in self._times.items():
-            node.create_subscription(Float32, f'/tdnet/debug/{name}_ms',
+            node.create_subscription(Float32, debug_topic('/tdnet/', name),
                                      partial(_append, values), LISTENING)
         node.create_subscription(Image, '/tdnet/labels', self._on_labels, LISTENING)
 

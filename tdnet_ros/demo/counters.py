@@ -1,13 +1,17 @@
 """What the node counts, as it says in /diagnostics."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
 
+from tdnet_ros.ros.meter import OUTCOMES
+
 DEVICE_STATUS = 'tdnet: device'
 CAMERA_STATUS = 'tdnet: image'
+COUNTED = ('received', *OUTCOMES)
 
 
 @dataclass(frozen=True)
@@ -16,21 +20,15 @@ class NodeReport:
 
     values: dict[str, str]  # of the device status: state, model, trained, input size...
     problem: str  # empty, or what the device status reports as an error
-    received: int = 0
-    processed: int = 0
-    overwritten: int = 0
-    failed: int = 0
+    counts: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
+    '''Frames received, and what became of them.'''
     last_failure: str = ''
+    last_skip: str = ''
 
     @property
-    def counts(self) -> tuple[int, int, int, int]:
-        """Frames received, processed, overwritten, failed."""
-        return self.received, self.processed, self.overwritten, self.failed
-
-    @property
-    def settled(self) -> bool:
-        """Whether no image waits to be labelled."""
-        return self.received == self.processed + self.overwritten + self.failed
+    def waiting(self) -> int:
+        """Frames that are still to be labelled."""
+        return self.counts['received'] - sum(self.counts[name] for name in OUTCOMES)
 
     @classmethod
     def of(cls, message: Any) -> NodeReport | None:
@@ -40,11 +38,11 @@ class NodeReport:
             return None
         device = found[DEVICE_STATUS]
         camera = _values(found[CAMERA_STATUS]) if CAMERA_STATUS in found else {}
-        counts = {name: int(camera.get(f'frames {name}', 0))
-                  for name in ('received', 'processed', 'overwritten', 'failed')}
-        return cls(values=_values(device), last_failure=camera.get('last failure', ''),
+        return cls(values=_values(device),
                    problem=device.message if device.level == DiagnosticStatus.ERROR else '',
-                   **counts)
+                   counts={name: int(camera.get(f'frames {name}', 0)) for name in COUNTED},
+                   last_failure=camera.get('last failure', ''),
+                   last_skip=camera.get('last skip', ''))
 
 
 def _values(status: Any) -> dict[str, str]:

@@ -23,11 +23,11 @@ HEADROOM = 1.18  # of the plot above the slowest frame, for the names of percent
 
 def summarize(results: Results, sent: int) -> dict[str, Any]:
     """The content of latency.json."""
-    report = results.report
+    counts = results.report.counts
     return {
-        'frames': {'sent': sent, 'received': report.received,
+        'frames': {'sent': sent, 'received': counts['received'],
                    'labelled': len(results.label_stamps_ns),
-                   'overwritten': report.overwritten, 'failed': report.failed},
+                   'overwritten': counts['overwritten'], 'failed': counts['failed']},
         'capture_to_publish_ms': _spread(results.times_ms[LATENCY]),
         'stages_ms': {stage: _spread(results.times_ms[stage]) for stage in STAGES},
     }
@@ -39,7 +39,8 @@ def _spread(values: NDArray[np.float64]) -> Mapping[str, float | None]:
 
 def losses(summary: dict[str, Any], results: Results) -> list[str]:
     """One line for every frame count that does not add up, or that a reader should not miss."""
-    frames, processed = summary['frames'], results.report.processed
+    frames, report = summary['frames'], results.report
+    processed, skipped = report.counts['processed'], report.counts['skipped']
     lines = []
     if frames['overwritten']:
         lines.append(f'{frames["overwritten"]} of {_count(frames["received"], "frame")} '
@@ -47,16 +48,17 @@ def losses(summary: dict[str, Any], results: Results) -> list[str]:
                      '--input-size or --model, or a lower --rate, keeps up')
     if frames['failed']:
         lines.append(f'{_count(frames["failed"], "frame")} not labelled; the last: '
-                     f'{results.report.last_failure}')
+                     f'{report.last_failure}')
+    if skipped:
+        lines.append(f'{_count(skipped, "frame")} skipped; the last: {report.last_skip}')
     if frames['sent'] > frames['received']:
         lines.append(f'{_count(frames["sent"] - frames["received"], "frame")} lost between player '
                      'and node (best effort, depth 1)')
     if processed > frames['labelled']:
         lines.append(f'{_count(processed - frames["labelled"], "label image")} lost between node '
                      'and bag')
-    waiting = frames['received'] - processed - frames['overwritten'] - frames['failed']
-    if waiting:
-        lines.append(f'{_count(waiting, "frame")} still waiting when the node was ended')
+    if report.waiting:
+        lines.append(f'{_count(report.waiting, "frame")} still waiting when the node was ended')
     return lines
 
 

@@ -12,21 +12,17 @@ from tdnet_ros.bags.message import RAW_IMAGE
 from tdnet_ros.bags.sources import Source, open_source
 from tdnet_ros.ros.messages import LabelInfo
 from tdnet_ros.ros.meter import LATENCY, STAGES
-from tdnet_ros.ros.names import COMPRESSED
+from tdnet_ros.ros.names import COMPRESSED, DIAGNOSTICS, debug_topic
 
 NODE = 'tdnet'
 CAMERA = '/camera/image_raw'
 LABELS = '/tdnet/labels'
 OVERLAY = '/tdnet/overlay'
-OVERLAY_JPEG = f'{OVERLAY}/compressed'
+OVERLAY_JPEG = f'{OVERLAY}{COMPRESSED}'
 LABEL_INFO = '/tdnet/label_info'
-DIAGNOSTICS = '/diagnostics'
 WAIT_FOR_NODE_S = 30
-
-
-def debug_topic(stage: str) -> str:
-    """Topic of one stage's times in ms."""
-    return f'/tdnet/debug/{stage}_ms'
+TIMES = {stage: debug_topic('/tdnet/', stage) for stage in (*STAGES, LATENCY)}
+'''Topics of the times of each stage.'''
 
 
 @dataclass(frozen=True)
@@ -46,14 +42,13 @@ class Plan:
     @property
     def topic(self) -> str:
         """Where the images are played."""
-        return f'{CAMERA}/compressed' if self.compressed else CAMERA
+        return f'{CAMERA}{COMPRESSED}' if self.compressed else CAMERA
 
     @property
     def topics(self) -> list[str]:
         """What is recorded; a live camera's images too, since nobody else keeps them."""
         return [LABELS, OVERLAY_JPEG, *([LABEL_INFO] if LabelInfo else []), DIAGNOSTICS,
-                *(debug_topic(stage) for stage in (*STAGES, LATENCY)),
-                *([self.topic] if self.live else [])]
+                *TIMES.values(), *([self.topic] if self.live else [])]
 
     @property
     def title(self) -> str:

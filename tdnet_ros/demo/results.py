@@ -20,13 +20,11 @@ from tdnet_ros.bags.files.bag import Bag
 from tdnet_ros.bags.message import Message, header_stamp_ns
 from tdnet_ros.bags.unread import Unread
 from tdnet_ros.demo.counters import NodeReport
-from tdnet_ros.demo.plan import DIAGNOSTICS, LABELS, OVERLAY_JPEG, debug_topic
-from tdnet_ros.demo.stages import STAGES
+from tdnet_ros.demo.plan import LABELS, OVERLAY_JPEG, TIMES
 from tdnet_ros.ros.compressed import compressed_to_rgb
 from tdnet_ros.ros.decoding import image_to_rgb
 from tdnet_ros.ros.errors import one_line
-from tdnet_ros.ros.meter import LATENCY
-from tdnet_ros.ros.names import COMPRESSED
+from tdnet_ros.ros.names import COMPRESSED, DIAGNOSTICS
 
 Picture = NDArray[np.uint8]
 Found = TypeVar('Found')
@@ -39,7 +37,7 @@ class Results:
     bag: Path
     label_stamps_ns: NDArray[np.int64]
     overlay_stamps_ns: NDArray[np.int64]
-    times_ms: dict[str, NDArray[np.float64]]  # LATENCY and STAGES, one value a frame
+    times_ms: dict[str, NDArray[np.float64]]  # of each stage and LATENCY, one value a frame
     report: NodeReport
     unread: Unread = field(default_factory=lambda: Unread([]))
 
@@ -70,7 +68,7 @@ class Results:
 def read_results(bag: Path) -> Results:
     """Read everything but the pictures; whatever is missing is empty."""
     stamps: dict[str, list[int]] = {LABELS: [], OVERLAY_JPEG: []}
-    times: dict[str, list[float]] = {debug_topic(name): [] for name in (*STAGES, LATENCY)}
+    times: dict[str, list[float]] = {topic: [] for topic in TIMES.values()}
     report = NodeReport(values={}, problem='')
     unread = Unread([])
 
@@ -88,7 +86,7 @@ def read_results(bag: Path) -> Results:
     return Results(
         bag=bag, label_stamps_ns=np.array(stamps[LABELS], np.int64),
         overlay_stamps_ns=np.array(stamps[OVERLAY_JPEG], np.int64), report=report, unread=unread,
-        times_ms={name: np.array(times[debug_topic(name)]) for name in (*STAGES, LATENCY)})
+        times_ms={name: np.array(times[topic]) for name, topic in TIMES.items()})
 
 
 def image_of(cdr: bytes, compressed: bool) -> Picture:

@@ -87,7 +87,8 @@ def _play(plan: Plan, watch: Watch, player: Child, total: int | None) -> None:
     with progress(f'playing {plan.title}', total) as update:
         def show() -> None:
             if watch.report:
-                update(watch.report.received, f'{watch.report.processed} labelled')
+                counts = watch.report.counts
+                update(counts['received'], f'{counts["processed"]} labelled')
 
         with _interrupts() as interrupted:
             watch.wait('the end of the playing',

@@ -10,8 +10,9 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
 from tdnet_ros.demo.counters import NodeReport
-from tdnet_ros.demo.plan import DIAGNOSTICS, NODE
+from tdnet_ros.demo.plan import NODE
 from tdnet_ros.demo.processes import DemoError
+from tdnet_ros.ros.names import DIAGNOSTICS
 
 
 class Watch:
@@ -60,7 +61,7 @@ class Watch:
 
     def settled(self) -> bool:
         """Whether the node has nothing left to do: two equal reports, no image waiting."""
-        return (self.report is not None and self.report.settled
+        return (self.report is not None and not self.report.waiting
                 and self._before is not None and self._before.counts == self.report.counts)
 
     def describe(self) -> str:

@@ -16,6 +16,7 @@ from tdnet_ros.nets.card import ModelCard
 from tdnet_ros.ros.label_map import LabelMap
 from tdnet_ros.ros.messages import LabelInfo, array_to_image, label_info, to_jpeg, to_png
 from tdnet_ros.ros.meter import LATENCY, STAGES
+from tdnet_ros.ros.names import debug_topic
 from tdnet_ros.ros.parameters import NodeParameters
 from tdnet_ros.ros.qos import naming, overridable
 from tdnet_ros.stream.labels import Painter, overlay
@@ -54,7 +55,7 @@ class CameraOutputs:
         self._label_info = (self._publisher(LabelInfo, f'{prefix}label_info', LATCHED_QOS)
                             if LabelInfo else None)
         self.points = self._publisher(PointCloud2, f'{prefix}points') if with_points else None
-        self._debug = {name: self._publisher(Float32, f'{prefix}debug/{name}_ms')
+        self._debug = {name: self._publisher(Float32, debug_topic(prefix, name))
                        for name in (*STAGES, LATENCY)}
 
     def destroy(self) -> None:

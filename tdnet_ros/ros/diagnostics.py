@@ -14,6 +14,7 @@ from rclpy.qos import QoSProfile
 from tdnet_ros.ros.errors import ErrorLog, one_line
 from tdnet_ros.ros.fastdds import profile_variable
 from tdnet_ros.ros.meter import LATENCY, PERSISTENT, Snapshot
+from tdnet_ros.ros.names import DIAGNOSTICS
 from tdnet_ros.ros.parameters import NodeParameters
 from tdnet_ros.ros.stamps import MAX_AGE_S, is_comparable
 
@@ -48,7 +49,7 @@ class DiagnosticsThread:
         self._period_s = period_s
         self._statuses = statuses
         self._publisher = node.create_publisher(
-            DiagnosticArray, '/diagnostics', QoSProfile(depth=1))
+            DiagnosticArray, DIAGNOSTICS, QoSProfile(depth=1))
         self._errors = ErrorLog(node)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name='tdnet_diagnostics')

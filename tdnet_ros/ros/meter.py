@@ -15,7 +15,7 @@ STAGES = ('transport', 'wait', 'decode', 'upload', 'network', 'download', 'publi
 LATENCY = 'latency'
 MOST_KEPT = 4096
 '''Images that are remembered, which bounds the memory at any rate.'''
-OUTCOMES = ('processed', 'overwritten', 'failed', 'skipped', 'throttled')
+OUTCOMES = ('processed', 'failed', 'skipped', 'overwritten', 'throttled')
 '''What becomes of an image that was received.'''
 PERSISTENT = 5
 '''Images from which on what befalls all or most of them counts as lasting.'''

@@ -1,4 +1,4 @@
-"""Names of image topics, and what they tell. Bags know it without ROS, too."""
+"""Names of topics, and what they tell. Bags know it without ROS, too."""
 from __future__ import annotations
 
 import re
@@ -7,8 +7,14 @@ NODE_OUTPUTS = frozenset({'labels', 'confidence', 'overlay'})
 '''Parts of the names of image topics that a node publishes.'''
 COMPRESSED = '/compressed'
 '''What image_transport adds to the name of a topic.'''
+DIAGNOSTICS = '/diagnostics'
 _CAMERA = re.compile('image|camera|color|rgb')
 _OTHER = re.compile('depth|disparity|infra')
+
+
+def debug_topic(prefix: str, stage: str) -> str:
+    """Topic of the times in ms of one stage; a prefix such as '/tdnet/'."""
+    return f'{prefix}debug/{stage}_ms'
 
 
 def made_by_node(image: str) -> bool:

@@ -10,11 +10,9 @@ from tdnet_ros.demo.stages import STAGES
 from tdnet_ros.ros.meter import LATENCY
 
 
-def diagnostics(received: int = 0, processed: int = 0, overwritten: int = 0, failed: int = 0,
-                level: bytes = DiagnosticStatus.OK, message: str = 'active') -> DiagnosticArray:
+def diagnostics(level: bytes = DiagnosticStatus.OK, message: str = 'active',
+                **counts: int) -> DiagnosticArray:
     """A message as the node sends it."""
-    counts = {'received': received, 'processed': processed, 'overwritten': overwritten,
-              'failed': failed}
     device = {'state': 'active', 'model': 'td2-tiny', 'trained': 'False', 'device': 'cpu',
               'input size': '97 x 193'}
     camera = {f'frames {name}': str(count) for name, count in counts.items()}

@@ -6,15 +6,17 @@ from tdnet_ros.demo.counters import NodeReport
 
 
 def test_counters_and_state_are_read() -> None:
-    report = NodeReport.of(diagnostics(received=9, processed=5, overwritten=3, failed=1))
-    assert report.counts == (9, 5, 3, 1)
-    assert report.settled
+    report = NodeReport.of(diagnostics(
+        received=15, processed=5, failed=4, skipped=3, overwritten=2, throttled=1))
+    assert report.counts == {'received': 15, 'processed': 5, 'failed': 4, 'skipped': 3,
+                             'overwritten': 2, 'throttled': 1}
+    assert report.waiting == 0
     assert report.problem == ''
     assert report.values['model'] == 'td2-tiny'
 
 
-def test_an_image_that_waits_is_not_settled() -> None:
-    assert not NodeReport.of(diagnostics(received=9, processed=8)).settled
+def test_an_image_that_waits_is_counted() -> None:
+    assert NodeReport.of(diagnostics(received=9, processed=8)).waiting == 1
 
 
 def test_errors_are_problems() -> None:

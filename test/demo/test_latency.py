@@ -5,15 +5,15 @@ import cv2
 import pytest
 
 from demo.material import results
-from tdnet_ros.demo.counters import NodeReport
+from tdnet_ros.demo.counters import COUNTED, NodeReport
 from tdnet_ros.demo.latency import losses, plot_latency, summarize
 
 STAGES = ['transport', 'wait', 'decode', 'upload', 'network', 'download', 'publish']
 
 
-def report(received: int, processed: int, overwritten: int = 0, failed: int = 0) -> NodeReport:
-    return NodeReport(values={}, problem='', received=received, processed=processed,
-                      overwritten=overwritten, failed=failed, last_failure='bad image')
+def report(received: int, processed: int, **counts: int) -> NodeReport:
+    return NodeReport(values={}, problem='', last_failure='bad image', last_skip='a copy', counts={
+        **dict.fromkeys(COUNTED, 0), 'received': received, 'processed': processed, **counts})
 
 
 def test_summary_has_the_promised_keys_and_percentiles() -> None:
@@ -33,16 +33,16 @@ def test_run_without_labels_has_no_percentiles() -> None:
 
 
 @pytest.mark.parametrize(('sent', 'counts', 'words'), [
-    (10, (10, 10, 0, 0), []),
-    (14, (14, 10, 4, 0), ['4 of 14 frames overwritten']),
-    (11, (11, 10, 0, 1), ['1 frame not labelled; the last: bad image']),
-    (13, (10, 10, 0, 0), ['3 frames lost between player and node']),
-    (12, (12, 12, 0, 0), ['2 label images lost between node and bag']),
-    (12, (12, 10, 0, 0), ['2 frames still waiting']),
+    (10, report(10, 10), []),
+    (14, report(14, 10, overwritten=4), ['4 of 14 frames overwritten']),
+    (11, report(11, 10, failed=1), ['1 frame not labelled; the last: bad image']),
+    (12, report(12, 10, skipped=2), ['2 frames skipped; the last: a copy']),
+    (13, report(10, 10), ['3 frames lost between player and node']),
+    (12, report(12, 12), ['2 label images lost between node and bag']),
+    (12, report(12, 10), ['2 frames still waiting']),
 ])
-def test_every_missing_frame_is_named(sent: int, counts: tuple[int, int, int, int],
-                                      words: list[str]) -> None:
-    outcome = results(10, report(*counts))
+def test_every_missing_frame_is_named(sent: int, counts: NodeReport, words: list[str]) -> None:
+    outcome = results(10, counts)
     lines = losses(summarize(outcome, sent), outcome)
     assert len(lines) == len(words)
     assert all(line.startswith(part) for line, part in zip(lines, words, strict=True))

@@ -13,13 +13,12 @@ from std_msgs.msg import Float32
 
 from bags.material import compressed_message, frame, image_message, write_bag
 from demo.material import diagnostics
-from tdnet_ros.demo.plan import CAMERA, DIAGNOSTICS, LABELS, OVERLAY_JPEG, Plan, debug_topic
+from tdnet_ros.demo.plan import CAMERA, LABELS, OVERLAY_JPEG, TIMES, Plan
 from tdnet_ros.demo.processes import DemoError
 from tdnet_ros.demo.report import write_report
 from tdnet_ros.demo.results import read_results
-from tdnet_ros.demo.stages import STAGES
 from tdnet_ros.ros.messages import array_to_image
-from tdnet_ros.ros.meter import LATENCY
+from tdnet_ros.ros.names import DIAGNOSTICS
 
 SENT, LABELLED = 10, (1, 3, 5, 7, 9)
 STAMPS_NS = [(100 + index) * 10**9 + 7 for index in range(SENT)]
@@ -33,8 +32,8 @@ def write_run(bag: Path, damaged: bool = False, **counts: int) -> None:
     overlays = {index: CompressedImage(header=message.header, format='jpeg',
                                        data=compressed_message(index).data)
                 for index, message in images.items()}
-    times = {debug_topic(name): [(1000 * index, Float32(data=float(index)))
-                                 for index in LABELLED] for name in (*STAGES, LATENCY)}
+    times = {topic: [(1000 * index, Float32(data=float(index))) for index in LABELLED]
+             for topic in TIMES.values()}
     topics = {
         LABELS: [(1000 * index, message) for index, message in labels.items()],
         OVERLAY_JPEG: [(1000 * index, message) for index, message in overlays.items()],
@@ -92,7 +91,7 @@ def test_messages_that_cannot_be_read_are_told(tmp_path: Path, folder: Path) -> 
     write_run(tmp_path / 'bag', damaged=True, received=5, processed=5)
     text = report(Plan(source=str(folder), out=tmp_path, model='td2-tiny'))
     notes = [line for line in text.splitlines() if line.startswith('note: ')]
-    for topic in (LABELS, OVERLAY_JPEG, DIAGNOSTICS, debug_topic(LATENCY)):
+    for topic in (LABELS, OVERLAY_JPEG, DIAGNOSTICS, *TIMES.values()):
         assert any(f'message of {topic} logged at ' in line for line in notes), (topic, notes)
     assert json.loads((tmp_path / 'latency.json').read_text())['frames']['labelled'] == 5
 
@@ -103,7 +102,7 @@ def test_times_belong_to_their_frames(tmp_path: Path) -> None:
     assert results.label_stamps_ns.tolist() == [STAMPS_NS[index] for index in LABELLED]
     assert results.times_s.tolist() == [0, 2, 4, 6, 8]
     assert results.times_ms['network'].tolist() == [1, 3, 5, 7, 9]
-    assert results.report.counts == (5, 5, 0, 0)
+    assert results.report.counts['processed'] == 5
 
 
 def test_run_without_labels_is_an_error(tmp_path: Path, folder: Path) -> None:

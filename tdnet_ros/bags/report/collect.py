@@ -11,13 +11,16 @@ from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.labelled import LabelledBag
 from tdnet_ros.bags.message import Message, header_stamp_ns
 from tdnet_ros.bags.report.camera import camera_summary
-from tdnet_ros.bags.report.live import DIAGNOSTICS, UNTRAINED, LiveRun
+from tdnet_ros.bags.report.live import UNTRAINED, LiveRun
 from tdnet_ros.bags.report.tally import CameraTally
 from tdnet_ros.bags.report.truth import score
 from tdnet_ros.bags.sources import is_truth
+from tdnet_ros.ros.meter import LATENCY, STAGES
+from tdnet_ros.ros.names import DIAGNOSTICS, debug_topic
 
 VERSION = 1  # of what is said about a bag
 DIAGNOSTIC_TYPE = 'diagnostic_msgs/msg/DiagnosticArray'
+FLOAT = 'std_msgs/msg/Float32'
 Update = Callable[[int, str], None]
 
 
@@ -92,10 +95,8 @@ def _handlers(bag: LabelledBag,
     def stage(name: str) -> Callable[[float, Message], None]:
         return lambda time_s, message: tally.add_time(time_s, name, bag.decode(message).data)
 
-    prefix, suffix = f'{camera.name}/debug/', '_ms'
-    stages = {topic: topic[len(prefix):-len(suffix)] for topic, kind in bag.topics.items()
-              if topic.startswith(prefix) and topic.endswith(suffix)
-              and kind == 'std_msgs/msg/Float32'}
+    stages = {topic: name for name in (*STAGES, LATENCY)
+              if bag.topics.get(topic := debug_topic(f'{camera.name}/', name)) == FLOAT}
     return {camera.labels: labels, **({camera.confidence: confidence} if camera.confidence
                                       else {}),
             **{topic: stage(name) for topic, name in stages.items()}}

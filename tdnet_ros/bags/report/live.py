@@ -4,9 +4,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-DIAGNOSTICS = '/diagnostics'
+from tdnet_ros.ros.meter import OUTCOMES
+
 RECEIVED = 'frames received'
-UNLABELLED_COUNTS = ('failed', 'skipped', 'overwritten', 'throttled')
+UNLABELLED_COUNTS = tuple(outcome for outcome in OUTCOMES if outcome != 'processed')
 _FACTS = {'model': 'model', 'device': 'device', 'input_size': 'input size'}
 UNTRAINED = 'the model has no trained weights: its labels are noise'
 
