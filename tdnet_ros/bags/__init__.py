@@ -1,1 +1,1 @@
-"""Play cameras and record topics without a ROS installation."""
+"""Bags: play and record; label, report, compare; pictures to train on."""

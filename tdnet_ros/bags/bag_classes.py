@@ -5,11 +5,10 @@ from collections.abc import Mapping
 import colorsys
 from dataclasses import dataclass, field
 
-from tdnet_ros.nets.card import MODELS, load_card
-from tdnet_ros.nets.classes import CLASS_SETS, UNLABELED, ClassSet, Color
+from tdnet_ros.nets.card import find_model, shipped_models
+from tdnet_ros.nets.classes import BLACK, CLASS_SETS, UNLABELED, ClassSet, Color
 
 UNLABELED_NAME = 'unlabelled'
-UNLABELED_COLOR: Color = (0, 0, 0)
 GOLDEN_RATIO = 0.618034  # steps around the colour wheel that keep neighbours apart
 
 
@@ -37,7 +36,7 @@ class BagClasses:
     def color(self, label: int) -> Color:
         """RGB of a label id."""
         if label == UNLABELED:
-            return UNLABELED_COLOR
+            return BLACK
         return self.colors.get(label) or _made_up(label)
 
     @property
@@ -59,8 +58,7 @@ class BagClasses:
 
 
 def _known_sets() -> list[ClassSet]:
-    shipped = [load_card(path).classes for path in sorted(MODELS.glob('*.yaml'))]
-    return [*CLASS_SETS.values(), *shipped]
+    return [*CLASS_SETS.values(), *(find_model(name).classes for name in shipped_models())]
 
 
 def _made_up(label: int) -> Color:

@@ -115,7 +115,7 @@ def _add_play_options(parser: argparse.ArgumentParser) -> None:
     add('--frame-id', help="frame_id of the headers (default: a bag's own, else "
                            'camera_optical_frame)')
     add('--wait-for-subscriber', type=float, default=10.0, metavar='S', dest='wait_s',
-        help='fail when nobody subscribes for S seconds (default: 10); 0: do not wait')
+        help='fail when nobody subscribes for S seconds (default: %(default)g); 0: do not wait')
     add('--subscribers', type=positive(int), default=1, metavar='N',
         help='wait until N subscribe, such as 2 for a node and a recorder (default: 1)')
     add('--summary', type=Path, metavar='FILE', help='write what was sent as JSON')
@@ -173,13 +173,13 @@ def _record(options: argparse.Namespace) -> int:
     stop = stop_on_signals()
 
     def show(recording: Recording) -> None:
-        update(recording.total, f'{recording.bytes / 2**20:.1f} MB, '
+        update(recording.total, f'{recording.bytes / 2**20:.1f} MiB, '
                                 f'{recording.lost + recording.dropped} lost')
 
     with progress(f'recording to {options.out}') as update:
         recording = record(options.topics, options.out, stop, options.duration, show)
     if recording.counts:
-        print(f'recorded {recording.total} messages ({recording.bytes / 2**20:.1f} MB) of '
+        print(f'recorded {recording.total} messages ({recording.bytes / 2**20:.1f} MiB) of '
               f'{len(recording.counts)} topics in {options.out}')
     for count, reason in ((recording.lost, 'never arrived, says the middleware'),
                           (recording.dropped, 'were dropped because the disk is too slow')):

@@ -20,7 +20,7 @@ class Key(NamedTuple):
 
 
 def match_cameras(first: LabelledBag, second: LabelledBag,
-                  topics: Topics | None = None) -> list[tuple[LabelCamera, LabelCamera]]:
+                  topics: Topics | None) -> list[tuple[LabelCamera, LabelCamera]]:
     """Pair the cameras of the same name, or the only one of each; or the label topics given."""
     if topics:
         return [(first.label_topic(topics[0]), second.label_topic(topics[1]))]

@@ -91,7 +91,7 @@ class _PixelSource:
 class VideoSource(_PixelSource):
     """The frames of a video file, at the file's own rate or at a given one."""
 
-    def __init__(self, path: Path, rate_hz: float | None = None) -> None:
+    def __init__(self, path: Path, rate_hz: float | None) -> None:
         self._path = path
         capture = self._open()
         own_rate_hz = capture.get(cv2.CAP_PROP_FPS)
@@ -129,7 +129,7 @@ class FolderSource(_PixelSource):
     Those that cannot be read are left out, and leave their time empty.
     """
 
-    def __init__(self, folder: Path, rate_hz: float | None = None) -> None:
+    def __init__(self, folder: Path, rate_hz: float | None) -> None:
         self.files = sorted(filter(is_image, folder.iterdir()), key=natural_key)
         if not self.files:
             inside = sorted(str(path) for path in folder.iterdir()
@@ -152,7 +152,7 @@ class FolderSource(_PixelSource):
 class CameraSource(_PixelSource):
     """A V4L2 camera: frames when they come, stamped when they were grabbed."""
 
-    def __init__(self, device: int, rate_hz: float | None = None) -> None:
+    def __init__(self, device: int, rate_hz: float | None) -> None:
         self._device = device
         self._capture = cv2.VideoCapture(device, cv2.CAP_V4L2)
         if not self._capture.isOpened():

@@ -1,1 +1,1 @@
-"""Measure engines side by side: tdnet_benchmark."""
+"""How fast and how large: engines, node, bags."""

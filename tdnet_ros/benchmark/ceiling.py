@@ -82,9 +82,9 @@ def _copy(device: torch.device) -> float:
     return _best(device, lambda: target.copy_(source))
 
 
-def _best(device: torch.device, work: Callable[[], object], times: int = 20) -> float:
+def _best(device: torch.device, work: Callable[[], object]) -> float:
     seconds = []
-    for _ in range(times):
+    for _ in range(20):
         start = time.perf_counter()
         work()
         if device.type == 'cuda':

@@ -4,8 +4,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib
 from matplotlib.backend_bases import FigureCanvasBase
+from matplotlib.figure import Figure
 import numpy as np
 
 from tdnet_ros.learn.metrics import Confusion
@@ -20,11 +20,10 @@ def check_format(path: Path) -> None:
 
 def save_confusion(confusion: Confusion, names: Sequence[str], path: Path) -> None:
     """Draw rows of the truth, normalised to 1, against columns of the prediction."""
-    matplotlib.use('Agg')
-    from matplotlib import pyplot
     matrix = confusion.matrix / np.maximum(confusion.matrix.sum(1, keepdims=True), 1)
     size = 2.5 + 0.5 * len(names)
-    figure, axes = pyplot.subplots(figsize=(size, size), layout='constrained')
+    figure = Figure(figsize=(size, size), layout='constrained')
+    axes = figure.subplots()
     axes.imshow(matrix, cmap='Blues', vmin=0, vmax=1)
     axes.set_xticks(range(len(names)), names, rotation=60, ha='right')
     axes.set_yticks(range(len(names)), names)
@@ -35,4 +34,3 @@ def save_confusion(confusion: Confusion, names: Sequence[str], path: Path) -> No
             axes.text(column, row, f'{100 * share:.0f}', ha='center', va='center', fontsize=8,
                       color='white' if share > 0.5 else 'black')
     figure.savefig(path, dpi=110)
-    pyplot.close(figure)

@@ -88,14 +88,14 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return 0 if train(options) else MORE_TO_DO
     except (ValueError, OSError, FloatingPointError) as error:
-        print(f'tdnet_train: {one_line(error)}', file=sys.stderr)
+        print(f'tdnet_train: {without_traceback(error)}', file=sys.stderr)
         return 1
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        print(f'tdnet_train: {shortage(error)}: {one_line(error)}; a smaller batch or crop or '
-              '--input-size takes less memory, accumulate keeps the batch and takes longer',
-              file=sys.stderr)
+        print(f'tdnet_train: {shortage(error)}: {without_traceback(error)}; a smaller batch '
+              'or crop or --input-size takes less memory, accumulate keeps the batch and takes '
+              'longer', file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         more = '; --resume goes on' if (options.out / LAST).exists() else ''
@@ -103,7 +103,7 @@ def main(arguments: list[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def one_line(error: Exception) -> str:
+def without_traceback(error: Exception) -> str:
     """Return an error's message; of one in a loader's process, without its traceback."""
     text = str(error).strip()
     if 'DataLoader worker' in text:

@@ -19,7 +19,7 @@ from tdnet_ros.stream.labels import Painter
 from tdnet_ros.stream.preprocess import Preprocessor
 from tdnet_ros.stream.transfer import Lanes
 
-OPACITY = 0.6
+PICTURES, OPACITY = 3, 0.6
 
 
 class StreamingValidation:
@@ -31,12 +31,12 @@ class StreamingValidation:
     so that the memory fills.
     """
 
-    def __init__(self, dataset: Dataset, device: torch.device, input_size: tuple[int, int],
-                 pictures: int = 3) -> None:
+    def __init__(self, dataset: Dataset, device: torch.device,
+                 input_size: tuple[int, int]) -> None:
         self._dataset = dataset
         self._preprocessor = Preprocessor(input_size, IMAGENET_MEAN, IMAGENET_STD, Lanes(device))
         self._painter = Painter(dataset.classes.palette)
-        self._shown = np.linspace(0, len(dataset.labelled()) - 1, pictures).round().astype(int)
+        self._shown = np.linspace(0, len(dataset.labelled()) - 1, PICTURES).round().astype(int)
 
     def confusion(self, network: Network) -> Confusion:
         """Compare all labelled frames with the truth."""

@@ -18,7 +18,7 @@ from tdnet_ros.ros.messages import LabelInfo, array_to_image, label_info, to_jpe
 from tdnet_ros.ros.meter import LATENCY, STAGES
 from tdnet_ros.ros.names import debug_topic
 from tdnet_ros.ros.parameters import NodeParameters
-from tdnet_ros.ros.qos import naming, overridable
+from tdnet_ros.ros.qos import naming_topic, overridable
 from tdnet_ros.stream.labels import Painter, overlay
 
 # Reliable, because displays that ask for reliable would not see a best-effort publisher.
@@ -127,7 +127,7 @@ class CameraOutputs:
             self._label_info.publish(label_info(self._label_map.names, header))
 
     def _publisher(self, kind: Any, topic: str, qos: QoSProfile = OUTPUT_QOS) -> Publisher:
-        with naming(self._node.resolve_topic_name(topic)):
+        with naming_topic(self._node.resolve_topic_name(topic)):
             publisher = self._node.create_publisher(kind, topic, **overridable(qos))
         self._publishers.append(publisher)
         self.topics[publisher.topic_name] = publisher.qos_profile

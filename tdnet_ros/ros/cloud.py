@@ -10,7 +10,7 @@ from tdnet_ros.ros.encodings import MAX_PIXELS
 from tdnet_ros.ros.errors import quoted
 
 SLOP_NS = 20_000_000  # stamps of an image and its depth that differ by less belong together
-DEPTHS = {'16UC1': ('u2', 1e-3), 'mono16': ('u2', 1e-3), '32FC1': ('f4', 1.0)}
+DEPTHS = {'16UC1': ('u2', 1e-3), '32FC1': ('f4', 1.0)}
 
 
 class Field(NamedTuple):
@@ -76,9 +76,10 @@ def depth_in_metres(msg: Any, size: tuple[int, int]) -> NDArray[np.float32]:
 
     ValueError says why it is not a depth image of (height, width).
     """
-    if msg.encoding not in DEPTHS:
+    encoding = '16UC1' if msg.encoding == 'mono16' else msg.encoding
+    if encoding not in DEPTHS:
         raise ValueError(f'depth has encoding {quoted(msg.encoding)}: expected 16UC1 or 32FC1')
-    kind, metres = DEPTHS[msg.encoding]
+    kind, metres = DEPTHS[encoding]
     dtype = np.dtype(f'{">" if msg.is_bigendian else "<"}{kind}')
     height, width, step = int(msg.height), int(msg.width), int(msg.step)
     if (height, width) != size or width * height > MAX_PIXELS:

@@ -9,7 +9,7 @@ from typing import Any
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 
-from tdnet_ros.ros.qos import naming, overridable
+from tdnet_ros.ros.qos import naming_topic, overridable
 
 DEPTH_QOS = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
 
@@ -57,7 +57,7 @@ class Input:
             on_message(msg)
 
         self._heard_s = time.monotonic()
-        with naming(self.topic):
+        with naming_topic(self.topic):
             self.subscription = node.create_subscription(
                 self._kind, self.topic, hear, **overridable(DEPTH_QOS))
 

@@ -14,6 +14,7 @@ from rclpy.parameter import Parameter
 
 from tdnet_ros.nets import DEFAULT_MODEL
 from tdnet_ros.nets.engines import ENGINES, PRECISIONS
+from tdnet_ros.stream.memory import MAX_GAP_S
 from tdnet_ros.stream.segmenter import RESIZABLE
 
 TRANSPORTS = {'raw': 'sensor_msgs/msg/Image', 'compressed': 'sensor_msgs/msg/CompressedImage'}
@@ -71,8 +72,8 @@ class NodeParameters:
         "camera, and 'camera_info') or cloud ('cloud_in', organised, as many points as the image "
         'has pixels).')
     max_gap_s: float = _parameter(
-        1.0, 'A longer pause between two images empties the temporal memory.', unit='s', low=0.0,
-        high=3600.0, live=True)
+        MAX_GAP_S, 'A longer pause between two images empties the temporal memory.', unit='s',
+        low=0.0, high=3600.0, live=True)
     scene_cut: bool = _parameter(
         True, 'Empty the temporal memory when the image changes abruptly as a whole.',
         live=True)

@@ -57,7 +57,7 @@ def overridable(profile: QoSProfile) -> dict[str, Any]:
 
 
 @contextmanager
-def naming(topic: str) -> Iterator[None]:
+def naming_topic(topic: str) -> Iterator[None]:
     """Say which topic it is that cannot be had, with an override of its QoS, say: ValueError."""
     try:
         yield

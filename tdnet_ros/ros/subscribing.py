@@ -7,7 +7,7 @@ from typing import Any
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
-from tdnet_ros.ros.qos import naming, overridable
+from tdnet_ros.ros.qos import naming_topic, overridable
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
@@ -42,7 +42,7 @@ def subscribe(node: Node, kind: Any, topic: str, on_message: Callable[[Any], Non
         return node.create_subscription(
             kind, topic, on_message, **overridable(qos), **options)
 
-    with naming(topic):
+    with naming_topic(topic):
         try:
             return create(event_callbacks=when_lost(on_lost))
         except UnsupportedEventTypeError:

@@ -32,7 +32,6 @@ class CameraComparison:
 
     name: str
     topics: Topics
-    frames: int
     only_first: list[int]
     '''Stamps in ns.'''
     only_second: list[int]
@@ -46,7 +45,7 @@ class CameraComparison:
         shares = np.array(self.agreements)
         return {
             'name': self.name, 'topics': list(self.topics),
-            'frames': {'both': self.frames, 'only_a': len(self.only_first),
+            'frames': {'both': len(self.agreements), 'only_a': len(self.only_first),
                        'only_b': len(self.only_second)},
             'only_a_stamps_ns': self.only_first[:LISTED_STAMPS],
             'only_b_stamps_ns': self.only_second[:LISTED_STAMPS],
@@ -122,7 +121,7 @@ def _compare_camera(bags: tuple[LabelledBag, LabelledBag], pair: tuple[LabelCame
             f'one of {topics[1]} in {bags[1].path} ({len(keys[1])}): expected labels of the same '
             'images')
     only = [[key.stamp_ns for key in side if key not in common] for side in keys]
-    result = CameraComparison(pair[0].name, topics, len(common), only[0], only[1], PairCounts())
+    result = CameraComparison(pair[0].name, topics, only[0], only[1], PairCounts())
     ranking = WorstFrames(worst)
     for frame in _frames(bags, topics, common, result.counts):
         result.agreements.append(frame.agreement)

@@ -15,6 +15,7 @@ from tdnet_ros.stream.labels import Painter
 
 PANEL, MARGIN, GAP = 560, 24, 8  # px
 HEADER, CAPTION, LEGEND_ROW, LEGEND_KEY = 64, 26, 24, 150
+LONGEST = 64  # letters of a caption
 DIFFERENT = (230, 0, 120)
 '''RGB of pixels that differ; equal ones are grey.'''
 
@@ -72,5 +73,5 @@ def _legend(frame: ComparedFrame, classes: BagClasses) -> list[tuple[str, tuple[
             ('A and B differ', DIFFERENT)]
 
 
-def _shortened(text: str, length: int = 64) -> str:
-    return text if len(text) <= length else f'{text[:3]}…{text[3 - length:]}'
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST else f'{text[:3]}…{text[3 - LONGEST:]}'

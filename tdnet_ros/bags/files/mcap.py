@@ -136,8 +136,7 @@ class _Scan:
             raise ValueError('checksum of the chunk does not match')
 
 
-def scan_mcap(data: Any, report: Report, start_ns: int = 0,
-              stop_ns: int = NEVER) -> Iterator[Scanned]:
+def scan_mcap(data: Any, report: Report, start_ns: int, stop_ns: int) -> Iterator[Scanned]:
     """Yield the messages in the bytes of an MCAP file; damage is reported with its offset.
 
     They are in the order of time; with an index those of chunks from `start_ns` to before

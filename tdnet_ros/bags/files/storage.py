@@ -36,14 +36,14 @@ class StorageFile:
     """
 
     def __init__(self, path: Path, report: Callable[[str], None], unread: Unread,
-                 packed_messages: bool = False, name: str = '') -> None:
-        """Look into a file; `name` is what damage to it is told of, if not its path.
+                 packed_messages: bool, name: str) -> None:
+        """Look into a file; `name` is what damage to it is told of.
 
         Messages that cannot be read are told to `unread`, all else to `report`.
         """
         self.path = path
         self._forget()
-        self._report = lambda damage: report(f'{name or path}: {damage}')
+        self._report = lambda damage: report(f'{name}: {damage}')
         self._unread = unread
         self._packed = packed_messages
         self._indexed = self.searchable = False

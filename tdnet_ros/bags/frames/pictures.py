@@ -56,23 +56,14 @@ class FramesOptions:
 
 def write_frames(location: str, options: FramesOptions) -> tuple[str, list[str]]:
     """Add pictures of a bag; return in a line what was done, and what could not be read."""
+    problems: list[str] = []
+    name, path, labels = bag_name(location), Path(location), None
     with ExitStack() as stack:
-        path = Path(location)
         if is_url(location):
             path = _copy(location, stack.enter_context(TemporaryDirectory(prefix='tdnet_bag_')))
         try:
             bag = stack.enter_context(closing(Bag(path)))
-            told, problems = _write(bag, bag_name(location), options)
-        except BagError as error:
-            raise BagError(str(error).replace(str(path), location)) from error
-        return told, [line.replace(str(path), location) for line in problems]
-
-
-def _write(bag: Bag, name: str, options: FramesOptions) -> tuple[str, list[str]]:
-    """Add pictures of an open bag, of which there has to be one."""
-    with ExitStack() as stack:
-        labels = None
-        try:
+            problems = bag.problems
             if options.labels:
                 labels = stack.enter_context(closing(BagLabels(
                     options.labels, name, options.folder.parent / 'classes.yaml')))
@@ -80,8 +71,10 @@ def _write(bag: Bag, name: str, options: FramesOptions) -> tuple[str, list[str]]
             with progress(f'reading {name}') as update:
                 pictures.write(update)
         except BagError as error:
-            raise BagError('\n'.join([str(error), *bag.problems])) from error
-        return pictures.told, [*bag.problems, *(labels.problems if labels else [])]
+            lines = '\n'.join([str(error), *problems])
+            raise BagError(lines.replace(str(path), location)) from error
+        return pictures.told, [line.replace(str(path), location)
+                               for line in (*problems, *(labels.problems if labels else ()))]
 
 
 class _Pictures:

@@ -14,14 +14,14 @@ from rosbags.interfaces import (
 )
 from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
 
-from tdnet_ros.bags.definitions import definition
+from tdnet_ros.bags.definitions import SEPARATOR, definition
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.files.bag import Bag
 from tdnet_ros.bags.files.paths import ROS1
 from tdnet_ros.bags.files.storage import ros1_types
 from tdnet_ros.bags.label.wire import LABEL_INFO, types
 
-_IDL = '=' * 80 + '\nIDL: '
+_IDL = f'{SEPARATOR}\nIDL: '
 
 
 class Channel(NamedTuple):
@@ -35,8 +35,8 @@ class Channel(NamedTuple):
 
 def output_channels(kinds: Mapping[str, str]) -> dict[str, Channel]:
     """Channels of what labelling makes, from message types by topic; QoS as the node's."""
-    return {topic: Channel(msgtype, types().generate_msgdef(msgtype, ros_version=2)[0],
-                           types().hash_rihs01(msgtype), (_offer(msgtype == LABEL_INFO),))
+    return {topic: Channel(msgtype, *_generated(types(), msgtype),
+                           (_offer(msgtype == LABEL_INFO),))
             for topic, msgtype in kinds.items()}
 
 
@@ -79,7 +79,7 @@ def _generated(store: Any, msgtype: str) -> tuple[str, str]:
 def _digest(msgtype: str, text: str) -> str:
     store: Any = get_typestore(Stores.EMPTY)
     if text.startswith(_IDL):
-        for part in text.split('=' * 80 + '\n')[1:]:
+        for part in text.split(f'{SEPARATOR}\n')[1:]:
             store.register(get_types_from_idl(part.partition('\n')[2]))
     else:
         store.register(get_types_from_msg(text, msgtype))

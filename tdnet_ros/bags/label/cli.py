@@ -50,7 +50,7 @@ def add_label_options(parser: argparse.ArgumentParser) -> None:
     add('--duration', type=positive(float), metavar='S', help='label S seconds')
     add('--every', type=positive(int), default=1, metavar='N', help='label every Nth image')
     add('--max-gap', type=float, default=LabelOptions.max_gap_s, metavar='S',
-        help='a longer pause between two images empties the memory (default: 1)')
+        help='a longer pause between two images empties the memory (default: %(default)g)')
     add('--no-scene-cut', action='store_true', help='keep the memory over cuts of the scene')
     add('--keep', nargs='+', default=[], metavar='CLASS', help='all other classes become 255')
     add('--remap', nargs='+', default=[], metavar='A:B', help='write class A as class B')
@@ -69,8 +69,8 @@ def add_label_options(parser: argparse.ArgumentParser) -> None:
     add('--workers', type=positive(int), metavar='N',
         help='of --ray (default: one for each GPU, or without GPUs for each CPU)')
     add('--chunk', type=positive(int), default=LabelOptions.chunk_frames, metavar='FRAMES',
-        help='images in a file of the output, which interrupted work can lose (default: '
-             f'{LabelOptions.chunk_frames})')
+        help='images in a file of the output, which interrupted work can lose '
+             '(default: %(default)s)')
 
 
 def run_label(options: argparse.Namespace) -> int:

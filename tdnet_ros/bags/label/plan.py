@@ -146,7 +146,7 @@ def _is_depth(bag: Bag, topic: str) -> bool:
         encoding = getattr(decoded(_first(bag, topic), bag.topics[topic].msgtype), 'encoding', '')
     except Exception:  # damaged bytes raise nearly anything
         return False
-    return encoding in DEPTHS and encoding != 'mono16'
+    return encoding in DEPTHS
 
 
 def _camera_info(bag: Bag, topic: str) -> bytes:

@@ -10,6 +10,7 @@ from typing import Any
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.labelled import LabelledBag
 from tdnet_ros.bags.message import Message, header_stamp_ns
+from tdnet_ros.bags.progress import Update
 from tdnet_ros.bags.report.camera import camera_summary
 from tdnet_ros.bags.report.live import UNTRAINED, LiveRun
 from tdnet_ros.bags.report.tally import CameraTally
@@ -21,11 +22,9 @@ from tdnet_ros.ros.names import DIAGNOSTICS, debug_topic
 VERSION = 1  # of what is said about a bag
 DIAGNOSTIC_TYPE = 'diagnostic_msgs/msg/DiagnosticArray'
 FLOAT = 'std_msgs/msg/Float32'
-Update = Callable[[int, str], None]
 
 
-def summarize_bag(path: Path, truth: Sequence[str] = (),
-                  update: Update = lambda frames, text: None) -> dict[str, Any]:
+def summarize_bag(path: Path, truth: Sequence[str], update: Update) -> dict[str, Any]:
     """Everything about one bag in plain types, as docs/bags.md has it.
 
     `update` is called with the number of frames so far. BagError says why a bag cannot be read.

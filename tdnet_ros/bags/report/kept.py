@@ -10,7 +10,8 @@ from typing import Any
 
 from tdnet_ros.bags.label_record import FILE as RECORD
 from tdnet_ros.bags.label_record import LabelRecord, write_json
-from tdnet_ros.bags.report.collect import VERSION, Update, summarize_bag
+from tdnet_ros.bags.progress import Update
+from tdnet_ros.bags.report.collect import VERSION, summarize_bag
 
 FILE = 'tdnet_report.json'
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.label_record import write_json
-from tdnet_ros.bags.report.collect import VERSION, Update
+from tdnet_ros.bags.progress import Update
+from tdnet_ros.bags.report.collect import VERSION
 from tdnet_ros.bags.report.kept import kept_summary
 from tdnet_ros.bags.report.page import Detail, data_uri, write_page
 from tdnet_ros.bags.report.plots import THEMES, timeline
