@@ -18,11 +18,13 @@ from rclpy.utilities import try_shutdown
 from rclpy.validate_full_topic_name import validate_full_topic_name
 
 from tdnet_ros.bags.errors import BagError
+from tdnet_ros.ros.log_folder import find_log_folder
 
 
 @contextmanager
 def ros_node(name: str) -> Iterator[Node]:
     """Bring up a node and shut ROS down after it; signals stay with the caller."""
+    find_log_folder()
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     try:
         node = rclpy.create_node(f'{name}_{os.getpid()}')

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+import difflib
 import os
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,6 +18,9 @@ from tdnet_ros.nets.zoo import FOR_USERS, VARIANTS
 MODELS = Path(__file__).resolve().parent.parent / 'models'
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+CHECKPOINTS = ('.pkl', '.pth', '.pt')
+NOT_CONVERTED = ("is a checkpoint of PyTorch: tdnet_convert makes weights and card of the "
+                 "authors', and what tdnet_train has learnt is best.yaml beside it")
 Spread = Annotated[float, Range(1e-4, 1)]
 
 
@@ -60,6 +64,8 @@ def find_model(model: str | Path, weights: str | Path | None = None) -> ModelCar
         return _card_beside(path)
     if not path.is_file():
         raise FileNotFoundError(f'weights {path}: no such file')
+    if path.suffix in CHECKPOINTS:
+        raise ValueError(f'weights {path}: this {NOT_CONVERTED}')
     return replace(_find_card(model), weights=path)
 
 
@@ -78,6 +84,11 @@ def _find_card(model: str | Path) -> ModelCard:
         best = path / 'best.yaml'
         raise ValueError(f"model '{model}' is a folder: expected "
                          + (f'the card {best} in it' if best.is_file() else 'a card (.yaml)'))
+    near = difflib.get_close_matches(str(model), [*shipped_models(), *FOR_USERS], n=1)
+    if near:
+        raise ValueError(f"there is no model '{model}', did you mean '{near[0]}'?")
+    if path.suffix in CHECKPOINTS:
+        raise ValueError(f"model '{model}' {NOT_CONVERTED}")
     raise ValueError(f"model '{model}': expected a card (.yaml), weights (.safetensors), a "
                      f'shipped model ({", ".join(shipped_models()) or "none"}) or one of '
                      f'{", ".join(FOR_USERS)}')

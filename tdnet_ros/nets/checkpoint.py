@@ -141,7 +141,8 @@ def read_official(path: Path) -> dict[str, Tensor]:
                          'expected a state dict or a training file with model_state')
     odd = [key for key, value in content.items() if not isinstance(value, Tensor)]
     if odd:
-        raise ValueError(f'checkpoint {path}: {odd[0]!r} is no tensor')
+        raise ValueError(f"checkpoint {path}: {odd[0]!r} is no tensor: expected one of the "
+                         "authors' (what tdnet_train has learnt is best.yaml)")
     return content
 
 

@@ -14,6 +14,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.utilities import ok, try_shutdown
 
 from tdnet_ros.ros.errors import ErrorLog, one_line
+from tdnet_ros.ros.log_folder import find_log_folder
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 GRACE_S = 3.0
@@ -27,6 +28,7 @@ def run(make_node: Callable[[], Any], args: list[str] | None = None) -> int:
         # A signal's exception comes at any line from here on, even where another is handled.
         for number in SIGNALS:
             signal.signal(number, _interrupt_once)
+        find_log_folder()
         rclpy.init(args=args)
         try:
             node = make_node()

@@ -123,6 +123,21 @@ def test_unknown_model_lists_what_there_is() -> None:
         find_model('resnet-9000')
 
 
+@pytest.mark.parametrize(('model', 'near'), [
+    ('street-smal', 'street-small'), ('td4_psp18', 'td4-psp18')])
+def test_a_misspelt_name_is_understood(model: str, near: str) -> None:
+    with pytest.raises(ValueError, match=f"no model '{model}', did you mean '{near}'"):
+        find_model(model)
+
+
+@pytest.mark.parametrize('name', ['td4-psp18.pkl', 'last.pt'])
+def test_checkpoints_are_to_be_converted(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).touch()
+    for given in ((tmp_path / name,), ('td4-psp18', tmp_path / name)):
+        with pytest.raises(ValueError, match=rf'{name}.* is a checkpoint .*tdnet_convert .*best'):
+            find_model(*given)
+
+
 @pytest.mark.parametrize('model', ['none.yaml', 'none.safetensors'])
 def test_missing_file(model: str, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match='no such file'):
