@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from tdnet_ros.bags.errors import BagError, tell
+from tdnet_ros.bags.files.paths import is_bag, natural_key
 from tdnet_ros.bags.options import positive
 from tdnet_ros.nets.writing import check_folder, check_writable, naming
 
@@ -62,7 +63,6 @@ def write_and_tell(bags: Sequence[Path], out: Path, truth: Sequence[str] = ()) -
 
 def labelled_bags(path: Path) -> list[Path]:
     """The bag itself, or those in a folder."""
-    from tdnet_ros.bags.sources import is_bag, natural_key
     if not path.is_dir() or is_bag(path):
         return [path]
     found = sorted((item for item in path.iterdir() if is_bag(item)), key=natural_key)

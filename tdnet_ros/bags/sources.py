@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from tdnet_ros.bags.errors import BagError
-from tdnet_ros.bags.files.paths import METADATA, is_storage
+from tdnet_ros.bags.files.paths import is_bag, natural_key
 from tdnet_ros.bags.unread import Unread
 from tdnet_ros.nets.images import IMAGE_SUFFIXES, is_image, read_pixels
 from tdnet_ros.ros.names import COMPRESSED
@@ -186,12 +186,6 @@ def is_truth(image: str) -> bool:
     return TRUTH in image.split('/')
 
 
-def natural_key(path: Path) -> list[tuple[int, int | str]]:
-    """Sort key that reads runs of digits as numbers."""
-    parts = re.split(r'(\d+)', path.name.lower())
-    return [(0, int(part)) if part.isdigit() else (1, part) for part in parts]
-
-
 def open_source(spec: str, rate_hz: float | None = None, topics: tuple[str, ...] = ()) -> Source:
     """Open what `spec` names: a camera number or device, a bag, a folder or a video file."""
     device = re.fullmatch(r'(?:/dev/video)?(\d+)', spec)
@@ -207,10 +201,3 @@ def open_source(spec: str, rate_hz: float | None = None, topics: tuple[str, ...]
     if topics:
         raise BagError(f'{spec} is no rosbag, so it has no topics to choose from')
     return FolderSource(path, rate_hz) if path.is_dir() else VideoSource(path, rate_hz)
-
-
-def is_bag(path: Path) -> bool:
-    """Tell a directory or storage file of a rosbag from videos and folders of images."""
-    if path.is_dir():
-        return (path / METADATA).exists() or any(map(is_storage, path.iterdir()))
-    return is_storage(path)

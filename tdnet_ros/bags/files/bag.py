@@ -20,13 +20,13 @@ from tdnet_ros.bags.files.paths import (
     PACKED,
     SUFFIXES,
     is_storage,
+    natural_key,
     write_ahead_log,
 )
 from tdnet_ros.bags.files.scanned import NEVER, Topic
 from tdnet_ros.bags.files.sqlite import is_log
 from tdnet_ros.bags.files.storage import StorageFile
 from tdnet_ros.bags.message import Message
-from tdnet_ros.bags.sources import natural_key
 from tdnet_ros.bags.unread import Unread
 
 

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+import re
 
 MCAP, SQLITE, ROS1 = '.mcap', '.db3', '.bag'
 SUFFIXES = (MCAP, SQLITE, ROS1)
@@ -15,6 +16,19 @@ METADATA, INFORMATION = 'metadata.yaml', 'rosbag2_bagfile_information'
 def is_storage(path: Path) -> bool:
     """Whether a file has one of the suffixes, packed or not."""
     return path.name.removesuffix(PACKED).endswith(SUFFIXES)
+
+
+def is_bag(path: Path) -> bool:
+    """Tell a directory or storage file of a rosbag from videos and folders of images."""
+    if path.is_dir():
+        return (path / METADATA).exists() or any(map(is_storage, path.iterdir()))
+    return is_storage(path)
+
+
+def natural_key(path: Path) -> list[tuple[int, int | str]]:
+    """Sort key that reads runs of digits as numbers."""
+    parts = re.split(r'(\d+)', path.name.lower())
+    return [(0, int(part)) if part.isdigit() else (1, part) for part in parts]
 
 
 def write_ahead_log(path: Path) -> Path | None:
