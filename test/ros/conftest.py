@@ -31,13 +31,18 @@ def node() -> Iterator[Node]:
 
 @pytest.fixture(scope='module')
 def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., NodeProcess]]:
-    """Start tdnet_node processes with ROS arguments; they end with the module."""
+    """Start tdnet_node processes with ROS arguments; they end with the module.
+
+    Each returns when it has logged that it is `ready`.
+    """
     processes = []
 
-    def start(*arguments: str, program: str = '') -> NodeProcess:
+    def start(*arguments: str, patch: str = '',
+              ready: str = 'active: labels /image') -> NodeProcess:
         log: Path = tmp_path_factory.mktemp('node') / 'log.txt'
-        process = NodeProcess(log, *arguments, program=program)
+        process = NodeProcess(log, *arguments, patch=patch)
         processes.append(process)
+        process.wait_for_log(ready)
         return process
 
     yield start

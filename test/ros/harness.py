@@ -30,7 +30,7 @@ RELIABLE = QoSProfile(depth=50, reliability=ReliabilityPolicy.RELIABLE)
 LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
                      durability=DurabilityPolicy.TRANSIENT_LOCAL)
 NODE = 'tdnet_ros.ros.program'
-TINY = ('-p', 'model:=td2-tiny', '-p', 'device:=cpu')
+TINY = ('-p', 'model:=td2-tiny', '-p', 'device:=cpu', '-p', 'diagnostics_period_s:=0.2')
 '''On the CPU where there is a GPU, too; of two equal parameters the last counts.'''
 UP = (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE)
 DOWN = (Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP)
@@ -52,8 +52,8 @@ FORKS = multiprocessing.get_context('forkserver')
 FORKS.set_forkserver_preload(['tdnet_ros.ros.segmentation_node', 'tdnet_ros.ros.spinning', NODE])
 
 
-def _run(log: Path, arguments: tuple[str, ...], program: str, environment: dict[str, str]) -> None:
-    """Be tdnet_node, or a program around it; in a process of its own."""
+def _run(log: Path, arguments: tuple[str, ...], patch: str, environment: dict[str, str]) -> None:
+    """Be tdnet_node, after code that changes it; in a process of its own."""
     with log.open('a') as output:
         os.dup2(output.fileno(), 1)
         os.dup2(output.fileno(), 2)
@@ -61,21 +61,21 @@ def _run(log: Path, arguments: tuple[str, ...], program: str, environment: dict[
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = ['tdnet_node', '--ros-args', *arguments]
-    exec(program or f'import sys; from {NODE} import main; sys.exit(main())',
+    exec(f'{patch}\nimport sys\nfrom {NODE} import main\nsys.exit(main())',
          {'__name__': '__main__'})
 
 
 class NodeProcess:
-    """tdnet_node, or a program around it, with ROS arguments; its output goes to a file.
+    """tdnet_node with ROS arguments, after code that changes it; its output goes to a file.
 
     It is forked from a process that has PyTorch imported, which saves seconds for each.
     """
 
-    def __init__(self, log: Path, *arguments: str, program: str = '') -> None:
+    def __init__(self, log: Path, *arguments: str, patch: str = '') -> None:
         log.touch()
         self._log = log
         self._process = FORKS.Process(
-            target=_run, args=(log, arguments, program, dict(os.environ)), daemon=True)
+            target=_run, args=(log, arguments, patch, dict(os.environ)), daemon=True)
         self._process.start()
 
     @property
@@ -107,6 +107,19 @@ class NodeProcess:
             self._process.kill()
             raise AssertionError(f'it did not end within {timeout_s} s: {self.log}')
         return int(self._process.exitcode)
+
+
+def slow_network(seconds: float) -> str:
+    """A patch of the node: each frame takes so much longer."""
+    return f'''
+import time
+from tdnet_ros.stream.engines.torch_engine import TorchEngine
+run = TorchEngine.run
+def slow(self, *inputs):
+    time.sleep({seconds})
+    return run(self, *inputs)
+TorchEngine.run = slow
+'''
 
 
 class Peer:

@@ -43,8 +43,8 @@ def test_a_size_that_memory_did_not_allow_is_not_tried_again() -> None:
 
 def test_falls_to_a_smaller_size_and_says_so(peer: Peer, start: Start) -> None:
     node = start(*TINY, '-p', 'adaptive:=true', '-p', 'latency_budget_ms:=1.0',
-                 '-p', 'input_size:=[129, 193]', '-r', '__node:=late', '-r', 'image:=/late/image')
-    node.wait_for_log('active: labels')
+                 '-p', 'input_size:=[129, 193]', '-r', '__node:=late', '-r', 'image:=/late/image',
+                 ready='active: labels')
     assert 'adaptive: prepared 129 x 193' in node.log
     labels = peer.collect(Image, '/late/labels')
     diagnostics = peer.collect(DiagnosticArray, '/diagnostics')

@@ -9,13 +9,10 @@ from lifecycle_msgs.msg import Transition
 from ros.harness import TINY, NodeProcess, Peer, latest_status, wait_for
 
 PROGRAM = '''
-import sys
 from tdnet_ros.ros import device, segmentation_node
 def fail(*_):
     raise RuntimeError('CUDA error: an illegal memory access was encountered\\nCompile with ...')
 device.memory_of = segmentation_node.release_memory = fail
-from tdnet_ros.ros.program import main
-sys.exit(main())
 '''
 WORDS = ('CUDA error: an illegal memory access was encountered: this process cannot use the GPU '
          'any more, restart the node')
@@ -23,9 +20,7 @@ WORDS = ('CUDA error: an illegal memory access was encountered: this process can
 
 def test_diagnostics_go_on_and_it_can_be_cleaned_up(
         start: Callable[..., NodeProcess], peer: Peer) -> None:
-    process = start(*TINY, '-p', 'diagnostics_period_s:=0.2', '-r', '__node:=broken',
-                    program=PROGRAM)
-    process.wait_for_log('active: labels /image')
+    process = start(*TINY, '-r', '__node:=broken', patch=PROGRAM)
     diagnostics = peer.collect(DiagnosticArray, '/diagnostics')
     status = wait_for(lambda: latest_status(diagnostics, 'broken: device'), 'device status')
     assert status['level'] == DiagnosticStatus.ERROR

@@ -50,7 +50,6 @@ while True:
 '''
 # A machine on which batches pay, and that says when it runs one.
 BATCHES = '''
-import sys
 from tdnet_ros.stream import VideoSegmenter
 from tdnet_ros.stream.engines.torch_engine import TorchEngine
 def measure_batches(self, size, limit):
@@ -61,8 +60,6 @@ def noted(self, image, *inputs):
     print('frames in one run:', len(image), flush=True)
     return run(self, image, *inputs)
 TorchEngine.run = noted
-from tdnet_ros.ros.program import main
-sys.exit(main())
 '''
 CLIPS = {'front': moving_square(6), 'rear': [255 - rgb for rgb in moving_square(6, 60, 80)]}
 BEST_EFFORT = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -70,10 +67,9 @@ BEST_EFFORT = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 @pytest.fixture(scope='module')
 def pair(start: Callable[..., NodeProcess]) -> NodeProcess:
-    process = start(*TINY, '-p', 'cameras:=[front, rear]', '-r', '__ns:=/robot',
-                    '-p', 'scene_cut:=false', '-p', 'diagnostics_period_s:=0.2', program=BATCHES)
-    process.wait_for_log('active: labels /robot/front/image, /robot/rear/image')
-    return process
+    return start(*TINY, '-p', 'cameras:=[front, rear]', '-r', '__ns:=/robot',
+                 '-p', 'scene_cut:=false', patch=BATCHES,
+                 ready='active: labels /robot/front/image, /robot/rear/image')
 
 
 @pytest.fixture(scope='module')
@@ -190,9 +186,7 @@ def test_images_lost_on_the_way_are_counted(
     def status(key: str) -> str:
         return latest_status(received, 'lossy: image')[key]
 
-    process = start(*TINY, '-r', '__node:=lossy', '-r', 'image:=/large',
-                    '-p', 'diagnostics_period_s:=0.2')
-    process.wait_for_log('active: labels /large')
+    start(*TINY, '-r', '__node:=lossy', '-r', 'image:=/large', ready='active: labels /large')
     sender = subprocess.Popen([sys.executable, '-c', SEND_LARGE])
     try:
         wait_for(lambda: 'images lost between driver and node' in message_of(

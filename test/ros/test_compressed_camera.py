@@ -33,13 +33,10 @@ BEST_EFFORT = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 @pytest.fixture(scope='module')
 def compressed(start: Callable[..., NodeProcess]) -> NodeProcess:
-    process = start(*TINY, '-p', 'image_transport:=compressed',
-                    '-r', '__node:=packed', '-r', 'image:=/camera/image_raw',
-                    '-p', 'diagnostics_period_s:=0.2', '-p', 'use_sim_time:=true',
-                    '-p', 'qos_overrides./camera/image_raw/compressed.subscription.reliability:='
-                          'reliable')
-    process.wait_for_log('active: labels /camera/image_raw/compressed')
-    return process
+    return start(*TINY, '-p', 'image_transport:=compressed', '-r', '__node:=packed',
+                 '-r', 'image:=/camera/image_raw', '-p', 'use_sim_time:=true',
+                 '-p', 'qos_overrides./camera/image_raw/compressed.subscription.reliability:='
+                       'reliable', ready='active: labels /camera/image_raw/compressed')
 
 
 def jpeg(rgb: np.ndarray, stamp_ns: int) -> CompressedImage:

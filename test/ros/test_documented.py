@@ -19,7 +19,7 @@ DOCUMENT = Path(__file__).parents[2] / 'docs/node.md'
 
 @pytest.fixture(scope='module')
 def camera(start: Callable[..., NodeProcess], peer: Peer) -> Camera:
-    start(*TINY, '-p', 'diagnostics_period_s:=0.2').wait_for_log('active: labels /image')
+    start(*TINY)
     return Camera(peer)
 
 

@@ -19,6 +19,7 @@ from ros.harness import (
     image_message,
     moving_square,
     resident_mib,
+    slow_network,
     wait_for,
 )
 
@@ -27,9 +28,7 @@ CLIP = moving_square(8)
 
 @pytest.fixture(scope='module')
 def node(start: Callable[..., NodeProcess]) -> NodeProcess:
-    process = start(*TINY, '-p', 'diagnostics_period_s:=0.2')
-    process.wait_for_log('active: labels /image')
-    return process
+    return start(*TINY)
 
 
 @pytest.fixture(scope='module')
@@ -140,25 +139,11 @@ def test_every_image_received_is_accounted_for(camera: Camera) -> None:
     wait_for(balance, 'balance of the counts')
 
 
-SLOW = '''
-import sys, time
-from tdnet_ros.stream.engines.torch_engine import TorchEngine
-run = TorchEngine.run
-def slow(self, *inputs):
-    time.sleep(0.05)
-    return run(self, *inputs)
-TorchEngine.run = slow
-from tdnet_ros.ros.program import main
-sys.exit(main())
-'''
-
-
 def test_thirty_seconds_faster_than_the_network(
         start: Callable[..., NodeProcess], peer: Peer, node: NodeProcess) -> None:
     """At 200 Hz the newest image wins, the latency is bounded and memory does not grow."""
     assert node.end() == 0
-    process = start(*TINY, '-p', 'diagnostics_period_s:=0.2', program=SLOW)
-    process.wait_for_log('active: labels /image')
+    process = start(*TINY, patch=slow_network(0.05))
     camera = Camera(peer)
     begin, sizes = time.monotonic(), []
     for index in range(6000):

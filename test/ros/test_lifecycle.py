@@ -29,19 +29,16 @@ from ros.harness import (
 )
 
 NOTE_RUNS = '''
-import sys
 from tdnet_ros.stream.engines.torch_engine import TorchEngine
 run = TorchEngine.run
 def noted(self, image, path, memory):
     print(f'path {path} with {len(memory)} in the memory', flush=True)
     return run(self, image, path, memory)
 TorchEngine.run = noted
-from tdnet_ros.ros.program import main
-sys.exit(main())
 '''
 
 NOTE_MEMORY = '''
-import itertools, sys, torch
+import itertools, torch
 from tdnet_ros.ros import segmentation_node
 release, cycles = segmentation_node.release_memory, itertools.count()
 def noted():
@@ -49,15 +46,14 @@ def noted():
     release()
     print(f'cycle {next(cycles)}: left {torch.cuda.memory_reserved()} of {taken}', flush=True)
 segmentation_node.release_memory = noted
-from tdnet_ros.ros.program import main
-sys.exit(main())
 '''
 
 
 @pytest.fixture(scope='module')
 def managed(start: Callable[..., NodeProcess], peer: Peer) -> NodeProcess:
     """A node that waits for a lifecycle manager."""
-    process = start(*TINY, '-p', 'autostart:=false', '-r', '__node:=managed', program=NOTE_RUNS)
+    process = start(*TINY, '-p', 'autostart:=false', '-r', '__node:=managed', patch=NOTE_RUNS,
+                    ready='')
     wait_for(lambda: peer.state('/managed') == 'unconfigured', 'node')
     return process
 
@@ -135,7 +131,7 @@ def test_cleanup_gives_the_memory_of_the_device_back(
         start: Callable[..., NodeProcess], peer: Peer) -> None:
     """To within 5 % of what the network took, or 4 MiB; others may use the device meanwhile."""
     process = start(*TINY, '-p', 'autostart:=false', '-p', 'device:=cuda',
-                    '-r', '__node:=on_gpu', program=NOTE_MEMORY)
+                    '-r', '__node:=on_gpu', patch=NOTE_MEMORY, ready='')
     for cycle in range(3):
         for transition in (*UP, *DOWN):
             assert peer.change_state(transition, '/on_gpu')

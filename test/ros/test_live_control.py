@@ -19,10 +19,7 @@ from tdnet_ros.stream import VideoSegmenter
 
 @pytest.fixture(scope='module')
 def node(start: Callable[..., NodeProcess]) -> NodeProcess:
-    process = start(*TINY, '-p', 'scene_cut:=false', '-p', 'max_gap_s:=60.0',
-                    '-p', 'diagnostics_period_s:=0.2')
-    process.wait_for_log('active: labels /image')
-    return process
+    return start(*TINY, '-p', 'scene_cut:=false', '-p', 'max_gap_s:=60.0')
 
 
 @pytest.fixture(scope='module')

@@ -25,12 +25,10 @@ MASKS = {'/camera/image_raw': '/semantic/mask', '/robot/rear/image': '/robot/seg
 
 @pytest.fixture(scope='module')
 def nodes(start: Callable[..., NodeProcess]) -> NodeProcess:
-    common = *TINY, '-p', 'diagnostics_period_s:=0.2'
-    plain = start(*common, '-r', 'image:=/camera/image_raw', '-r', '~/labels:=/semantic/mask')
-    named = start(*common, '-r', '__ns:=/robot', '-r', '__node:=seg', '-p', 'cameras:=[rear]')
-    plain.wait_for_log('active: labels /camera/image_raw')
-    named.wait_for_log('active: labels /robot/rear/image')
-    return named
+    start(*TINY, '-r', 'image:=/camera/image_raw', '-r', '~/labels:=/semantic/mask',
+          ready='active: labels /camera/image_raw')
+    return start(*TINY, '-r', '__ns:=/robot', '-r', '__node:=seg', '-p', 'cameras:=[rear]',
+                 ready='active: labels /robot/rear/image')
 
 
 def test_each_labels_its_own_camera(nodes: NodeProcess, peer: Peer) -> None:

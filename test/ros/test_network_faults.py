@@ -14,7 +14,7 @@ from ros.harness import TINY, NodeProcess, Peer, latest_status, moving_square, p
 
 CLIP = moving_square(8)
 BREAK_EVERY_THIRD = '''
-import pathlib, sys
+import pathlib
 from tdnet_ros.stream.engines.torch_engine import TorchEngine
 run, calls = TorchEngine.run, []
 def breaking(self, *inputs):
@@ -24,8 +24,6 @@ def breaking(self, *inputs):
         raise RuntimeError("a kernel failed")
     return run(self, *inputs)
 TorchEngine.run = breaking
-from tdnet_ros.ros.program import main
-sys.exit(main())
 '''
 
 
@@ -33,9 +31,7 @@ def test_an_exception_in_the_network_costs_one_image(
         start: Callable[..., NodeProcess], peer: Peer, tmp_path: Path) -> None:
     broken = tmp_path / 'broken'
     process = start(*TINY, '-p', 'max_gap_s:=60.0',
-                    '-p', 'diagnostics_period_s:=0.2',
-                    program=BREAK_EVERY_THIRD.replace('BROKEN', repr(str(broken))))
-    process.wait_for_log('active: labels /image')
+                    patch=BREAK_EVERY_THIRD.replace('BROKEN', repr(str(broken))))
     camera = Camera(peer)
     broken.touch()
     for number in range(9):
@@ -50,7 +46,6 @@ def test_an_exception_in_the_network_costs_one_image(
 
 
 BREAK_ONE_CALLBACK = '''
-import sys
 from tdnet_ros.ros.camera_stream import CameraStream
 receive, calls = CameraStream._receive, []
 def breaking(self, msg):
@@ -59,22 +54,19 @@ def breaking(self, msg):
         raise KeyError("a bug")
     receive(self, msg)
 CameraStream._receive = breaking
-from tdnet_ros.ros.program import main
-sys.exit(main())
 '''
 
 
 def test_an_exception_in_a_callback_costs_one_image(
         start: Callable[..., NodeProcess], peer: Peer) -> None:
-    process = start(*TINY, program=BREAK_ONE_CALLBACK)
-    process.wait_for_log('active: labels /image')
+    process = start(*TINY, patch=BREAK_ONE_CALLBACK)
     assert Camera(peer).step(CLIP[0])
     assert process.log.count("callback failed: KeyError: 'a bug'") == 1
     assert process.end() == 0
 
 
 SMALL_DEVICE = '''
-import pathlib, sys, torch
+import pathlib, torch
 from tdnet_ros.stream.engines.torch_engine import TorchEngine
 run = TorchEngine.run
 def small(self, image, *inputs):
@@ -82,8 +74,6 @@ def small(self, image, *inputs):
         raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
     return run(self, image, *inputs)
 TorchEngine.run = small
-from tdnet_ros.ros.program import main
-sys.exit(main())
 '''
 
 
@@ -91,9 +81,7 @@ def test_out_of_memory_means_a_smaller_input_until_the_next_configure(
         start: Callable[..., NodeProcess], peer: Peer, tmp_path: Path) -> None:
     limited = tmp_path / 'limited'
     process = start(*TINY, '-p', 'max_gap_s:=60.0', '-p', 'scene_cut:=false',
-                    '-p', 'diagnostics_period_s:=0.2',
-                    program=SMALL_DEVICE.replace('LIMITED', repr(str(limited))))
-    process.wait_for_log('active: labels /image')
+                    patch=SMALL_DEVICE.replace('LIMITED', repr(str(limited))))
     camera = Camera(peer)
     rgb = CLIP[0]
     full = pixels(camera.step(rgb))

@@ -46,6 +46,5 @@ def test_files_of_a_command_line() -> None:
 def test_the_node_says_so(start: Callable[..., NodeProcess], tmp_path: Path) -> None:
     file = tmp_path / 'mine.yaml'
     file.write_text('segmentation: {ros__parameters: {precision: float32}}')
-    process = start(*TINY, '-r', '__node:=renamed', '-p', 'autostart:=false',
-                    '--params-file', str(file))
-    process.wait_for_log(f'no parameters in {file} are for /renamed, only for /segmentation')
+    start(*TINY, '-r', '__node:=renamed', '-p', 'autostart:=false', '--params-file', str(file),
+          ready=f'no parameters in {file} are for /renamed, only for /segmentation')

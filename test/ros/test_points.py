@@ -39,9 +39,7 @@ NAMES = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE,
 
 @pytest.fixture(scope='module')
 def node(start: Callable[..., NodeProcess]) -> NodeProcess:
-    process = start(*TINY, '-p', 'points:=true', '-p', 'diagnostics_period_s:=0.2')
-    process.wait_for_log('active: labels /image')
-    return process
+    return start(*TINY, '-p', 'points:=true')
 
 
 def test_a_costmap_layer_gets_what_it_needs(node: NodeProcess, peer: Peer) -> None:
@@ -111,8 +109,8 @@ def test_the_costmap_example_runs_with_the_default_model(
     """The node takes its part of the file, and the layer has a cost for every name it gets."""
     messages = pytest.importorskip('vision_msgs.msg', reason='vision_msgs is not built')
     example = Path(__file__).parents[2] / 'config/nav2_costmap.yaml'
-    process = start('--params-file', str(example), '-r', '__ns:=/nav')
-    process.wait_for_log('active: labels /nav/image')
+    process = start('--params-file', str(example), '-r', '__ns:=/nav',
+                    ready='active: labels /nav/image')
     names = peer.collect(messages.LabelInfo, '/nav/tdnet/label_info', NAMES)
     wait_for(lambda: names, 'label info')
     layer = yaml.safe_load(example.read_text())['local_costmap']['local_costmap'][
@@ -127,9 +125,7 @@ def test_a_cloud_of_the_camera_is_painted(
         start: Callable[..., NodeProcess], node: NodeProcess, peer: Peer) -> None:
     """And one that has not a point for every pixel is refused, with the reason."""
     assert node.end() == 0
-    process = start(*TINY, '-p', 'points:=true', '-p', 'points_source:=cloud',
-                    '-p', 'diagnostics_period_s:=0.2')
-    process.wait_for_log('active: labels /image')
+    start(*TINY, '-p', 'points:=true', '-p', 'points_source:=cloud')
     layer = Layer(peer)
     diagnostics = peer.collect(DiagnosticArray, '/diagnostics')
     image, cloud = peer.sender(), peer.sender(PointCloud2, '/cloud_in')

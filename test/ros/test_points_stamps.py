@@ -15,6 +15,7 @@ from ros.harness import (
     image_message,
     message_of,
     moving_square,
+    slow_network,
     stamp_of,
     wait_for,
 )
@@ -23,9 +24,7 @@ from ros.points import CALIBRATION, SENSOR, Layer, depth_message
 
 @pytest.fixture(scope='module')
 def node(start: Callable[..., NodeProcess]) -> NodeProcess:
-    process = start(*TINY, '-p', 'points:=true', '-p', 'diagnostics_period_s:=0.2')
-    process.wait_for_log('active: labels /image')
-    return process
+    return start(*TINY, '-p', 'points:=true')
 
 
 def test_depth_of_another_moment_makes_no_points(node: NodeProcess, peer: Peer) -> None:
@@ -88,25 +87,11 @@ def test_points_go_on_when_a_bag_starts_over(node: NodeProcess, peer: Peer) -> N
              'points of the second time')
 
 
-SLOW = '''
-import sys, time
-from tdnet_ros.stream.engines.torch_engine import TorchEngine
-run = TorchEngine.run
-def slow(self, *inputs):
-    time.sleep(1.5)
-    return run(self, *inputs)
-TorchEngine.run = slow
-from tdnet_ros.ros.program import main
-sys.exit(main())
-'''
-
-
 def test_a_slow_network_makes_points_of_fast_depth(
         start: Callable[..., NodeProcess], peer: Peer) -> None:
     """While an image is labelled more depth images come than the node keeps."""
     process = start(*TINY, '-p', 'points:=true', '-r', '__ns:=/slow',
-                    program=SLOW)
-    process.wait_for_log('active: labels /slow/image')
+                    patch=slow_network(1.5), ready='active: labels /slow/image')
     clouds = peer.collect(PointCloud2, '/slow/tdnet/points', SENSOR)
     image, depth = (peer.sender(topic=f'/slow/{name}') for name in ('image', 'depth'))
     info, stamps = peer.sender(CameraInfo, '/slow/camera_info'), []

@@ -17,11 +17,8 @@ BEST_EFFORT = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 @pytest.fixture(scope='module')
 def node(start: Callable[..., NodeProcess], peer: Peer) -> NodeProcess:
-    process = start(*TINY, '-p', 'points:=true', '-p', 'no_image_timeout_s:=0.5',
-                    '-p', 'qos_overrides./depth.subscription.reliability:=reliable',
-                    '-p', 'diagnostics_period_s:=0.2')
-    process.wait_for_log('active: labels /image')
-    return process
+    return start(*TINY, '-p', 'points:=true', '-p', 'no_image_timeout_s:=0.5',
+                 '-p', 'qos_overrides./depth.subscription.reliability:=reliable')
 
 
 @pytest.fixture

@@ -62,7 +62,7 @@ def test_a_failing_load_leaves_it_unconfigured_with_the_reason(
     diagnostics = peer.collect(DiagnosticArray, '/diagnostics')
     processes = {name: start(
         *(argument.format(garbage=garbage, parameters=parameters) for argument in arguments),
-        '-r', f'__node:=no_{name}') for name, (arguments, _) in FAILING.items()}
+        '-r', f'__node:=no_{name}', ready='') for name, (arguments, _) in FAILING.items()}
     for name, process in processes.items():
         words = FAILING[name][1]
         process.wait_for_log('cannot configure: ')
@@ -95,8 +95,8 @@ def set_text_of(peer: Peer, node: str, name: str, text: str) -> str:
 
 def test_wrong_values_and_wrong_types_are_mended_one_by_one(
         start: Callable[..., NodeProcess], peer: Peer) -> None:
-    process = start(*TINY, '-p', 'precision:=3', '-p', 'engine:=fast', '-r', '__node:=mended')
-    process.wait_for_log('cannot configure: ')
+    process = start(*TINY, '-p', 'precision:=3', '-p', 'engine:=fast', '-r', '__node:=mended',
+                    ready='cannot configure: ')
     assert "'precision' is 3: expected text" in process.log
     assert "'engine' is 'fast': expected one of" in process.log
     for name, text in (('precision', 'float32'), ('engine', 'torch')):
@@ -109,8 +109,8 @@ def test_an_unconfigured_node_takes_another_model(
         start: Callable[..., NodeProcess], peer: Peer) -> None:
     set_text = partial(set_text_of, peer, '/changed')
     process = start('-p', 'model:=td9-resnext', '-p', 'engine:=fast', '-p',
-                    'image_transport:=jpeg', '-r', '__node:=changed')
-    process.wait_for_log("cannot configure: parameter 'image_transport' is 'jpeg'")
+                    'image_transport:=jpeg', '-r', '__node:=changed',
+                    ready="cannot configure: parameter 'image_transport' is 'jpeg'")
     assert "'precision' is 'int2': expected one of" in set_text('precision', 'int2')
     assert set_text('image_transport', 'raw') == set_text('model', 'td2-tiny') == 'set'
     assert not peer.change_state(Transition.TRANSITION_CONFIGURE, '/changed')
@@ -130,8 +130,8 @@ def test_an_unconfigured_node_takes_another_model(
 def test_a_failing_configuration_takes_its_topics_back(
         start: Callable[..., NodeProcess], peer: Peer) -> None:
     override = 'qos_overrides./half/rear/overlay.publisher.reliability:=best-effort'
-    process = start(*TINY, '-p', 'cameras:=[front, rear]', '-p', override, '-r', '__node:=half')
-    process.wait_for_log('cannot configure: /half/rear/overlay: Unexpected QoS override')
+    start(*TINY, '-p', 'cameras:=[front, rear]', '-p', override, '-r', '__node:=half',
+          ready='cannot configure: /half/rear/overlay: Unexpected QoS override')
     wait_for(lambda: peer.node.get_publishers_info_by_topic('/diagnostics'), 'the node')
     assert not peer.change_state(Transition.TRANSITION_CONFIGURE, '/half')
     names = 'front/labels', 'rear/labels', 'rear/confidence'
@@ -140,7 +140,7 @@ def test_a_failing_configuration_takes_its_topics_back(
 
 
 NOTE_FREED = '''
-import sys, weakref
+import weakref
 from tdnet_ros.ros import segmentation_node
 from tdnet_ros.stream import VideoSegmenter
 made, release, init = [], segmentation_node.release_memory, VideoSegmenter.__init__
@@ -151,8 +151,6 @@ def noted_release():
     release()
     print('networks left:', sum(item() is not None for item in made), 'of', len(made), flush=True)
 VideoSegmenter.__init__, segmentation_node.release_memory = noted_init, noted_release
-from tdnet_ros.ros.program import main
-sys.exit(main())
 '''
 
 
@@ -162,8 +160,7 @@ sys.exit(main())
 ], ids=['before the topics', 'between the topics'])
 def test_a_failing_configuration_frees_the_network(
         start: Callable[..., NodeProcess], fault: str) -> None:
-    process = start(*TINY, '-p', fault, program=NOTE_FREED)
-    process.wait_for_log('cannot configure: ')
+    process = start(*TINY, '-p', fault, patch=NOTE_FREED, ready='cannot configure: ')
     assert 'networks left: 0 of 1' in process.log
     assert process.end() == 0
 
@@ -176,7 +173,7 @@ def test_a_failing_activation_leaves_it_inactive_with_the_reason(
         reason: str) -> None:
     diagnostics = peer.collect(DiagnosticArray, '/diagnostics')
     process = start(*TINY, '-r', '__node:=no_qos',
-                    '-p', f'qos_overrides./image.subscription.{policy}:={value}')
+                    '-p', f'qos_overrides./image.subscription.{policy}:={value}', ready='')
     reason = f'cannot activate: /image: {reason}'
     process.wait_for_log(reason)
     assert peer.state('/no_qos') == 'inactive'
@@ -188,8 +185,8 @@ def test_a_failing_activation_leaves_it_inactive_with_the_reason(
 def test_a_failing_activation_takes_its_subscriptions_back(
         start: Callable[..., NodeProcess], peer: Peer) -> None:
     process = start(*TINY, '-p', 'points:=true', '-r', '__ns:=/half_deaf',
-                    '-p', 'qos_overrides./half_deaf/depth.subscription.reliability:=unheard_of')
-    process.wait_for_log('cannot activate: /half_deaf/depth: Unexpected QoS override')
+                    '-p', 'qos_overrides./half_deaf/depth.subscription.reliability:=unheard_of',
+                    ready='cannot activate: /half_deaf/depth: Unexpected QoS override')
     wait_for(lambda: peer.node.count_publishers('/half_deaf/tdnet/points'), 'the node')
     time.sleep(0.5)  # what it would still have would be known by now
     assert not peer.node.count_subscribers('/half_deaf/camera_info')

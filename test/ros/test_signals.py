@@ -86,7 +86,7 @@ STATES = {
 
 def test_signals_end_it_with_exit_code_0_from_every_state(
         start: Callable[..., NodeProcess], peer: Peer) -> None:
-    processes = {name: start(*TINY, '-p', 'autostart:=false', '-r', f'__node:={name}')
+    processes = {name: start(*TINY, '-p', 'autostart:=false', '-r', f'__node:={name}', ready='')
                  for name in STATES}
     for name, transitions in STATES.items():
         for transition in transitions:
@@ -102,26 +102,23 @@ def test_signals_end_it_with_exit_code_0_from_every_state(
 
 
 SLOW_TO_CONFIGURE = '''
-import sys, time
+import time
 from tdnet_ros.stream import VideoSegmenter
 def warm_up(self, size):
     print('warming up', flush=True)
     time.sleep(30)
 VideoSegmenter.warm_up = warm_up
-from tdnet_ros.ros.program import main
-sys.exit(main())
 '''
 
 
 def test_a_signal_while_it_configures(start: Callable[..., NodeProcess]) -> None:
-    process = start(*TINY, program=SLOW_TO_CONFIGURE)
-    process.wait_for_log('warming up')
+    process = start(*TINY, patch=SLOW_TO_CONFIGURE, ready='warming up')
     assert process.end(signal.SIGINT) == 0
     assert 'Traceback' not in process.log
 
 
 SLOW_TO_LABEL = '''
-import sys, time
+import time
 from tdnet_ros.stream import VideoSegmenter
 step_batch = VideoSegmenter.step_batch
 def slow(self, *arguments, **options):
@@ -129,14 +126,12 @@ def slow(self, *arguments, **options):
     time.sleep(1)
     return step_batch(self, *arguments, **options)
 VideoSegmenter.step_batch = slow
-from tdnet_ros.ros.program import main
-sys.exit(main())
 '''
 
 
 def test_a_signal_while_it_labels_is_no_failure_of_the_image(
         start: Callable[..., NodeProcess], peer: Peer) -> None:
-    process = start(*TINY, '-r', 'image:=/busy', program=SLOW_TO_LABEL)
+    process = start(*TINY, '-r', 'image:=/busy', patch=SLOW_TO_LABEL, ready='')
     send = peer.sender(topic='/busy')
     wait_for(lambda: send.publish(image_message(moving_square(1)[0], peer.now_ns()))
              or time.sleep(0.05) or 'labelling' in process.log, 'image in work')
@@ -150,7 +145,7 @@ def test_a_signal_while_the_network_hangs(
         start: Callable[..., NodeProcess], peer: Peer, number: signal.Signals) -> None:
     topic = f'/hanging_{int(number)}'
     process = start(*TINY, '-r', f'image:={topic}', '-r', f'__node:={topic[1:]}',
-                    program=SLOW_TO_LABEL.replace('sleep(1)', 'sleep(1000)'))
+                    patch=SLOW_TO_LABEL.replace('sleep(1)', 'sleep(1000)'), ready='')
     send = peer.sender(topic=topic)
     wait_for(lambda: send.publish(image_message(moving_square(1)[0], peer.now_ns()))
              or time.sleep(0.05) or 'labelling' in process.log, 'image in work')

@@ -15,7 +15,7 @@ from ros.harness import TINY, NodeProcess, Peer, moving_square, wait_for
 
 CLIP = moving_square(8)
 SLOW = '''
-import pathlib, sys, time
+import pathlib, time
 from tdnet_ros.stream.engines.torch_engine import TorchEngine
 run = TorchEngine.run
 def slow(self, *inputs):
@@ -24,8 +24,6 @@ def slow(self, *inputs):
         time.sleep(0.02)
     return run(self, *inputs)
 TorchEngine.run = slow
-from tdnet_ros.ros.program import main
-sys.exit(main())
 '''
 
 
@@ -37,10 +35,9 @@ def hung(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope='module')
 def camera(start: Callable[..., NodeProcess], peer: Peer, hung: Path) -> Camera:
-    process = start(*TINY, '-p', 'diagnostics_period_s:=0.2', '-p', 'diagnostics_window_s:=1.0',
-                    '-p', 'no_image_timeout_s:=1.5', '-p', 'latency_budget_ms:=100.0',
-                    '-p', 'max_gap_s:=0.05', program=SLOW.replace('HUNG', repr(str(hung))))
-    process.wait_for_log('active: labels /image')
+    start(*TINY, '-p', 'diagnostics_window_s:=1.0', '-p', 'no_image_timeout_s:=1.5',
+          '-p', 'latency_budget_ms:=100.0', '-p', 'max_gap_s:=0.05',
+          patch=SLOW.replace('HUNG', repr(str(hung))))
     return Camera(peer)
 
 
