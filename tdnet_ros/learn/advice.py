@@ -12,6 +12,8 @@ from tdnet_ros.nets.architecture import aligned_size
 from tdnet_ros.nets.card import ModelCard
 
 SPLITS = ('train', 'val')
+OWN = ('folder', 'stills')
+"""Data sets that a person has put together."""
 LARGE = 1_500_000
 """Pixels of the input from which attention, whose memory grows with their square, takes a lot."""
 MOST_SIZES = 4
@@ -29,6 +31,11 @@ def advice(options: argparse.Namespace, config: TrainConfig, card: ModelCard,
     if options.dataset == 'folder' and max(map(_longest, datasets)) > 1:
         yield ('frames whose numbers follow each other are taken for video; separate pictures are '
                '--dataset stills')
+    for name, dataset in zip(SPLITS, datasets):
+        bare = [frame.image for clip in dataset.clips for frame in clip if frame.label is None]
+        if bare and options.dataset in OWN:
+            yield (f'{name}: {len(bare)} without a label, such as {bare[0].name}; they are the '
+                   'history of others at most')
     absent = [name for name, count in zip(card.classes.names, contents[0].pixels, strict=True)
               if not count]
     if absent:

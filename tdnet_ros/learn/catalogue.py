@@ -135,7 +135,7 @@ def open_folder(root: Path, split: str) -> Dataset:
     Any data: ROOT/SPLIT/images, ROOT/SPLIT/labels and ROOT/classes.yaml.
 
     The YAML maps names to RGB colours, in the order of the ids; labels hold ids, 255 = void, or
-    are painted in the colours. Images named VIDEO_NUMBER.* with numbers that count on are one
+    are painted in the colours. Images whose names end in numbers that count on are one
     video; images without a label are its frames in between.
     """
     return _own(root, split, VIDEOS)

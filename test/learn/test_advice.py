@@ -33,6 +33,9 @@ def test_clips_and_frames_are_counted_and_video_is_called_so(tmp_path, said):
     assert video.startswith('train: frames 6, labelled 6, clips 2 (longest 3); '
                             'val: frames 6, labelled 5, clips 2 (longest 3)\n')
     assert 'are --dataset stills' in video
+    for told in (video, stills):
+        assert 'val: 1 without a label, such as v0_001.png; ' in told
+        assert told.count('without a label') == 1
     assert 'train: frames 6, labelled 6, clips 6 (longest 1)' in stills
     assert 'want' not in stills
 

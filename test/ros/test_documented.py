@@ -7,12 +7,16 @@ from pathlib import Path
 import re
 import subprocess
 import sys
+import time
+from typing import Any
 
+import numpy as np
 import pytest
 from rcl_interfaces.srv import GetParameters
 
 from ros.camera import Camera
-from ros.harness import TINY, NodeProcess, Peer, moving_square, wait_for
+from ros.harness import TINY, NodeProcess, Peer, image_message, moving_square, wait_for
+from ros.points import HEIGHT, WIDTH, depth_message
 
 DOCUMENT = Path(__file__).parents[2] / 'docs/node.md'
 
@@ -45,6 +49,23 @@ def test_a_node_that_uses_the_labels(camera: Camera, tmp_path: Path) -> None:
     with documented('A node that uses the labels', tmp_path) as said:
         wait_for(lambda: not camera.step(moving_square(1)[0]) or 'road: ' in said(), 'share')
         assert re.match(r'road: \d+% of the image$', said().splitlines()[0])
+
+
+def test_labels_with_depth(camera: Camera, peer: Peer, tmp_path: Path) -> None:
+    rgb = moving_square(1, HEIGHT, WIDTH)[0]
+    metres = np.full((HEIGHT, WIDTH), 4.25, np.float32)
+    metres[:8] = np.nan
+
+    def send(images: Any, depths: Any) -> None:
+        now_ns = peer.now_ns()
+        depths.publish(depth_message(now_ns, metres, '32FC1'))
+        images.publish(image_message(rgb, now_ns))
+        time.sleep(0.05)
+
+    with documented('Labels with depth', tmp_path) as said:
+        senders = peer.sender(), peer.sender(topic='/depth/image')
+        wait_for(lambda: send(*senders) or ' m' in said(), 'distances')
+        assert set(re.findall(r'class \d+: (.*)', said())) == {'4.25 m'}
 
 
 def test_without_the_ros2_command(camera: Camera, peer: Peer, tmp_path: Path) -> None:
