@@ -112,6 +112,8 @@ def _add_play_options(parser: argparse.ArgumentParser) -> None:
     add('--clock', action='store_true',
         help="publish the source's own time on /clock before each message, for nodes with "
              'use_sim_time; stamps are the original ones')
+    add('--compressed', action='store_true',
+        help='send videos, pictures and cameras as JPEG on TOPIC/compressed')
     add('--frame-id', help="frame_id of the headers (default: a bag's own, else "
                            'camera_optical_frame)')
     add('--wait-for-subscriber', type=float, default=10.0, metavar='S', dest='wait_s',
@@ -146,7 +148,7 @@ def _play(options: argparse.Namespace) -> int:
                 topic=options.topic, loop=options.loop, frames=options.frames,
                 original_stamps=options.stamps == 'original', clock=options.clock,
                 frame_id=options.frame_id, wait_s=options.wait_s,
-                subscribers=options.subscribers),
+                subscribers=options.subscribers, compressed=options.compressed),
             stop, before_start=lambda: _wait_for_enter(stop) if options.start_paused else None,
             on_frame=lambda summary: update(summary.sent, f'{summary.rate_hz:.1f} Hz'))
     if options.summary:

@@ -22,11 +22,13 @@ from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.session import check_topic, message_class, ros_node
 from tdnet_ros.bags.sources import Sample, Source, info_topic
 from tdnet_ros.ros.errors import one_line
-from tdnet_ros.ros.messages import array_to_image
+from tdnet_ros.ros.messages import array_to_image, to_jpeg
+from tdnet_ros.ros.names import COMPRESSED
 from tdnet_ros.ros.parameters import TRANSPORTS
 
 DEFAULT_TOPIC = '/camera/image_raw'
 DEFAULT_FRAME_ID = 'camera_optical_frame'
+JPEG_QUALITY = 90
 # As camera drivers do (REP 2003): reliable serves reliable and best-effort subscribers alike.
 QOS = QoSProfile(depth=10)
 # How long the last images may take to leave; shared memory goes away with its owner. To wait until
@@ -48,6 +50,7 @@ class PlayOptions:
     frame_id: str | None = None  # None: a bag's own, else DEFAULT_FRAME_ID
     wait_s: float = 10.0  # for subscribers; 0 plays to nobody
     subscribers: int = 1  # that one of the topics must have at the start
+    compressed: bool = False  # pictures go out as JPEG, on TOPIC/compressed
 
 
 @dataclass
@@ -83,15 +86,18 @@ class Player:
     def __init__(self, node: Node, source: Source, options: PlayOptions) -> None:
         self._source = source
         self._options = options
-        self._types = dict(source.topics) or {'': TRANSPORTS['raw']}
+        if options.compressed and source.topics:
+            raise BagError('--compressed is for videos, pictures and cameras: the images of a bag '
+                           'go out as they are')
+        self._types = dict(source.topics) or {
+            '': TRANSPORTS['compressed' if options.compressed else 'raw']}
         if options.topic and len(self._types) > 1:
             raise BagError(f'--topic {options.topic} needs one image topic and the bag has '
                            f'{len(self._types)}; choose with --from: {", ".join(self._types)}')
         for recorded in self._types:
-            check_topic(options.topic or recorded or DEFAULT_TOPIC)
+            check_topic(self._topic(recorded))
         self._publishers: dict[str, Publisher] = {
-            recorded: node.create_publisher(message_class(msgtype),
-                                            options.topic or recorded or DEFAULT_TOPIC, QOS)
+            recorded: node.create_publisher(message_class(msgtype), self._topic(recorded), QOS)
             for recorded, msgtype in self._types.items()}
         self._infos: dict[str, Publisher] = {
             info: node.create_publisher(
@@ -100,6 +106,11 @@ class Player:
         self._clock = node.create_publisher(Clock, '/clock', QOS) if options.clock else None
         self._captured_ns = self._sent_ns = -1  # before any
         self._topics_of_moment: set[str] = set()
+
+    def _topic(self, recorded: str) -> str:
+        topic = self._options.topic or recorded or DEFAULT_TOPIC
+        return (f'{topic.removesuffix(COMPRESSED)}{COMPRESSED}' if self._options.compressed
+                else topic)
 
     def wait_for_subscribers(self, stop: threading.Event) -> None:
         """Return when any of the topics has enough subscribers; fail when they do not come."""
@@ -174,6 +185,8 @@ class Player:
         """The message to send; None where it cannot be read, which the source then says."""
         if isinstance(sample.payload, np.ndarray):
             header = Header(frame_id=self._options.frame_id or DEFAULT_FRAME_ID)
+            if self._options.compressed:
+                return to_jpeg(sample.payload, header, JPEG_QUALITY)
             return array_to_image(sample.payload, 'bgr8', header)
         kind = (CameraInfo if sample.topic in self._infos
                 else message_class(self._types[sample.topic]))

@@ -97,6 +97,8 @@ def _demo(options: argparse.Namespace, shared_domain: bool) -> None:
     print(f'\nleft in {plan.out}/: overlay.png overlay.mp4 latency.png latency.json bag/ log/')
     if {options.camera, options.video, options.images, options.bag} == {None}:
         print('the sample video is unlike what the model has learnt: try --video your_drive.mp4')
-    print('the same on a ROS machine:')
-    for line in plan.on_a_ros_machine():
-        print(f'  {line}')
+    for where, commands in (('here, after `. script/env`', plan.by_hand()),
+                            ('on a ROS machine', plan.on_a_ros_machine())):
+        print(f'the same {where}:')
+        for line in commands:
+            print(f'  {line}')

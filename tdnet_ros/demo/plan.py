@@ -84,6 +84,15 @@ class Plan:
         """Command of the live window."""
         return [*_python('tdnet_ros.demo.view'), OVERLAY]
 
+    def by_hand(self) -> list[str]:
+        """Node and player without the demo, one command a terminal."""
+        topic = (self.bag_topic or CAMERA).removesuffix(COMPRESSED)
+        node = f'tdnet_node --ros-args -r image:={topic} -p model:={shlex.quote(self.model)}'
+        if self.compressed:
+            node += ' -p image_transport:=compressed'
+        player = f'tdnet_bag play {shlex.quote(self.source)}'
+        return [node, player if self.bag_topic else f'{player} --topic {self.topic}']
+
     def on_a_ros_machine(self) -> list[str]:
         """The same with `ros2 launch`, one command a terminal."""
         topic = (self.bag_topic or CAMERA).removesuffix(COMPRESSED)

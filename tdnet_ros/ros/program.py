@@ -34,6 +34,7 @@ def main(args: list[str] | None = None) -> int:
         return 1
     arguments = sys.argv[1:] if args is None else args
     if '--help' in arguments or '-h' in arguments:
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends it
         print(USAGE + describe())
         return 0
     if complaint := _complaint(arguments):

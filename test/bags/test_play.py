@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 
+import cv2
 import numpy as np
 import pytest
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -18,6 +19,7 @@ from bags.material import (
     Arrivals,
     Peer,
     compressed_message,
+    frame,
     image_message,
     write_bag,
 )
@@ -133,6 +135,25 @@ def test_bag_goes_out_as_it_came_in(bag: Path, peer: Peer, start: Start) -> None
     done(player)
     assert raw.messages == [image_message(index) for index in range(6)]
     assert packed.messages == [compressed_message(index) for index in range(3)]
+
+
+@pytest.mark.parametrize('topic', ['/cam', '/cam/compressed'])
+def test_pictures_go_out_as_jpeg(folder: Path, peer: Peer, start: Start, topic: str) -> None:
+    arrivals = Arrivals(peer, CompressedImage, '/cam/compressed', KEEPING)
+    player = start('play', folder, '--topic', topic, '--compressed', '--frames', KEPT)
+    peer.spin_until(lambda: arrivals.count() == KEPT)
+    done(player)
+    for index, message in enumerate(arrivals.messages):
+        assert 'jpeg' in message.format
+        pixels = cv2.imdecode(np.frombuffer(message.data, np.uint8), cv2.IMREAD_UNCHANGED)
+        np.testing.assert_allclose(pixels, frame(index), atol=2)
+
+
+def test_a_bag_is_not_packed_anew(bag: Path, start: Start) -> None:
+    player = start('play', bag, '--compressed')
+    _, err = player.communicate(timeout=40)
+    assert player.returncode == 1
+    assert 'the images of a bag go out as they are' in err
 
 
 def test_one_topic_of_a_bag_goes_where_it_is_wanted(

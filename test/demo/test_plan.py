@@ -53,9 +53,17 @@ def test_launch_line_does_the_same(plan: Plan, words: list[str]) -> None:
     assert all(part in launch for part in words)
 
 
+def test_node_and_player_by_hand_do_the_same() -> None:
+    plan = Plan(source='b', out=Path(), model='m', bag_topic='/x/compressed', compressed=True)
+    assert plan.by_hand() == [
+        'tdnet_node --ros-args -r image:=/x -p model:=m -p image_transport:=compressed',
+        'tdnet_bag play b']
+
+
 def test_a_path_with_spaces_can_be_pasted() -> None:
     plan = Plan(source='my clip.mp4', out=Path(), model='m')
-    assert " play 'my clip.mp4' --topic" in plan.on_a_ros_machine()[1]
+    for commands in (plan.on_a_ros_machine(), plan.by_hand()):
+        assert " play 'my clip.mp4' --topic /camera/image_raw" in commands[1]
 
 
 def test_raw_images_of_a_bag_come_first(tmp_path: Path) -> None:
