@@ -22,14 +22,16 @@ def is_image(path: Path) -> bool:
 def is_cut_off(data: NDArray[np.uint8]) -> bool:
     """Whether a file is empty or a JPEG without its end: OpenCV before 4.11 makes up the rest.
 
-    Behind the end there may be anything: cameras pad their images.
+    A thumbnail in its header has an end of its own, and behind the end there may be anything.
     """
     file = data.tobytes()
     if not file.startswith(JPEG):
         return not file
-    # A thumbnail in the header has an end of its own, before the scans of the image.
-    end = file.rfind(_JPEG_END)
-    return end < 0 or file.find(_JPEG_SCAN, end) >= 0
+    at = len(JPEG)
+    while file[at:at + 1] == b'\xff' and file[at:at + 2] != _JPEG_SCAN:
+        filled = file[at + 1:at + 2] == b'\xff'
+        at += 1 if filled else 2 + int.from_bytes(file[at + 2:at + 4], 'big')
+    return file.find(_JPEG_END, at) < 0
 
 
 def read_pixels(path: Path, mode: int = cv2.IMREAD_COLOR) -> NDArray[np.generic]:

@@ -63,9 +63,8 @@ class Pace:
 class ErrorLog:
     """Logs errors of a node at such a pace, and once that they are over.
 
-    It logs none of those that the node's end brings about.
-
-    A signal ends the node's context at once, and then nothing can be published, logs included.
+    It logs none of those that the node's end brings about: a signal ends the node's context at
+    once, and then nothing can be published, logs included.
     """
 
     def __init__(self, node: Node) -> None:

@@ -39,7 +39,7 @@ def test_files_that_are_cut_off_are_refused(tmp_path: Path, suffix: str,
 
 
 @pytest.mark.parametrize('thumbnail', [b'', encoded('.jpg')])
-@pytest.mark.parametrize('padding', [b'', bytes(999), b'\xff\x12' * 99])
+@pytest.mark.parametrize('padding', [b'', bytes(999), b'\xff\x12' * 99, b'\xff\xda' * 99])
 def test_the_end_of_a_jpeg_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
                                         thumbnail: bytes, padding: bytes) -> None:
     """OpenCV before 4.11 paints grey what is not there."""
