@@ -49,8 +49,9 @@ def silence(node: Node, name: str, topic: str, kind: str, since_s: float,
 
 def _candidates(node: Node, kind: str, likely: Callable[[str], bool]) -> list[str]:
     """Topics of a type that a camera may publish, the likeliest first."""
-    ours = dict(node.get_publisher_names_and_types_by_node(
-        node.get_name(), node.get_namespace()))
+    name = node.get_name(), node.get_namespace()
+    ours = {topic for topic, _ in (*node.get_publisher_names_and_types_by_node(*name),
+                                   *node.get_subscriber_names_and_types_by_node(*name))}
     found = [topic for topic, kinds in node.get_topic_names_and_types()
              if kind in kinds and node.count_publishers(topic)
              and topic not in ours and not made_by_node(topic)]

@@ -95,6 +95,15 @@ def test_candidates_are_cameras_first_and_no_labels(
             f'; {kind} is published on {expected}'), f'candidates {expected}', 5.0)
 
 
+def test_what_another_camera_of_the_node_takes_is_no_candidate(nodes: tuple[Node, Node]) -> None:
+    node, driver = nodes
+    taken = node.create_subscription(Image, '/front', lambda message: None, 1)
+    with publishing(driver, dict.fromkeys(('/front', '/back'), Image)):
+        wait_for(lambda: silence(node, 'image', '/rear', RAW, 4.0).text.endswith(
+            f'; {RAW} is published on /back'), 'the other camera', 5.0)
+    node.destroy_subscription(taken)
+
+
 def test_a_publisher_that_is_silent_is_named(nodes: tuple[Node, Node]) -> None:
     node, driver = nodes
     with publishing(driver, {'/still': Image}):
