@@ -106,7 +106,8 @@ import time
 from tdnet_ros.stream import VideoSegmenter
 def warm_up(self, size):
     print('warming up', flush=True)
-    time.sleep(30)
+    for _ in range(3000):
+        time.sleep(0.01)  # a signal just before a single long sleep is noticed after it
 VideoSegmenter.warm_up = warm_up
 '''
 
