@@ -21,7 +21,7 @@ ACTIVE = b'active: labels'
 RECORDER_S = '3'
 # As tdnet_ros/ros/fastdds.py: the first is set, all are read. Later ROS warns of the old name.
 OLD_PROFILE = 'FASTRTPS_DEFAULT_PROFILES_FILE'
-PROFILES = ((OLD_PROFILE,) if os.environ.get('ROS_DISTRO') in ('humble', 'iron', 'jazzy')
+PROFILES = ((OLD_PROFILE,) if os.environ.get('ROS_DISTRO', 'jazzy') in ('humble', 'iron', 'jazzy')
             else ('FASTDDS_DEFAULT_PROFILES_FILE', OLD_PROFILE))
 
 # Parameters that arguments set.

@@ -70,7 +70,7 @@ class BagSource:
 
 def _span_ns(bag: Bag, topic: str) -> int:
     """From the first to the last message of a topic, of which only a few others are read."""
-    if not all(file.searchable for file in bag.files):
+    if not all(file.searchable for file in bag.files if file.end_ns):
         return bag.end_ns - 1 - bag.start_ns
     first = next(bag.messages({topic}), None)
     if first is None:

@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.run(options))
     except (BagError, OSError) as error:
-        return tell(str(error).splitlines())
+        return tell(str(error).splitlines() or [repr(error)])
 
 
 def _parser() -> argparse.ArgumentParser:

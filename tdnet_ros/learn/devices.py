@@ -24,7 +24,7 @@ def make_fabric(accelerator: str, precision: Any) -> Fabric:
     CPUs up to ten times.
     """
     rank = int(os.environ.get('LOCAL_RANK', 0))
-    if accelerator != 'cpu' and rank < torch.cuda.device_count():
+    if accelerator != 'cpu' and torch.cuda.is_available() and rank < torch.cuda.device_count():
         torch.cuda.set_device(rank)  # each process tries its own GPU
     accelerator = find_device(accelerator).type
     on_cpu = accelerator == 'cpu'

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+import re
 
 import cv2
 import numpy as np
@@ -11,7 +12,11 @@ IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tif
 PNG = b'\x89PNG'
 JPEG = b'\xff\xd8'
 '''With which such files begin.'''
-_JPEG_SCAN, _JPEG_END = b'\xff\xda', b'\xff\xd9'
+JPEG_SCAN, _JPEG_END = b'\xff\xda', b'\xff\xd9'
+# Any number of 0xFF may come before it.
+_JPEG_MARKER = re.compile(rb'\xff+([^\xff])', re.DOTALL)
+JPEG_LONE = frozenset((0x00, 0x01, *range(0xD0, 0xDA)))
+'''Markers without a length.'''
 
 
 def is_image(path: Path) -> bool:
@@ -24,13 +29,13 @@ def is_cut_off(data: NDArray[np.uint8]) -> bool:
 
     A thumbnail in its header has an end of its own, and behind the end there may be anything.
     """
-    file = data.tobytes()
-    if not file.startswith(JPEG):
-        return not file
-    at = len(JPEG)
-    while file[at:at + 1] == b'\xff' and file[at:at + 2] != _JPEG_SCAN:
-        filled = file[at + 1:at + 2] == b'\xff'
-        at += 1 if filled else 2 + int.from_bytes(file[at + 2:at + 4], 'big')
+    if data[:len(JPEG)].tobytes() != JPEG:
+        return not data.size
+    file, at = data.tobytes(), len(JPEG)
+    while (marker := _JPEG_MARKER.match(file, at)) and marker[1] != JPEG_SCAN[1:]:
+        at = marker.end()
+        if marker[1][0] not in JPEG_LONE:
+            at += int.from_bytes(file[at:at + 2], 'big')
     return file.find(_JPEG_END, at) < 0
 
 

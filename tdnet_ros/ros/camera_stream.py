@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+import math
 import threading
 import time
 from typing import Any, NamedTuple
@@ -79,7 +80,11 @@ class CameraStream:
         self._waiting: Arrival | None = None
         self._reset_reason: str | None = None
         self._rate_limit = RateLimit()
-        self.errors = ErrorLog(node)
+        self._errors = ErrorLog(node)
+        self.unheard = ErrorLog(node)
+        '''Used by the thread of the diagnostics alone.'''
+        self._heard_s = -math.inf
+        self._is_news = True
         self.presence = Presence()
         self._reset_pace = Pace()
 
@@ -201,11 +206,13 @@ class CameraStream:
             return
         reason = one_line(error)
         self.meter.failed(reason)
-        self.errors.report(f'{self.topic}: {reason}')
+        self._errors.report(f'{self.topic}: {reason}')
 
     def _receive(self, msg: Any) -> None:
         arrival = Arrival(msg, time.perf_counter(), age_s(self._node, msg.header))
         self.meter.received(arrival.age_s)
+        silent_s, self._heard_s = arrival.time_s - self._heard_s, arrival.time_s
+        self._is_news |= silent_s > self._parameters().no_image_timeout_s
         if not self._rate_limit.admits(arrival.time_s, self._parameters().max_rate_hz):
             self.meter.throttled()
             return
@@ -245,6 +252,8 @@ class CameraStream:
             times_ms['pictures'] = (time.perf_counter() - published) * 1e3
         self.outputs.publish_times(times_ms)
         self.meter.processed(times_ms, result.path, result.memory_fill, reset_reason)
-        height, width = job.frame.size
-        self.errors.fine(f'{self.topic}: labels images of {width} x {height}')
+        if self._is_news:
+            self._is_news = False
+            height, width = job.frame.size
+            self._node.get_logger().info(f'{self.topic}: labels images of {width} x {height}')
         return latency_ms

@@ -8,16 +8,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tdnet_ros.nets.images import JPEG, is_cut_off
+from tdnet_ros.nets.images import JPEG, JPEG_LONE, JPEG_SCAN, is_cut_off
 from tdnet_ros.ros.encodings import ENCODINGS, MAX_PIXELS
 from tdnet_ros.ros.errors import quoted
 
 _PNG = b'\x89PNG\r\n\x1a\n'
 # Markers that start a frame, and so carry its size: all C0 to CF but tables and extensions.
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-# Markers without a length; none belongs before the frame.
-_JPEG_LONE = frozenset((0x00, 0x01, *range(0xD0, 0xDA)))
-_JPEG_SCAN = b'\xff\xda'
 MAX_SCANS = 100
 '''Encoders make about ten; each takes time, however few bytes it has.'''
 PNG_PIXEL_BYTES = 8
@@ -108,7 +105,7 @@ def _inspect(data: NDArray[np.uint8]) -> _Claim | None:
         size = _jpeg_size(data)
         if size is None:
             return None
-        scans = data.tobytes().count(_JPEG_SCAN)
+        scans = data.tobytes().count(JPEG_SCAN)
         return _Claim(*size, f'JPEG of {scans} scans, expected at most {MAX_SCANS}'
                       if scans > MAX_SCANS else '')
     if not (head.startswith(_PNG) and head[12:16] == b'IHDR' and (packed := _png_packed(data))):
@@ -134,7 +131,7 @@ def _png_packed(data: NDArray[np.uint8]) -> int:
 
 def _jpeg_size(data: NDArray[np.uint8]) -> tuple[int, int] | None:
     at = len(JPEG)
-    while at + 9 <= len(data) and data[at] == 0xFF and data[at + 1] not in _JPEG_LONE:
+    while at + 9 <= len(data) and data[at] == 0xFF and data[at + 1] not in JPEG_LONE:
         segment = data[at:at + 9].tobytes()
         if segment[1] in _JPEG_FRAMES:
             return int.from_bytes(segment[7:9], 'big'), int.from_bytes(segment[5:7], 'big')

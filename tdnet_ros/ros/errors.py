@@ -61,16 +61,14 @@ class Pace:
 
 
 class ErrorLog:
-    """Logs errors of a node at such a pace, and once that they are over.
+    """Logs errors of a node at such a pace, and none of those that its end brings about.
 
-    It logs none of those that the node's end brings about: a signal ends the node's context at
-    once, and then nothing can be published, logs included.
+    A signal ends the node's context at once, and then nothing can be published, logs included.
     """
 
     def __init__(self, node: Node) -> None:
         self._node = node
         self._pace = Pace()
-        self._is_fine = False
 
     def report(self, text: str, about: str = '') -> None:
         """Log the text unless it, or any other, was logged just before.
@@ -78,11 +76,4 @@ class ErrorLog:
         about: what makes a text the same as another that differs in its figures.
         """
         if self._node.context.ok() and self._pace.admits(about or text):
-            self._is_fine = False
             self._node.get_logger().error(text)
-
-    def fine(self, text: str) -> None:
-        """Log the text if it is the first good news, or the first after an error."""
-        if not self._is_fine:
-            self._is_fine = True
-            self._node.get_logger().info(text)

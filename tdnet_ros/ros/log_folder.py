@@ -13,13 +13,14 @@ def find_log_folder() -> None:
     rclpy.init would fail there; robots with a read-only root are such.
     """
     home = os.environ.get('ROS_HOME') or '~/.ros'
-    usual = Path(os.environ.get('ROS_LOG_DIR') or f'{home}/log').expanduser()
+    usual = os.environ.get('ROS_LOG_DIR') or f'{home}/log'
     try:
-        usual.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=usual):
+        place = Path(usual).expanduser()
+        place.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=place):
             return
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # the latter if there is no home
         folder = Path(gettempdir(), f'ros_log_{os.getuid()}')
-        print(f'cannot write into {usual} ({error.strerror}): log files go to {folder}; '
-              'ROS_LOG_DIR names another folder', file=sys.stderr)
+        print(f'cannot write into {usual} ({getattr(error, "strerror", error)}): log files go to '
+              f'{folder}; ROS_LOG_DIR names another folder', file=sys.stderr)
         os.environ['ROS_LOG_DIR'] = str(folder)

@@ -90,7 +90,7 @@ def camera_status(node: Node, name: str, phase: str, stream: CameraStream,
     with noting(findings):
         images = _unheard(node, stream, snapshot.since_image_s, parameters, pause)
         if any(item.level == ERROR for item in images):
-            stream.errors.report('; '.join(item.text for item in images), about='unheard')
+            stream.unheard.report('; '.join(item.text for item in images), about='unheard')
         findings += images
         if snapshot.is_forgetful or snapshot.recent_skips:
             findings += graph.rivals(node, stream.topic)

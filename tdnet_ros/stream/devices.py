@@ -7,6 +7,8 @@ import sys
 
 import torch
 
+from tdnet_ros.stream.engines.allocator import is_out_of_memory
+
 
 def find_device(device: str) -> torch.device:
     """Turn 'auto', 'cpu', 'cuda' or 'cuda:1' into a device that computes; else ValueError.
@@ -52,6 +54,8 @@ def _tried(device: torch.device) -> torch.device:
     try:
         torch.ones(1, device=device).add(1).item()
     except RuntimeError as error:
+        if is_out_of_memory(error):  # it computes, and who needs more will say so
+            return device
         reason = str(error).partition('\n')[0]
         raise ValueError(f"device '{device}': {reason} (torch {torch.__version__} is built for "
                          f'{" ".join(torch.cuda.get_arch_list())})') from error

@@ -6,7 +6,6 @@ from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 import time
-from typing import Any
 
 import numpy as np
 import torch
@@ -49,16 +48,18 @@ class VideoSegmenter:
     @classmethod
     def load(cls, model: str | Path, device: str = 'auto',
              input_size: tuple[int, int] | None = None, weights: str | Path | None = None,
-             **options: Any) -> VideoSegmenter:
+             max_gap_s: float = MAX_GAP_S, scene_cut: bool = True, engine: str = 'torch',
+             precision: str = 'float32') -> VideoSegmenter:
         """Load a model card, a safetensors file, a shipped model or a row of the table.
 
         device: 'cpu', 'cuda', 'cuda:1' or 'auto' (CUDA if there is one). input_size: (height,
         width) of the network's input, None for the card's. weights: a safetensors file for
-        the model, in place of its own. Options: max_gap_s and scene_cut, see FrameMemory, engine
-        and precision, see nets/engines.py. Raises FileNotFoundError or ValueError with one line
+        the model, in place of its own. max_gap_s and scene_cut: see FrameMemory. engine and
+        precision: see nets/engines.py. Raises FileNotFoundError or ValueError with one line
         that says what is wrong.
         """
-        return cls(find_model(model, weights), find_device(device), input_size, **options)
+        return cls(find_model(model, weights), find_device(device), input_size, max_gap_s,
+                   scene_cut, engine, precision)
 
     @property
     def paths(self) -> int:

@@ -1,10 +1,11 @@
 """Camera images of real bags of every format, and what is said about bags that have none."""
 import os
 from pathlib import Path
+import shutil
 
 import pytest
 from rclpy.serialization import deserialize_message
-from rosbags.rosbag2 import StoragePlugin
+from rosbags.rosbag2 import StoragePlugin, Writer
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
@@ -92,6 +93,19 @@ def test_a_file_without_an_index_is_not_searched(
     monkeypatch.delattr(Bag, 'messages')
     assert source.period_s == pytest.approx(
         (drive(5)[-1].logged_ns - drive(5)[0].logged_ns) * 1e-9 / 4)
+
+
+def test_an_empty_file_of_a_bag_hides_no_rate(tmp_path: Path) -> None:
+    """A recorder that ends just after a split leaves one."""
+    bag = write_bag(tmp_path / 'bag', {
+        '/imu': [(100 * k, Header()) for k in range(240)],
+        '/image': [(100 * k, image_message(0)) for k in range(20)]})
+    empty = tmp_path / 'empty'
+    with Writer(empty, version=8, storage_plugin=StoragePlugin.MCAP):
+        pass
+    shutil.copy(empty / 'empty.mcap', bag / 'bag_1.mcap')
+    (bag / 'metadata.yaml').unlink()
+    assert open_source(str(bag)).period_s == pytest.approx(0.1)
 
 
 def test_messages_without_a_header_are_left_out_and_told(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def test_the_end_of_a_jpeg_is_asked_for(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(cv2, 'imdecode', lambda data, mode: PIXELS)
     path, data = tmp_path / 'a.jpg', encoded('.jpg')
     segment = b'\xff\xe1' + (2 + len(thumbnail)).to_bytes(2, 'big') + thumbnail
-    whole = data[:2] + segment + data[2:]
+    whole = data[:2] + b'\xff\x01\xff\xff' + segment + data[2:]
     path.write_bytes(whole + padding)
     np.testing.assert_array_equal(read_pixels(path), PIXELS)
     for length in (-1, -2, -len(data) // 2):

@@ -23,7 +23,7 @@ def test_a_folder_that_cannot_be_written_does_not_stop_the_node(
     monkeypatch.setenv('TMPDIR', str(tmp_path))
     process = start(*TINY)
     lines = [line for line in process.log.splitlines() if 'ROS_LOG_DIR' in line]
-    assert len(lines) == 1 and lines[0].startswith(f'cannot write into {usual}')
+    assert len(lines) == 1 and lines[0].startswith('cannot write into ')
     assert process.end() == 0
     folder, = tmp_path.glob('ros_log_*')
     assert any(folder.iterdir())
