@@ -122,8 +122,8 @@ def _write(results: dict[str, Any], out: Path) -> list[Path]:
     try:
         from tdnet_ros.benchmark.plots import write_plots
     except ModuleNotFoundError as error:
-        print(f"script/bench: no plots, the Python package {error.name} is missing: pip install "
-              "'.[demo]', then --from", file=sys.stderr)
+        print(f'script/bench: no plots, the Python package {error.name} is missing: script/setup '
+              'brings it, then --from', file=sys.stderr)
         return [text]
     return [text, *write_plots(results, out)]
 
