@@ -84,11 +84,11 @@ def _find_card(model: str | Path) -> ModelCard:
         best = path / 'best.yaml'
         raise ValueError(f"model '{model}' is a folder: expected "
                          + (f'the card {best} in it' if best.is_file() else 'a card (.yaml)'))
+    if path.suffix in CHECKPOINTS:
+        raise ValueError(f"model '{model}' {NOT_CONVERTED}")
     near = difflib.get_close_matches(str(model), [*shipped_models(), *FOR_USERS], n=1)
     if near:
         raise ValueError(f"there is no model '{model}', did you mean '{near[0]}'?")
-    if path.suffix in CHECKPOINTS:
-        raise ValueError(f"model '{model}' {NOT_CONVERTED}")
     raise ValueError(f"model '{model}': expected a card (.yaml), weights (.safetensors), a "
                      f'shipped model ({", ".join(shipped_models()) or "none"}) or one of '
                      f'{", ".join(FOR_USERS)}')

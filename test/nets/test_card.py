@@ -133,7 +133,7 @@ def test_a_misspelt_name_is_understood(model: str, near: str) -> None:
 @pytest.mark.parametrize('name', ['td4-psp18.pkl', 'last.pt'])
 def test_checkpoints_are_to_be_converted(name: str, tmp_path: Path) -> None:
     (tmp_path / name).touch()
-    for given in ((tmp_path / name,), ('td4-psp18', tmp_path / name)):
+    for given in ((name,), (tmp_path / name,), ('td4-psp18', tmp_path / name)):
         with pytest.raises(ValueError, match=rf'{name}.* is a checkpoint .*tdnet_convert .*best'):
             find_model(*given)
 
