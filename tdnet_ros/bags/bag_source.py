@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 import weakref
 
@@ -37,28 +38,24 @@ class BagSource:
         self.count: int | None = sum(bag.topics[name].count for name in self.topics)
         if not self.count:
             raise _refusal(bag, f'holds no message on {", ".join(self.topics)}')
-        self._rate_hz, self._recorded_s = rate_hz, 0.0
+        self._rate_hz = rate_hz
 
     @property
     def period_s(self) -> float:
         """See Source."""
-        return self._period_s() * self._stretch()
+        return 1.0 / self._rate_hz if self._rate_hz else self._recorded_s
 
-    def _stretch(self) -> float:
-        """How much longer the bag takes than when it was recorded."""
-        return 1.0 / (self._rate_hz * self._period_s()) if self._rate_hz else 1.0
-
-    def _period_s(self) -> float:
+    @cached_property
+    def _recorded_s(self) -> float:
         """Time from one image of the busiest topic to the next, as recorded."""
-        if not self._recorded_s:
-            topic = max(self.topics, key=lambda name: self._bag.topics[name].count)
-            count = self._bag.topics[topic].count
-            seconds = _span_ns(self._bag, topic) * 1e-9
-            self._recorded_s = seconds / max(count - 1, 1) or 1.0 / DEFAULT_RATE_HZ
-        return self._recorded_s
+        topic = max(self.topics, key=lambda name: self._bag.topics[name].count)
+        seconds = _span_ns(self._bag, topic) * 1e-9
+        return (seconds / max(self._bag.topics[topic].count - 1, 1)
+                or 1.0 / DEFAULT_RATE_HZ)
 
     def __iter__(self) -> Iterator[Sample]:
-        start_ns, stretch = None, self._stretch()
+        start_ns = None
+        stretch = self.period_s / self._recorded_s if self._rate_hz else 1.0
         for message in self._bag.messages({*self.topics, *self.infos.values()}):
             if not has_header(message, self.unread):
                 continue

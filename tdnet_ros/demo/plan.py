@@ -45,6 +45,11 @@ class Plan:
         return f'{CAMERA}{COMPRESSED}' if self.compressed else CAMERA
 
     @property
+    def _image(self) -> str:
+        """What the node's `image` is remapped to, which names no transport."""
+        return (self.bag_topic or CAMERA).removesuffix(COMPRESSED)
+
+    @property
     def topics(self) -> list[str]:
         """What is recorded; a live camera's images too, since nobody else keeps them."""
         return [LABELS, OVERLAY_JPEG, *([LABEL_INFO] if LabelInfo else []), DIAGNOSTICS,
@@ -86,8 +91,8 @@ class Plan:
 
     def by_hand(self) -> list[str]:
         """Node and player without the demo, one command a terminal."""
-        topic = (self.bag_topic or CAMERA).removesuffix(COMPRESSED)
-        node = f'tdnet_node --ros-args -r image:={topic} -p model:={shlex.quote(self.model)}'
+        node = (f'tdnet_node --ros-args -r image:={self._image} '
+                f'-p model:={shlex.quote(self.model)}')
         if self.compressed:
             node += ' -p image_transport:=compressed'
         player = f'tdnet_bag play {shlex.quote(self.source)}'
@@ -95,15 +100,13 @@ class Plan:
 
     def on_a_ros_machine(self) -> list[str]:
         """The same with `ros2 launch`, one command a terminal."""
-        topic = (self.bag_topic or CAMERA).removesuffix(COMPRESSED)
-        source = shlex.quote(self.source)
-        launch = (f'ros2 launch tdnet_ros tdnet.launch.py image_topic:={topic} '
+        launch = (f'ros2 launch tdnet_ros tdnet.launch.py image_topic:={self._image} '
                   f'model:={shlex.quote(self.model)} rviz:=true record:=run1')
         if self.compressed:
             launch += ' image_transport:=compressed'
         if self.bag_topic:
-            return [launch.replace(' rviz', f' bag:={source} rviz')]
-        return [launch, f'ros2 run tdnet_ros tdnet_bag play {source} --topic {self.topic}']
+            return [launch.replace(' rviz', f' bag:={shlex.quote(self.source)} rviz')]
+        return [launch, f'ros2 run tdnet_ros {self.by_hand()[1]}']
 
 
 def _python(module: str) -> list[str]:

@@ -31,11 +31,8 @@ def advice(options: argparse.Namespace, config: TrainConfig, card: ModelCard,
     if options.dataset == 'folder' and max(map(_longest, datasets)) > 1:
         yield ('frames whose numbers follow each other are taken for video; separate pictures are '
                '--dataset stills')
-    for name, dataset in zip(SPLITS, datasets):
-        bare = [frame.image for clip in dataset.clips for frame in clip if frame.label is None]
-        if bare and options.dataset in OWN:
-            yield (f'{name}: {len(bare)} without a label, such as {bare[0].name}; they are the '
-                   'history of others at most')
+    if options.dataset in OWN:
+        yield from _unlabelled(datasets)
     absent = [name for name, count in zip(card.classes.names, contents[0].pixels, strict=True)
               if not count]
     if absent:
@@ -56,6 +53,14 @@ def advice(options: argparse.Namespace, config: TrainConfig, card: ModelCard,
 def _extent(dataset: Dataset) -> str:
     return (f'frames {sum(map(len, dataset.clips))}, labelled {len(dataset.labelled())}, '
             f'clips {len(dataset.clips)} (longest {_longest(dataset)})')
+
+
+def _unlabelled(datasets: Sequence[Dataset]) -> Iterator[str]:
+    for name, dataset in zip(SPLITS, datasets):
+        bare = [frame.image for clip in dataset.clips for frame in clip if frame.label is None]
+        if bare:
+            yield (f'{name}: {len(bare)} without a label, such as {bare[0].name}; they are the '
+                   'history of others at most')
 
 
 def _files(dataset: Dataset) -> set[tuple[str, int]]:
