@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-import math
 import threading
 import time
 from typing import Any, NamedTuple
@@ -18,13 +17,12 @@ from tdnet_ros.ros.decoding import to_frame
 from tdnet_ros.ros.device import hardware_name
 from tdnet_ros.ros.errors import ErrorLog, Pace, one_line, printable
 from tdnet_ros.ros.graph import IMAGE
-from tdnet_ros.ros.inputs import Presence
+from tdnet_ros.ros.inputs import Input
 from tdnet_ros.ros.meter import LATENCY, StreamMeter
 from tdnet_ros.ros.names import COMPRESSED
-from tdnet_ros.ros.parameters import TRANSPORTS, NodeParameters
+from tdnet_ros.ros.parameters import NodeParameters
 from tdnet_ros.ros.points import SOURCES, Match, PointPainter
 from tdnet_ros.ros.stamps import age_s, is_comparable, is_simulated, stamp_ns
-from tdnet_ros.ros.subscribing import subscribe
 from tdnet_ros.stream import Frame, FrameMemory, Segmentation, VideoSegmenter
 
 # Sensor data: takes what reliable and best-effort cameras send, and only the newest of it.
@@ -53,15 +51,13 @@ class Job(NamedTuple):
 class CameraStream:
     """Takes images in the executor's thread, labels the newest in the worker's."""
 
-    what = IMAGE
-
     def __init__(self, node: Node, name: str, parameters: Callable[[], NodeParameters],
                  segmenter: VideoSegmenter) -> None:
-        compressed = parameters().image_transport == 'compressed'
-        self.input_name = f'{name}/image' if name else 'image'
-        topic = node.resolve_topic_name(self.input_name)
+        self._is_compressed = parameters().image_transport == 'compressed'
         self.name = name or 'image'
-        self.topic = node.resolve_topic_name(f'{topic}{COMPRESSED}') if compressed else topic
+        kind, suffix = (CompressedImage, COMPRESSED) if self._is_compressed else (Image, '')
+        self.input = Input(
+            node, IMAGE, f'{name}/image' if name else 'image', kind, INPUT_QOS, suffix)
         self.meter = StreamMeter(parameters().diagnostics_window_s, segmenter.paths - 1)
         self.outputs = CameraOutputs(
             node, f'~/{name}/' if name else '~/', segmenter.card, parameters().points)
@@ -69,11 +65,8 @@ class CameraStream:
             node, SOURCES[parameters().points_source](node, f'{name}/' if name else ''),
             self.outputs.points)
         self.hardware = hardware_name(segmenter.device)
-        self.subscription: Any = None
         self._node = node
         self._parameters = parameters
-        self._kind = CompressedImage if compressed else Image
-        self.type_name = TRANSPORTS[parameters().image_transport]
         self.memory: FrameMemory = segmenter.new_memory()
         self._last_stamp_ns = 0
         self._lock = threading.Lock()
@@ -83,9 +76,7 @@ class CameraStream:
         self._errors = ErrorLog(node)
         self.unheard = ErrorLog(node)
         '''Used by the thread of the diagnostics alone.'''
-        self._heard_s = -math.inf
-        self._is_news = True
-        self.presence = Presence()
+        self._is_news = False
         self._reset_pace = Pace()
 
     def open(self, wake: Callable[[], None]) -> None:
@@ -98,14 +89,12 @@ class CameraStream:
         self.outputs.use_classes(self._parameters())
         if self.points is not None:
             self.points.open(wake)
-        self.subscription = subscribe(
-            self._node, self._kind, self.topic, on_image, self.meter.lost, INPUT_QOS)
+        self._is_news = True
+        self.input.open(on_image, self.meter.lost)
 
     def close(self, reason: str) -> None:
         """Unsubscribe, drop what waits and empty the memory."""
-        if self.subscription is not None:
-            self._node.destroy_subscription(self.subscription)
-            self.subscription = None
+        self.input.close()
         if self.points is not None:
             self.points.close()
         if self._take() is not None:
@@ -126,6 +115,11 @@ class CameraStream:
         """The clock jumped; the memory is of no use if it is from the future."""
         if self._last_stamp_ns > now_ns:
             self.request_reset('clock went backwards')
+
+    @property
+    def is_open(self) -> bool:
+        """Whether images are taken."""
+        return self.input.subscription is not None
 
     @property
     def is_due(self) -> bool:
@@ -157,7 +151,7 @@ class CameraStream:
             self.meter.skipped(stale)
             return None
         try:
-            frame = to_frame(arrival.msg, self._kind is CompressedImage)
+            frame = to_frame(arrival.msg, self._is_compressed)
         except Exception as error:
             self._fail(error)
             return None
@@ -179,7 +173,7 @@ class CameraStream:
         """
         if isinstance(outcome, Exception):
             self._fail(outcome)
-        elif self.subscription is None:
+        elif not self.is_open:
             self.meter.overwritten()
         elif self._node.context.ok():
             try:
@@ -206,12 +200,14 @@ class CameraStream:
             return
         reason = one_line(error)
         self.meter.failed(reason)
-        self._errors.report(f'{self.topic}: {reason}')
+        self._errors.report(f'{self.input.topic}: {reason}')
+
+    def _log(self, text: str) -> None:
+        self._node.get_logger().info(f'{self.input.topic}: {text}')
 
     def _receive(self, msg: Any) -> None:
         arrival = Arrival(msg, time.perf_counter(), age_s(self._node, msg.header))
-        self.meter.received(arrival.age_s)
-        silent_s, self._heard_s = arrival.time_s - self._heard_s, arrival.time_s
+        silent_s = self.meter.received(arrival.age_s)
         self._is_news |= silent_s > self._parameters().no_image_timeout_s
         if not self._rate_limit.admits(arrival.time_s, self._parameters().max_rate_hz):
             self.meter.throttled()
@@ -232,7 +228,7 @@ class CameraStream:
         header, parameters = arrival.msg.header, self._parameters()
         reset_reason = printable(result.reset_reason or '')
         if reset_reason and self._reset_pace.admits(reset_reason):
-            self._node.get_logger().info(f'{self.topic}: memory emptied: {reset_reason}')
+            self._log(f'memory emptied: {reset_reason}')
         self.outputs.use_classes(parameters)
         labels = self.outputs.mapped(result.labels)
         self.outputs.publish_labels(labels, result.confidence, header)
@@ -255,5 +251,5 @@ class CameraStream:
         if self._is_news:
             self._is_news = False
             height, width = job.frame.size
-            self._node.get_logger().info(f'{self.topic}: labels images of {width} x {height}')
+            self._log(f'labels images of {width} x {height}')
         return latency_ms

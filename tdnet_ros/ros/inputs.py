@@ -1,4 +1,4 @@
-"""What points are made of beside images: a topic, and for how long nothing came there."""
+"""A topic that the node takes, and for how long nothing came there."""
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -7,11 +7,9 @@ import time
 from typing import Any
 
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.qos import QoSProfile
 
-from tdnet_ros.ros.qos import naming_topic, overridable
-
-DEPTH_QOS = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
+from tdnet_ros.ros.subscribing import subscribe
 
 
 class Presence:
@@ -33,23 +31,28 @@ class Presence:
 class Input:
     """One topic, with what diagnostics need to say why nothing comes."""
 
-    def __init__(self, node: Node, what: str, name: str, kind: Any, once: bool = False) -> None:
+    def __init__(self, node: Node, what: str, name: str, kind: Any, qos: QoSProfile,
+                 suffix: str = '', once: bool = False) -> None:
         """Take what comes in words, what the topic is remapped from and the type of messages.
 
-        once: one message is enough, and kept as `last`.
+        suffix: of the transport; it follows what `name` is remapped to. once: one message is
+        enough, and kept as `last`.
         """
-        self.what, self.input_name = what, name
-        self.topic = node.resolve_topic_name(name)
+        self.what, self.name = what, name
+        topic = node.resolve_topic_name(name)
+        self.topic = node.resolve_topic_name(f'{topic}{suffix}') if suffix else topic
         self.type_name = f'sensor_msgs/msg/{kind.__name__}'
         self.subscription: Any = None
         self.presence = Presence()
         self.last: Any = None
-        self._kind = kind
+        self._node = node
+        self._kind, self._qos = kind, qos
         self._once = once
         self._heard_s = time.monotonic()
 
-    def open(self, node: Node, on_message: Callable[[Any], None]) -> None:
-        """Subscribe."""
+    def open(self, on_message: Callable[[Any], None],
+             on_lost: Callable[[int], None] | None = None) -> None:
+        """Subscribe; `on_lost` gets how many messages the middleware just lost."""
         def hear(msg: Any) -> None:
             self._heard_s = time.monotonic()
             if self._once:
@@ -57,14 +60,13 @@ class Input:
             on_message(msg)
 
         self._heard_s = time.monotonic()
-        with naming_topic(self.topic):
-            self.subscription = node.create_subscription(
-                self._kind, self.topic, hear, **overridable(DEPTH_QOS))
+        self.subscription = subscribe(
+            self._node, self._kind, self.topic, hear, self._qos, on_lost)
 
-    def close(self, node: Node) -> None:
+    def close(self) -> None:
         """Unsubscribe."""
         if self.subscription is not None:
-            node.destroy_subscription(self.subscription)
+            self._node.destroy_subscription(self.subscription)
             self.subscription = None
 
     @property

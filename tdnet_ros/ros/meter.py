@@ -113,14 +113,15 @@ class StreamMeter:
             self._last_image = self._last_answer = time.monotonic()
             self._labelled.clear()
 
-    def received(self, age_s: float) -> None:
-        """An image came, `age_s` after its stamp."""
+    def received(self, age_s: float) -> float:
+        """An image came, `age_s` after its stamp; returns the seconds since the one before."""
         with self._lock:
-            self._last_image = time.monotonic()
+            before, self._last_image = self._last_image, time.monotonic()
             if not self._has_unanswered:
                 self._last_answer = self._last_image
             self._image_age_s = age_s
             self._count('received')
+            return self._last_image - before
 
     def lost(self, count: int) -> None:
         """Images were lost on the way from the camera; they are not among the received."""

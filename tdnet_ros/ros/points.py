@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from rclpy.node import Node
 from rclpy.publisher import Publisher
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
 
@@ -26,6 +27,7 @@ from tdnet_ros.ros.inputs import Input
 from tdnet_ros.ros.messages import points_to_cloud
 from tdnet_ros.ros.stamps import stamp_ns
 
+DEPTH_QOS = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
 KEPT = 16
 KEPT_BYTES = 128 * 2**20
 IN_WORK = 2
@@ -48,9 +50,10 @@ class DepthSource:
     """Depth images, registered to the camera, and the camera's calibration."""
 
     def __init__(self, node: Node, base: str) -> None:
-        self._info = Input(node, 'camera_info', f'{base}camera_info', CameraInfo, once=True)
+        self._info = Input(
+            node, 'camera_info', f'{base}camera_info', CameraInfo, DEPTH_QOS, once=True)
         self.inputs: Sequence[Input] = (
-            Input(node, 'depth image', f'{base}depth', Image), self._info)
+            Input(node, 'depth image', f'{base}depth', Image, DEPTH_QOS), self._info)
 
     def paint(self, msg: Any, seen: Labelled) -> PointCloud2:
         """See PointSource."""
@@ -66,7 +69,7 @@ class CloudSource:
 
     def __init__(self, node: Node, base: str) -> None:
         self.inputs: Sequence[Input] = (
-            Input(node, 'cloud', f'{base}cloud_in', PointCloud2),)
+            Input(node, 'cloud', f'{base}cloud_in', PointCloud2, DEPTH_QOS),)
 
     def paint(self, msg: Any, seen: Labelled) -> PointCloud2:
         """See PointSource."""
@@ -111,7 +114,6 @@ class PointPainter:
     """
 
     def __init__(self, node: Node, source: PointSource, publisher: Publisher) -> None:
-        self._node = node
         self._source = source
         self._publisher = publisher
         self.inputs = source.inputs
@@ -134,14 +136,14 @@ class PointPainter:
                 wake()
 
         first, *others = self.inputs
-        first.open(self._node, on_message)
+        first.open(on_message)
         for other in others:
-            other.open(self._node, lambda _: None)
+            other.open(lambda _: None)
 
     def close(self) -> None:
         """Unsubscribe and forget what waits."""
         for item in self.inputs:
-            item.close(self._node)
+            item.close()
         with self._lock:
             self._arrived.clear()
             self._period_ns = 0

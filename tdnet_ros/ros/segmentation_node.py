@@ -125,7 +125,7 @@ class SegmentationNode(LifecycleNode):
             stream.open(self._worker.wake)
         self._phase, self._failure = 'active', ''
         self._say_unused(parameters.unused_qos_overrides(self))
-        topics = ', '.join(stream.topic for stream in self._streams)
+        topics = ', '.join(stream.input.topic for stream in self._streams)
         self.get_logger().info(f'active: labels {topics}')
 
     def _say_unused(self, lines: list[str]) -> None:
@@ -214,7 +214,7 @@ class SegmentationNode(LifecycleNode):
             response.success, response.message = False, f'the node is {self._phase}'
             return response
         for stream in self._streams:
-            if request.data and stream.subscription is None:
+            if request.data and not stream.is_open:
                 stream.open(self._worker.wake)
             elif not request.data:
                 stream.close('node was disabled')

@@ -88,16 +88,16 @@ def camera_status(node: Node, name: str, phase: str, stream: CameraStream,
     snapshot = stream.meter.snapshot()
     findings = stream_findings(snapshot, parameters, is_simulated(node))
     with noting(findings):
-        images = _unheard(node, stream, snapshot.since_image_s, parameters, pause)
+        images = _unheard(node, stream.input, snapshot.since_image_s, parameters, pause)
         if any(item.level == ERROR for item in images):
             stream.unheard.report('; '.join(item.text for item in images), about='unheard')
         findings += images
         if snapshot.is_forgetful or snapshot.recent_skips:
-            findings += graph.rivals(node, stream.topic)
+            findings += graph.rivals(node, stream.input.topic)
         findings += graph.incompatible_receivers(node, stream.outputs.topics)
         findings += _no_points(node, stream.points, parameters, pause)
     return status(f'{name}: {stream.name}', stream.hardware, findings, phase,
-                  camera_values(snapshot, stream.topic))
+                  camera_values(snapshot, stream.input.topic))
 
 
 def _no_points(node: Node, points: PointPainter | None, parameters: NodeParameters,
@@ -115,7 +115,7 @@ def _no_points(node: Node, points: PointPainter | None, parameters: NodeParamete
     return [Finding(WARN, f'no points: {why}')]
 
 
-def _unheard(node: Node, heard: CameraStream | Input, silent_s: float,
+def _unheard(node: Node, heard: Input, silent_s: float,
              parameters: NodeParameters, pause: Finding | None) -> list[Finding]:
     """Why nothing comes in on a topic; pause: why nothing is expected."""
     if heard.subscription is None:
@@ -124,6 +124,6 @@ def _unheard(node: Node, heard: CameraStream | Input, silent_s: float,
     present_s = heard.presence.seconds(node.count_publishers(heard.topic) > 0)
     if min(silent_s, present_s) > parameters.no_image_timeout_s:
         found.append(graph.silence(
-            node, heard.input_name, heard.topic, heard.type_name, min(silent_s, present_s), pause,
+            node, heard.name, heard.topic, heard.type_name, min(silent_s, present_s), pause,
             heard.what, len(parameters.cameras) == 1))
     return found

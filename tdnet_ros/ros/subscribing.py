@@ -33,7 +33,7 @@ def when_lost(on_lost: Callable[[int], None]) -> Any:
 
 
 def subscribe(node: Node, kind: Any, topic: str, on_message: Callable[[Any], None],
-              on_lost: Callable[[int], None], qos: QoSProfile) -> Any:
+              qos: QoSProfile, on_lost: Callable[[int], None] | None = None) -> Any:
     """Subscribe with overridable QoS; `on_lost` gets how many messages were just lost.
 
     Where the middleware does not tell, nothing is counted.
@@ -43,6 +43,8 @@ def subscribe(node: Node, kind: Any, topic: str, on_message: Callable[[Any], Non
             kind, topic, on_message, **overridable(qos), **options)
 
     with naming_topic(topic):
+        if on_lost is None:
+            return create()
         try:
             return create(event_callbacks=when_lost(on_lost))
         except UnsupportedEventTypeError:

@@ -13,7 +13,7 @@ pytest.importorskip('rclpy', reason='rclpy is missing')
 from rclpy.node import Node
 
 from ros.harness import image_message, moving_square
-from tdnet_ros.ros import camera_stream
+from tdnet_ros.ros import inputs
 from tdnet_ros.ros.camera_outputs import CameraOutputs
 from tdnet_ros.ros.camera_stream import CameraStream
 from tdnet_ros.ros.cloud import Labelled
@@ -34,7 +34,7 @@ class Camera:
             self._on_message = on_message
             return node.create_subscription(kind, topic, on_message, 1)
 
-        monkeypatch.setattr(camera_stream, 'subscribe', subscribe)
+        monkeypatch.setattr(inputs, 'subscribe', subscribe)
         self._segmenter = VideoSegmenter.load('td2-tiny', 'cpu', (48, 64))
         values = NodeParameters(scene_cut=False, **parameters)
         self.stream = CameraStream(node, '', lambda: values, self._segmenter)

@@ -14,7 +14,7 @@ from std_msgs.msg import Header
 from tdnet_ros.ros import points
 from tdnet_ros.ros.cloud import Labelled
 from tdnet_ros.ros.inputs import Input
-from tdnet_ros.ros.points import IN_WORK, KEPT, Match, PointPainter
+from tdnet_ros.ros.points import DEPTH_QOS, IN_WORK, KEPT, Match, PointPainter
 
 S = 10**9
 START, PERIOD = S, 33_000_000
@@ -29,7 +29,7 @@ class Source:
 
     def __init__(self) -> None:
         node: Any = self
-        self.inputs = Input(node, 'depth image', 'depth', Image),
+        self.inputs = Input(node, 'depth image', 'depth', Image, DEPTH_QOS),
 
     def resolve_topic_name(self, name: str) -> str:
         return f'/{name}'
