@@ -1,6 +1,7 @@
 """Image files: which are taken for such, and how all tools read them."""
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 import re
 
@@ -15,8 +16,8 @@ JPEG = b'\xff\xd8'
 JPEG_SCAN, _JPEG_END = b'\xff\xda', b'\xff\xd9'
 # Any number of 0xFF may come before it.
 _JPEG_MARKER = re.compile(rb'\xff+([^\xff])', re.DOTALL)
-JPEG_LONE = frozenset((0x00, 0x01, *range(0xD0, 0xDA)))
-'''Markers without a length.'''
+# Markers without a length.
+_JPEG_LONE = frozenset((0x00, 0x01, *range(0xD0, 0xDA)))
 
 
 def is_image(path: Path) -> bool:
@@ -24,19 +25,27 @@ def is_image(path: Path) -> bool:
     return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith('.')
 
 
-def is_cut_off(data: NDArray[np.uint8]) -> bool:
+def jpeg_header(file: bytes) -> Iterator[tuple[int, int]]:
+    """The markers of a JPEG up to that of its first scan, and where each one's length stands."""
+    at = len(JPEG)
+    while marker := _JPEG_MARKER.match(file, at):
+        code, at = marker[1][0], marker.end()
+        yield code, at
+        if code == JPEG_SCAN[1]:
+            return
+        if code not in _JPEG_LONE:
+            at += int.from_bytes(file[at:at + 2], 'big')
+
+
+def is_cut_off(file: bytes) -> bool:
     """Whether a file is empty or a JPEG without its end: OpenCV before 4.11 makes up the rest.
 
     A thumbnail in its header has an end of its own, and behind the end there may be anything.
     """
-    if data[:len(JPEG)].tobytes() != JPEG:
-        return not data.size
-    file, at = data.tobytes(), len(JPEG)
-    while (marker := _JPEG_MARKER.match(file, at)) and marker[1] != JPEG_SCAN[1:]:
-        at = marker.end()
-        if marker[1][0] not in JPEG_LONE:
-            at += int.from_bytes(file[at:at + 2], 'big')
-    return file.find(_JPEG_END, at) < 0
+    if not file.startswith(JPEG):
+        return not file
+    scan = next((at for code, at in jpeg_header(file) if code == JPEG_SCAN[1]), len(file))
+    return file.find(_JPEG_END, scan) < 0
 
 
 def read_pixels(path: Path, mode: int = cv2.IMREAD_COLOR) -> NDArray[np.generic]:
@@ -45,8 +54,8 @@ def read_pixels(path: Path, mode: int = cv2.IMREAD_COLOR) -> NDArray[np.generic]
     ValueError names a file that is no image, damaged or cut off.
     """
     try:
-        data = np.fromfile(path, np.uint8)
-        image = None if is_cut_off(data) else cv2.imdecode(data, mode)
+        file = path.read_bytes()
+        image = None if is_cut_off(file) else cv2.imdecode(np.frombuffer(file, np.uint8), mode)
     except (OSError, cv2.error) as error:
         reason = error.strerror if isinstance(error, OSError) else error.err
         raise ValueError(f'cannot read the image {path}: {reason}') from error

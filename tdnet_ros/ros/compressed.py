@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tdnet_ros.nets.images import JPEG, JPEG_LONE, JPEG_SCAN, is_cut_off
+from tdnet_ros.nets.images import JPEG, JPEG_SCAN, is_cut_off, jpeg_header
 from tdnet_ros.ros.encodings import ENCODINGS, MAX_PIXELS
 from tdnet_ros.ros.errors import quoted
 
@@ -49,13 +49,14 @@ def compressed_to_rgb(msg: Any) -> NDArray[np.uint8]:
     if 'compresseddepth' in msg.format.lower():
         raise ValueError(f'format {quoted(msg.format)} is a depth image: expected a colour '
                          'image in JPEG or PNG')
-    width, height = compressed_size(msg)
-    data = np.frombuffer(msg.data, np.uint8)
+    file = _file(msg)
+    width, height = _size(file, msg.format)
     mosaic = _MOSAIC.fullmatch(msg.format)
-    image = None if is_cut_off(data) else cv2.imdecode(
-        data, _AS_STORED | (cv2.IMREAD_GRAYSCALE if mosaic else cv2.IMREAD_COLOR))
+    image = None if is_cut_off(file) else cv2.imdecode(
+        np.frombuffer(file, np.uint8),
+        _AS_STORED | (cv2.IMREAD_GRAYSCALE if mosaic else cv2.IMREAD_COLOR))
     if image is None:
-        raise ValueError(f'compressed image of {width} x {height}: its {len(data)} bytes are '
+        raise ValueError(f'compressed image of {width} x {height}: its {len(file)} bytes are '
                          'damaged or cut off')
     layout = ENCODINGS[f'{mosaic[1] if mosaic else "bgr"}8']
     rows = np.asarray(image, np.uint8).reshape(len(image), -1)
@@ -67,10 +68,17 @@ def compressed_size(msg: Any) -> tuple[int, int]:
 
     ValueError says why it cannot or must not be unpacked.
     """
-    data = np.frombuffer(msg.data, np.uint8)
-    claim = _inspect(data)
+    return _size(_file(msg), msg.format)
+
+
+def _file(msg: Any) -> bytes:
+    return np.frombuffer(msg.data, np.uint8).tobytes()
+
+
+def _size(file: bytes, form: str) -> tuple[int, int]:
+    claim = _inspect(file)
     if claim is None:
-        raise ValueError(f'{len(data)} bytes of format {quoted(msg.format)}: expected a whole '
+        raise ValueError(f'{len(file)} bytes of format {quoted(form)}: expected a whole '
                          'JPEG or PNG')
     width, height, bomb = claim
     if not 0 < width * height <= MAX_PIXELS:
@@ -98,43 +106,39 @@ def _encoded(extension: str, image: NDArray[np.uint8], options: tuple[int, int],
     return Compressed(image_format, np.asarray(data, np.uint8))
 
 
-def _inspect(data: NDArray[np.uint8]) -> _Claim | None:
+def _inspect(file: bytes) -> _Claim | None:
     """What the file says of itself, if it looks whole."""
-    head = data[:24].tobytes()
-    if head.startswith(JPEG):
-        size = _jpeg_size(data)
+    if file.startswith(JPEG):
+        size = _jpeg_size(file)
         if size is None:
             return None
-        scans = data.tobytes().count(JPEG_SCAN)
+        scans = file.count(JPEG_SCAN)
         return _Claim(*size, f'JPEG of {scans} scans, expected at most {MAX_SCANS}'
                       if scans > MAX_SCANS else '')
-    if not (head.startswith(_PNG) and head[12:16] == b'IHDR' and (packed := _png_packed(data))):
+    if not (file.startswith(_PNG) and file[12:16] == b'IHDR' and (packed := _png_packed(file))):
         return None
-    width, height = int.from_bytes(head[16:20], 'big'), int.from_bytes(head[20:24], 'big')
+    width, height = int.from_bytes(file[16:20], 'big'), int.from_bytes(file[20:24], 'big')
     most = PNG_PIXEL_BYTES * width * height + PNG_SLACK_BYTES
     return _Claim(width, height, f'PNG that packs {packed} bytes, expected at most {most}'
                   if packed > most else '')
 
 
-def _png_packed(data: NDArray[np.uint8]) -> int:
+def _png_packed(file: bytes) -> int:
     """Bytes of packed pixels in a PNG whose chunks end where its data end, else 0.
 
     Decoders allocate what a chunk claims.
     """
     packed, at = 0, len(_PNG)
-    while at + 12 <= len(data):
-        length = int.from_bytes(data[at:at + 4].tobytes(), 'big')
-        packed += length if data[at + 4:at + 8].tobytes() == b'IDAT' else 0
+    while at + 12 <= len(file):
+        length = int.from_bytes(file[at:at + 4], 'big')
+        packed += length if file[at + 4:at + 8] == b'IDAT' else 0
         at += 12 + length
-    return packed if at == len(data) else 0
+    return packed if at == len(file) else 0
 
 
-def _jpeg_size(data: NDArray[np.uint8]) -> tuple[int, int] | None:
-    at = len(JPEG)
-    while at + 9 <= len(data) and data[at] == 0xFF and data[at + 1] not in JPEG_LONE:
-        segment = data[at:at + 9].tobytes()
-        if segment[1] in _JPEG_FRAMES:
-            return int.from_bytes(segment[7:9], 'big'), int.from_bytes(segment[5:7], 'big')
-        # Fill bytes may precede a marker.
-        at += 1 if segment[1] == 0xFF else 2 + int.from_bytes(segment[2:4], 'big')
+def _jpeg_size(file: bytes) -> tuple[int, int] | None:
+    for code, at in jpeg_header(file):
+        if code in _JPEG_FRAMES and at + 7 <= len(file):
+            return (int.from_bytes(file[at + 5:at + 7], 'big'),
+                    int.from_bytes(file[at + 3:at + 5], 'big'))
     return None
