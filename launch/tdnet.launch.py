@@ -19,6 +19,7 @@ SHARE = get_package_share_directory('tdnet_ros')
 CONFIG = os.path.join(SHARE, 'config')
 ACTIVE = b'active: labels'
 RECORDER_S = '3'
+RESPAWN_S = 2.0
 # As tdnet_ros/ros/fastdds.py: the first is set, all are read. Later ROS warns of the old name.
 OLD_PROFILE = 'FASTRTPS_DEFAULT_PROFILES_FILE'
 PROFILES = ((OLD_PROFILE,) if os.environ.get('ROS_DISTRO', 'jazzy') in ('humble', 'iron', 'jazzy')
@@ -34,6 +35,7 @@ ARGUMENTS = {
     'params_file': (os.path.join(CONFIG, 'tdnet.yaml'), 'Parameters of the node.'),
     'autostart': ('', 'Configure and activate at start; empty: as in params_file.'),
     'log_level': ('info', 'debug, info, warn, error or fatal.'),
+    'use_respawn': ('false', 'Start the node again when its process dies.'),
     'image_topic': ('image', 'Topic of the camera images, of the base name if compressed.'),
     'image_transport': ('', 'raw or compressed; empty: as in params_file.'),
     'points': ('', 'Publish labels in space; empty: as in params_file.'),
@@ -105,7 +107,8 @@ def _node(given: dict) -> Node:
                     ('cloud_in', given['cloud_topic']),
                     ('camera_info', _camera_info(given['image_topic']))],
         arguments=['--ros-args', '--log-level', given['log_level']], output='screen',
-        emulate_tty=True, additional_env=_environment(given))
+        emulate_tty=True, respawn=_is_true(given['use_respawn']), respawn_delay=RESPAWN_S,
+        additional_env=_environment(given))
 
 
 def _rviz(given: dict) -> Node:

@@ -1,9 +1,12 @@
 """The launch file: what it starts for which arguments, and that it starts."""
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import module_from_spec, spec_from_file_location
 import os
 from pathlib import Path
+import re
 import signal
 import subprocess
 import sys
@@ -24,7 +27,7 @@ DOCUMENTED = {
     'namespace', 'use_sim_time', 'params_file', 'autostart', 'log_level', 'image_topic', 'model',
     'weights', 'device', 'rviz', 'rviz_frame', 'bag', 'record', 'rate', 'loop', 'fastdds_profile',
     'depth_topic', 'cloud_topic', 'image_transport', 'points', 'points_source', 'engine',
-    'precision'}
+    'precision', 'use_respawn'}
 
 
 @pytest.fixture(autouse=True)
@@ -218,13 +221,14 @@ def test_a_bag_waits_until_the_node_is_active() -> None:
     assert not processes(actions(bag='drive'))
 
 
-@pytest.mark.parametrize('argument', ['rviz', 'loop', 'autostart', 'use_sim_time', 'points'])
+@pytest.mark.parametrize('argument', [
+    'rviz', 'loop', 'autostart', 'use_sim_time', 'points', 'use_respawn'])
 def test_a_wrong_flag_is_named(argument: str) -> None:
     with pytest.raises(ValueError, match="'maybe': expected true or false"):
         actions(**{argument: 'maybe', 'bag': 'drive'})
 
 
-INCLUDE_TWICE = '''
+INCLUDE = '''
 import sys
 from launch import LaunchDescription, LaunchService
 from launch.actions import GroupAction, IncludeLaunchDescription
@@ -232,30 +236,54 @@ from launch_ros.actions import PushRosNamespace, SetRemap
 service = LaunchService()
 service.include_launch_description(LaunchDescription([
     GroupAction([*around, IncludeLaunchDescription(sys.argv[1], launch_arguments=given.items())])
-    for around, given in (
-        ([], {'model': 'td2-tiny', 'namespace': 'left', 'image_topic': '/front/image'}),
-        ([PushRosNamespace('fleet'), SetRemap('image', '/rear/image')],
-         {'model': 'td2-tiny', 'image_transport': 'compressed'}))]))
+    for around, given in ({})]))
 sys.exit(service.run())
 '''
+TWO = '''
+    ([], {'model': 'td2-tiny', 'namespace': 'left', 'image_topic': '/front/image'}),
+    ([PushRosNamespace('fleet'), SetRemap('image', '/rear/image')],
+     {'model': 'td2-tiny', 'image_transport': 'compressed'})
+'''
+
+
+@contextmanager
+def launched(included: str) -> Iterator[subprocess.Popen]:
+    """A launch service that includes the file so; it is interrupted at the end."""
+    process = subprocess.Popen(
+        [sys.executable, '-c', INCLUDE.replace('{}', included),
+         str(ROOT / 'launch/tdnet.launch.py')],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGINT)
+
+
+def read_until(process: subprocess.Popen, *texts: str) -> str:
+    """What the service says until all texts have come, in any order."""
+    lines: list[str] = []
+    for line in process.stdout:
+        lines.append(line)
+        if all(any(text in line for line in lines) for text in texts):
+            return ''.join(lines)
+    raise AssertionError(''.join(lines))
 
 
 def test_two_from_one_launch_file_start_and_end_with_exit_code_0() -> None:
     """Included twice; no argument of one leaks into the other."""
-    process = subprocess.Popen(
-        [sys.executable, '-c', INCLUDE_TWICE, str(ROOT / 'launch/tdnet.launch.py')],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert process.stdout is not None
-    missing = {'[left.tdnet]: active: labels /front/image',
-               '[fleet.tdnet]: active: labels /rear/image/compressed'}
-    try:
-        for line in process.stdout:
-            missing = {text for text in missing if text not in line}
-            if not missing:
-                break
-    finally:
-        process.send_signal(signal.SIGINT)
+    with launched(TWO) as process:
+        read_until(process, '[left.tdnet]: active: labels /front/image',
+                   '[fleet.tdnet]: active: labels /rear/image/compressed')
     rest = process.stdout.read()
-    assert not missing
     assert rest.count('process has finished cleanly') == 2
     assert process.wait(10) == 0, rest
+
+
+def test_a_node_that_was_killed_comes_back_where_that_is_asked_for() -> None:
+    with launched("([], {'model': 'td2-tiny', 'use_respawn': 'true'}),") as process:
+        said = read_until(process, 'active: labels')
+        started = re.search(r'tdnet_node-1.*pid \[(\d+)\]', said)
+        assert started is not None
+        os.kill(int(started[1]), signal.SIGKILL)
+        read_until(process, 'active: labels')
+    assert 'process has finished cleanly' in process.stdout.read()
