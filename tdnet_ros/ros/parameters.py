@@ -72,8 +72,8 @@ class NodeParameters:
         "camera, and 'camera_info') or cloud ('cloud_in', organised, as many points as the image "
         'has pixels).')
     max_gap_s: float = _parameter(
-        MAX_GAP_S, 'A longer pause between two images empties the temporal memory.', unit='s',
-        low=0.0, high=3600.0, live=True)
+        MAX_GAP_S, 'A longer pause between two images empties the temporal memory; 0: any does.',
+        unit='s', low=0.0, high=3600.0, live=True)
     scene_cut: bool = _parameter(
         True, 'Empty the temporal memory when the image changes abruptly as a whole.',
         live=True)
@@ -151,7 +151,8 @@ def current(node: Node, changes: dict[str, Any], is_configured: bool) -> NodePar
     for name in changes:
         if is_configured and name in _FIELDS and not _FIELDS[name].metadata['live']:
             raise ValueError(f"'{name}' can be set only while unconfigured: ros2 lifecycle set "
-                             f'{node.get_fully_qualified_name()} deactivate, then cleanup')
+                             f'{node.get_fully_qualified_name()} deactivate, then cleanup (or '
+                             'call ~/change_state)')
     values = {name: node.get_parameter(name).value for name in _FIELDS}
     return NodeParameters().changed({**values, **changes})
 

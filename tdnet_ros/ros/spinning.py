@@ -70,8 +70,8 @@ def _spin(node: Any) -> None:
 
 def _give_up(code: int) -> None:
     # The context has ended, and with it the log.
-    print(f'tdnet_node: ended without the image in work: it, or the GPU, took more than '
-          f'{GRACE_S:g} s', file=sys.stderr, flush=True)
+    print(f'tdnet_node: ended after {GRACE_S:g} s without cleaning up: an image in work, the GPU '
+          'or a busy machine took longer', file=sys.stderr, flush=True)
     os._exit(code)
 
 

@@ -120,7 +120,7 @@ def test_an_unconfigured_node_takes_another_model(
     assert 'td2-tiny with ' in process.log
     assert set_text('model', 'street-small') == (
         "'model' can be set only while unconfigured: ros2 lifecycle set /changed deactivate, "
-        'then cleanup')
+        'then cleanup (or call ~/change_state)')
     assert all(peer.change_state(transition, '/changed') for transition in DOWN)
     assert set_text('model', 'street-small') == 'set'
     assert peer.change_state(Transition.TRANSITION_CONFIGURE, '/changed')

@@ -151,5 +151,5 @@ def test_a_signal_while_the_network_hangs(
     wait_for(lambda: send.publish(image_message(moving_square(1)[0], peer.now_ns()))
              or time.sleep(0.05) or 'labelling' in process.log, 'image in work')
     assert process.end(number) == 0
-    assert process.log.count('ended without the image in work') == 1
+    assert process.log.count('without cleaning up') == 1
     assert 'Traceback' not in process.log
