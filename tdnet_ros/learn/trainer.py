@@ -179,7 +179,8 @@ class Trainer:
                 raise ValueError(state['config']['optimizer'])
             self.learner.module.load_state_dict(state['learner'])
             self.average.network.load_state_dict(state['average'])
-            self.optimizer.load_state_dict(state['optimizer'])
+            groups = self.optimizer.state_dict()['param_groups']  # with this run's settings
+            self.optimizer.load_state_dict({**state['optimizer'], 'param_groups': groups})
             self.step, self.solo = state['step'], state['solo']
         except (RuntimeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f'{path} does not fit this run: it is of another model, of other '

@@ -221,6 +221,18 @@ def test_a_run_ends_with_a_stage_and_goes_on_with_other_losses(data, tmp_path, r
     assert not [w for w in recwarn if 'worker' in str(w.message)]
 
 
+def test_a_run_goes_on_with_another_weight_decay(data, tmp_path):
+    """One of 1 / learning rate leaves nothing of the filters but what the gradient adds."""
+    stages = [{'name': 'one', 'steps': 1}, {'name': 'two', 'steps': 1, 'learning_rate': [0.1, 0]}]
+    config = write_config(tmp_path / 'c.yaml', stages, calibrate=False, warmup_steps=0,
+                          optimizer='sgd', clip_gradient=1e-6, weight_decay=0)
+    resume = command(data, config, tmp_path / 'run', '--resume')
+    assert train([*resume, '--until', 'one']) == 0
+    assert train([*resume, '--set', 'weight_decay=10']) == 0
+    weights = torch.load(tmp_path / 'run/last.pt', weights_only=True)['learner']
+    assert weights['network.heads.0.conv.0.weight'].abs().max() < 1e-5
+
+
 def test_a_teacher_is_trained_and_distilled(data, tmp_path):
     config = write_config(tmp_path / 'c.yaml', [{'steps': 2}], loss={'auxiliary': 0.1})
     arguments = command(data, config, tmp_path / 'teacher')
