@@ -46,7 +46,7 @@ class Validator:
     def resume(self) -> None:
         """Go on from OUT/best.yaml, if it is there."""
         if self._best.exists():
-            self.best = load_card(self._best).metrics.get(self._figure, NONE_YET)
+            self.best = max(load_card(self._best).metrics.values(), default=NONE_YET)
 
     def _streams(self, dataset: Dataset) -> StreamingValidation:
         return StreamingValidation(dataset, self._device, self._card.input_size)

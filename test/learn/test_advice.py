@@ -41,7 +41,7 @@ def test_clips_and_frames_are_counted_and_video_is_called_so(tmp_path, said):
 
 
 def test_pictures_of_both_splits_are_named(data, tmp_path, said):
-    assert '8 pictures are in train and in val alike, such as v0_000.png: ' in said(data)
+    assert 'pictures in train and val alike: 8, such as v0_000.png; ' in said(data)
     root = shutil.copytree(data, tmp_path / 'data')
     for path in root.glob('val/*/*.png'):
         path.rename(path.with_name(f'w{path.name}'))

@@ -221,6 +221,17 @@ def test_a_run_ends_with_a_stage_and_goes_on_with_other_losses(data, tmp_path, r
     assert not [w for w in recwarn if 'worker' in str(w.message)]
 
 
+def test_data_that_were_moved_leave_the_best_weights(data, tmp_path):
+    """The figure in the card is named after their folder, and the steps to come are worse."""
+    config = write_config(tmp_path / 'c.yaml', [{'name': 'one', 'steps': 20}, {
+        'name': 'two', 'steps': 4, 'learning_rate': [1.0, 1.0]}], calibrate=False, ema_decay=0.5)
+    out = tmp_path / 'run'
+    assert train(command(data, config, out, '--until', 'one')) == 0
+    moved = shutil.copytree(data, tmp_path / 'moved')
+    assert train(command(moved, config, out, '--resume')) == 0
+    assert find_model(out / 'best.yaml').training['step'] == 20
+
+
 def test_a_run_goes_on_with_another_weight_decay(data, tmp_path):
     """One of 1 / learning rate leaves nothing of the filters but what the gradient adds."""
     stages = [{'name': 'one', 'steps': 1}, {'name': 'two', 'steps': 1, 'learning_rate': [0.1, 0]}]
