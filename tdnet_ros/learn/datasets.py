@@ -130,8 +130,9 @@ def check_classes(model: str, theirs: ClassSet, ours: ClassSet) -> None:
     pairs = enumerate(zip_longest(theirs.names, ours.names, fillvalue='none'))
     for number, (one, other) in pairs:
         if one != other:
-            raise ValueError(f'{model} has {len(theirs)} classes, the data {len(ours)}: number '
-                             f'{number} is {one} in the model and {other} in the data')
+            raise ValueError(f'{model} has other classes ({len(theirs)}) than the data '
+                             f'({len(ours)}): number {number} is {one} in the model and {other} '
+                             'in the data')
 
 
 def pair_frames(images: dict[str, Path], labels: dict[str, Path], source: Path,
