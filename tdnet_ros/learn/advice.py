@@ -3,7 +3,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
+from hashlib import sha256
 import math
+from pathlib import Path
 
 from tdnet_ros.learn.config import DEFAULT, TrainConfig
 from tdnet_ros.learn.datasets import SPLITS, Contents, Dataset
@@ -23,10 +25,10 @@ def advice(options: argparse.Namespace, config: TrainConfig, card: ModelCard,
            datasets: Sequence[Dataset], contents: Sequence[Contents]) -> Iterator[str]:
     """Yield one line for each thing; datasets and contents are those of SPLITS."""
     yield '; '.join(f'{name}: {dataset.described()}' for name, dataset in zip(SPLITS, datasets))
-    shared = _files(datasets[0]) & _files(datasets[1])
+    shared = _shared(*map(_pictures, datasets))
     if shared:
-        yield (f'pictures in {" and ".join(SPLITS)} alike: {len(shared)}, such as '
-               f'{min(shared)[0]}; the figures of this run will flatter it')
+        yield (f'pictures in {" and ".join(SPLITS)} alike: {len(shared)}, such as {min(shared)}; '
+               'the figures of this run will flatter it')
     if options.dataset == 'folder' and any(dataset.longest() > 1 for dataset in datasets):
         yield ('frames whose numbers follow each other are taken for video; separate pictures are '
                '--dataset stills')
@@ -57,10 +59,18 @@ def _unlabelled(datasets: Sequence[Dataset]) -> Iterator[str]:
                    'history of others at most')
 
 
-def _files(dataset: Dataset) -> set[tuple[str, int]]:
-    """Return name and bytes of all labelled pictures."""
-    images = [dataset.clips[clip][position].image for clip, position in dataset.labelled()]
-    return {(image.name, image.stat().st_size) for image in images}
+def _pictures(dataset: Dataset) -> list[Path]:
+    """Return the files of all labelled pictures."""
+    return [dataset.clips[clip][position].image for clip, position in dataset.labelled()]
+
+
+def _shared(some: Sequence[Path], others: Sequence[Path]) -> list[str]:
+    """Return the names of those whose bytes are some others', too."""
+    sizes = {path.stat().st_size for path in some} & {path.stat().st_size for path in others}
+    found, known = ([(sha256(path.read_bytes()).digest(), path.name) for path in paths
+                     if path.stat().st_size in sizes] for paths in (some, others))
+    digests = {digest for digest, _ in known}
+    return [name for digest, name in found if digest in digests]
 
 
 def _sizes(contents: Contents) -> str:
