@@ -1,4 +1,6 @@
 """The figures of an evaluation, of labellers and videos whose figures are known by hand."""
+import weakref
+
 import cv2
 import numpy as np
 import pytest
@@ -81,6 +83,20 @@ def test_video_consistency_is_the_mean_over_the_windows_of_a_clip(tmp_path):
     figures = evaluate('streaming', Fake(first_is_other), 1, dataset).summary()
     assert figures['vc8'] == pytest.approx((0.75 + 1 + 1) / 3, abs=1e-6)
     assert figures['vc16'] is None
+
+
+def test_a_long_clip_takes_no_more_memory(tmp_path):
+    def count(rgb, _):
+        labels = bright(rgb)
+        made.append(weakref.ref(labels))
+        alive.append(sum(one() is not None for one in made))
+        return labels
+
+    made, alive = [], []
+    dataset = video(tmp_path, [f'v_{number}' for number in range(30)])
+    figures = evaluate('streaming', Fake(count), 1, dataset).summary()
+    assert figures['vc8'] == figures['vc16'] == 1
+    assert max(alive) < 20
 
 
 @pytest.mark.parametrize(('repeats', 'expected'), [
