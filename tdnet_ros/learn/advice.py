@@ -3,15 +3,16 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
+from hashlib import sha256
 import math
+from pathlib import Path
 
 from tdnet_ros.learn.config import DEFAULT, TrainConfig
-from tdnet_ros.learn.datasets import Contents, Dataset
+from tdnet_ros.learn.datasets import SPLITS, Contents, Dataset
 from tdnet_ros.learn.reading import size_text
 from tdnet_ros.nets.architecture import aligned_size
 from tdnet_ros.nets.card import ModelCard
 
-SPLITS = ('train', 'val')
 OWN = ('folder', 'stills')
 """Data sets that a person has put together."""
 LARGE = 1_500_000
@@ -23,12 +24,12 @@ MOST_SIZES = 4
 def advice(options: argparse.Namespace, config: TrainConfig, card: ModelCard,
            datasets: Sequence[Dataset], contents: Sequence[Contents]) -> Iterator[str]:
     """Yield one line for each thing; datasets and contents are those of SPLITS."""
-    yield '; '.join(f'{name}: {_extent(dataset)}' for name, dataset in zip(SPLITS, datasets))
-    shared = _files(datasets[0]) & _files(datasets[1])
+    yield '; '.join(f'{name}: {dataset.described()}' for name, dataset in zip(SPLITS, datasets))
+    shared = _shared(*map(_pictures, datasets))
     if shared:
-        yield (f'{len(shared)} pictures are in {" and in ".join(SPLITS)} alike, such as '
-               f'{min(shared)[0]}: the figures of this run will flatter it')
-    if options.dataset == 'folder' and max(map(_longest, datasets)) > 1:
+        yield (f'pictures in {" and ".join(SPLITS)} alike: {len(shared)}, such as {min(shared)}; '
+               'the figures of this run will flatter it')
+    if options.dataset == 'folder' and any(dataset.longest() > 1 for dataset in datasets):
         yield ('frames whose numbers follow each other are taken for video; separate pictures are '
                '--dataset stills')
     if options.dataset in OWN:
@@ -50,11 +51,6 @@ def advice(options: argparse.Namespace, config: TrainConfig, card: ModelCard,
     yield from _about_size(config, card)
 
 
-def _extent(dataset: Dataset) -> str:
-    return (f'frames {sum(map(len, dataset.clips))}, labelled {len(dataset.labelled())}, '
-            f'clips {len(dataset.clips)} (longest {_longest(dataset)})')
-
-
 def _unlabelled(datasets: Sequence[Dataset]) -> Iterator[str]:
     for name, dataset in zip(SPLITS, datasets):
         bare = [frame.image for clip in dataset.clips for frame in clip if frame.label is None]
@@ -63,14 +59,18 @@ def _unlabelled(datasets: Sequence[Dataset]) -> Iterator[str]:
                    'history of others at most')
 
 
-def _files(dataset: Dataset) -> set[tuple[str, int]]:
-    """Return name and bytes of all labelled pictures."""
-    images = [dataset.clips[clip][position].image for clip, position in dataset.labelled()]
-    return {(image.name, image.stat().st_size) for image in images}
+def _pictures(dataset: Dataset) -> list[Path]:
+    """Return the files of all labelled pictures."""
+    return [dataset.clips[clip][position].image for clip, position in dataset.labelled()]
 
 
-def _longest(dataset: Dataset) -> int:
-    return max(map(len, dataset.clips))
+def _shared(some: Sequence[Path], others: Sequence[Path]) -> list[str]:
+    """Return the names of those whose bytes are some others', too."""
+    sizes = {path.stat().st_size for path in some} & {path.stat().st_size for path in others}
+    found, known = ([(sha256(path.read_bytes()).digest(), path.name) for path in paths
+                     if path.stat().st_size in sizes] for paths in (some, others))
+    digests = {digest for digest, _ in known}
+    return [name for digest, name in found if digest in digests]
 
 
 def _sizes(contents: Contents) -> str:

@@ -7,6 +7,7 @@ costs nothing (logit adjustment, Menon et al. 2021, with the shifts searched for
 from __future__ import annotations
 
 from collections.abc import Iterator
+import math
 
 import torch
 from torch import Tensor, nn
@@ -21,8 +22,8 @@ from tdnet_ros.nets.zoo import Network
 
 STEPS = (0.4, 0.2, 0.1)
 """By which a class's logit is moved, while that helps."""
-STRIDE = 5
-"""Every n-th pixel in each direction is looked at."""
+LOOKED_AT = 1 / 25
+"""Share of the labelled pixels of a frame, evenly spread, at least one."""
 MOST_PIXELS = 2_000_000
 """In all; every labelled frame gives as many."""
 GAIN = 1e-5
@@ -77,11 +78,12 @@ def sample_pixels(network: Network, dataset: Dataset, streaming: StreamingValida
     share = max(1, most // len(dataset.labelled()))
     for frame, logits in streaming.predict(network):
         assert frame.label is not None
-        label = torch.from_numpy(dataset.read_label(frame.label))[::STRIDE, ::STRIDE].flatten()
+        label = torch.from_numpy(dataset.read_label(frame.label)).flatten()
         known = (label != UNLABELED).nonzero().flatten()
-        chosen = known[torch.linspace(0, len(known) - 1, min(len(known), share)).long()]
-        scores = logits[0, :, ::STRIDE, ::STRIDE].flatten(1).cpu()
-        yield scores[:, chosen].T.float(), label[chosen].long()
+        count = min(math.ceil(LOOKED_AT * len(known)), share)
+        chosen = known[torch.linspace(0, len(known) - 1, count).long()]
+        scores = logits[0].flatten(1)[:, chosen.to(logits.device)]
+        yield scores.T.float().cpu(), label[chosen].long()
 
 
 def has_bias(network: Network) -> bool:

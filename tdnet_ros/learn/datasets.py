@@ -17,6 +17,9 @@ from rich.progress import track
 from tdnet_ros.learn.reading import LabelReader, read_image, size_text
 from tdnet_ros.nets.classes import ClassSet
 
+SPLITS = ('train', 'val')
+"""Of a run."""
+
 
 @dataclass(frozen=True)
 class VideoFrame:
@@ -55,6 +58,15 @@ class Dataset:
         return [
             (c, p) for c, clip in enumerate(self.clips) for p, f in enumerate(clip) if f.label
         ]
+
+    def longest(self) -> int:
+        """Return the number of frames of the longest clip."""
+        return max(map(len, self.clips))
+
+    def described(self) -> str:
+        """Return what there is of it: 'frames 6, labelled 5, clips 2 (longest 3)'."""
+        return (f'frames {sum(map(len, self.clips))}, labelled {len(self.labelled())}, '
+                f'clips {len(self.clips)} (longest {self.longest()})')
 
     def size(self) -> tuple[int, int]:
         """Return the height and width of the first label."""
@@ -118,8 +130,9 @@ def check_classes(model: str, theirs: ClassSet, ours: ClassSet) -> None:
     pairs = enumerate(zip_longest(theirs.names, ours.names, fillvalue='none'))
     for number, (one, other) in pairs:
         if one != other:
-            raise ValueError(f'{model} has {len(theirs)} classes, the data {len(ours)}: number '
-                             f'{number} is {one} in the model and {other} in the data')
+            raise ValueError(f'{model} has other classes ({len(theirs)}) than the data '
+                             f'({len(ours)}): number {number} is {one} in the model and {other} '
+                             'in the data')
 
 
 def pair_frames(images: dict[str, Path], labels: dict[str, Path], source: Path,

@@ -23,22 +23,21 @@ def make_fabric(accelerator: str, precision: Any) -> Fabric:
     A processor that has no instructions for bfloat16 computes in float32, which is faster: on
     CPUs up to ten times.
     """
-    rank = int(os.environ.get('LOCAL_RANK', 0))
-    if accelerator != 'cpu' and torch.cuda.is_available() and rank < torch.cuda.device_count():
-        torch.cuda.set_device(rank)  # each process tries its own GPU
-    accelerator = find_device(accelerator).type
-    on_cpu = accelerator == 'cpu'
-    if precision == 'bf16-mixed' and not has_bfloat16(on_cpu):
+    if 'LOCAL_RANK' in os.environ and accelerator != 'cpu' and torch.cuda.is_available():
+        # Its own GPU or an error: one process on the CPU would leave the others waiting.
+        accelerator = f'cuda:{os.environ["LOCAL_RANK"]}'
+    device = find_device(accelerator)
+    if precision == 'bf16-mixed' and not has_bfloat16(device):
         if os.environ.get('RANK', '0') == '0':
-            print(f'this {"CPU" if on_cpu else "GPU"} has no bfloat16 instructions: '
-                  'computing in float32')
+            print(f'this {"CPU" if device.type == "cpu" else "GPU"} has no bfloat16 '
+                  'instructions: computing in float32')
         precision = '32-true'
     if 'LOCAL_RANK' not in os.environ:
-        fabric = Fabric(accelerator=accelerator, devices=1, precision=precision)
+        fabric = Fabric(accelerator=device.type, devices=1, precision=precision)
     else:
         here, everywhere = processes_here(), int(os.environ['WORLD_SIZE'])
         fabric = Fabric(
-            accelerator=accelerator, precision=precision, devices=here,
+            accelerator=device.type, precision=precision, devices=here,
             num_nodes=everywhere // here, strategy=DDPStrategy(find_unused_parameters=True))
         # Said of 1x1 filters alone: the strides of their last two dimensions differ, which
         # index nothing, so memory is in the same order and nothing is slower.
@@ -49,10 +48,10 @@ def make_fabric(accelerator: str, precision: Any) -> Fabric:
     return fabric
 
 
-def has_bfloat16(on_cpu: bool) -> bool:
+def has_bfloat16(device: torch.device) -> bool:
     """Whether the CPU or GPU multiplies bfloat16; a PyTorch that cannot tell counts as no."""
-    if not on_cpu:
-        return torch.cuda.get_device_capability() >= AMPERE
+    if device.type == 'cuda':
+        return torch.cuda.get_device_capability(device) >= AMPERE
     known = getattr(torch.cpu, '_is_avx512_bf16_supported', None)
     return known is not None and bool(known())
 

@@ -35,7 +35,7 @@ COMPARED = ('streaming', 'key-frame', 'temporal-context')
 KEY_INTERVAL = 5
 EXAMPLES = """modes:
   streaming         the memory holds the real frames before
-  repeated          every frame is fed N times, and the last output counts
+  repeated          every labelled frame is fed N times, and the last output counts
   per-frame         nothing is remembered (of a TDNet: its first sub-network alone)
   key-frame         a per-frame network every k-th frame; its labels or features are carried by
                     optical flow between

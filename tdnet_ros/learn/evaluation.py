@@ -60,10 +60,10 @@ def evaluate(mode: str, labeller: Labeller, repeats: int, dataset: Dataset,
     """
     Label all videos of a data set in their order and time.
 
-    Each frame is fed `repeats` times (1, but for the repeated mode) and its last labels count.
-    Runs start at each path in turn, and so do repeated frames: where labelled frames have the
-    same distance from the start, all paths are judged nevertheless. tick: called ticks(dataset)
-    times.
+    Each frame is fed `repeats` times (1, but for the repeated mode, which leaves out those without
+    a label) and its last labels count. Runs start at each path in turn, and so do repeated frames:
+    where labelled frames have the same distance from the start, all paths are judged nevertheless.
+    tick: called ticks(dataset) times.
     """
     report = Report(mode, Confusion(len(dataset.classes)), dataset.classes.names)
     _warm_up(labeller, dataset)
@@ -96,10 +96,13 @@ def runs(dataset: Dataset) -> Iterator[list[tuple[VideoFrame, ...]]]:
 def _evaluate_clip(report: Report, labeller: Labeller, repeats: int, dataset: Dataset,
                    clip: tuple[VideoFrame, ...], tick: Callable[[], None]) -> None:
     kept = repeats == 1 and all(entry.label for entry in clip)
-    outputs: list[Labels] = []
+    outputs: list[Labels] = []  # of as many frames as the longest window takes, and the next
     truths: list[Labels] = []
     last: tuple[VideoFrame, Frame, Labels] | None = None
     for entry in clip:
+        tick()
+        if repeats > 1 and not entry.label:  # nobody sees what it would be given
+            continue
         frame = load_frame(dataset, entry)
         if last is not None:
             check_one_size(entry, frame.size, last[0], last[1].size)
@@ -114,16 +117,14 @@ def _evaluate_clip(report: Report, labeller: Labeller, repeats: int, dataset: Da
             truth = dataset.read_label(entry.label)
             report.confusion.add(labels, truth)
             if kept:
-                outputs.append(labels)
-                truths.append(truth)
+                outputs, truths = [*outputs, labels][-17:], [*truths, truth][-17:]
+                report.vc8 += video_consistency(outputs[-9:], truths[-9:], 8)
+                report.vc16 += video_consistency(outputs, truths, 16)
         if last is not None and repeats == 1:
             report.consistency = report.consistency or Confusion(len(dataset.classes))
             warped = warp_labels(labels, optical_flow(last[1].rgb, frame.rgb))
             report.consistency.add(last[2], warped)
         last = entry, frame, labels
-        tick()
-    report.vc8 += video_consistency(outputs, truths, 8)
-    report.vc16 += video_consistency(outputs, truths, 16)
 
 
 def _measure_flips(report: Report, labeller: Labeller, rounds: int, dataset: Dataset,

@@ -81,9 +81,9 @@ def check_batches(config: TrainConfig, world: int, fewest: int = 1) -> None:
         if stage.batch % parts:
             raise ValueError(
                 f"stage '{stage.name}': a batch of {stage.batch} can't be cut into {parts} equal "
-                f'parts ({world} processes, {stage.accumulate} each)')
+                f'parts (processes {world}, accumulate {stage.accumulate})')
         if stage.batch // parts < fewest:
             raise ValueError(
-                f"stage '{stage.name}': a batch of {stage.batch} in {parts} parts ({world} "
-                f'processes, accumulate {stage.accumulate}) is less than the {fewest} clips at a '
+                f"stage '{stage.name}': a batch of {stage.batch} in {parts} parts (processes "
+                f'{world}, accumulate {stage.accumulate}) is less than the {fewest} clips at a '
                 'time that this network needs: a larger batch, or a smaller accumulate')

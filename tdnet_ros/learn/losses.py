@@ -18,8 +18,8 @@ def ohem_cross_entropy(logits: Tensor, labels: Tensor, weights: Tensor | None = 
     """
     Return the mean cross-entropy of the hard pixels.
 
-    Hard are those whose true class has a probability below the threshold (0: none); where fewer
-    than kept_share of the labelled pixels are, that many with the largest loss. logits
+    Hard are those whose true class has a probability of at most the threshold (0: none); where
+    fewer than kept_share of the labelled pixels are, that many with the largest loss. logits
     [B, C, h, w] are scaled up (bilinear, corners aligned) to labels [B, H, W], UNLABELED ignored.
     The weights [C] of the classes scale a pixel's loss after the choice.
     """
@@ -31,7 +31,7 @@ def ohem_cross_entropy(logits: Tensor, labels: Tensor, weights: Tensor | None = 
     count = int(known.sum())
     if not count:
         return logits.sum() * 0
-    hard = known & (loss.detach() > (-math.log(threshold) if threshold else math.inf))
+    hard = known & (loss.detach() >= (-math.log(threshold) if threshold else math.inf))
     fewest = math.ceil(kept_share * count)
     if int(hard.sum()) < fewest:
         ranked = loss.detach().masked_fill(~known, -1).flatten().topk(fewest).indices

@@ -10,10 +10,10 @@ import time
 from lightning_fabric import Fabric
 import yaml
 
-from tdnet_ros.learn.advice import SPLITS, advice
+from tdnet_ros.learn.advice import advice
 from tdnet_ros.learn.catalogue import DATASETS, open_dataset
 from tdnet_ros.learn.config import DEFAULT, TrainConfig, load_config, override, recipes, scaled
-from tdnet_ros.learn.datasets import Dataset
+from tdnet_ros.learn.datasets import SPLITS, Dataset
 from tdnet_ros.learn.devices import channels_last, leave_together, make_fabric, place, shares_norms
 from tdnet_ros.learn.distill import GroupedTeacher, load_teacher
 from tdnet_ros.learn.export import LICENCES, new_card
@@ -132,6 +132,13 @@ def train(options: argparse.Namespace) -> bool:
     card = new_card(options.out.resolve().name, wanted, training, size, start,
                     LICENCES.get(options.dataset, ''),
                     command=options.command, config=plain(config))
+    weights = balance_weights(contents[0].pixels, config.class_balance)
+    learner = place(Learner(network, config, len(card.classes), weights, teacher), fabric)
+    trainer = Trainer(fabric, learner, config, datasets, options.out)
+    validator = Validator(validation, card, options.out, fabric)
+    if resumed:
+        trainer.resume(last)
+        validator.resume()
     if fabric.is_global_zero:
         options.out.mkdir(parents=True, exist_ok=True)
         (options.out / 'config.yaml').write_text(yaml.safe_dump(plain(config), sort_keys=False))
@@ -139,13 +146,6 @@ def train(options: argparse.Namespace) -> bool:
             print(f'{last} is not there: the run starts')
         if not resumed:
             print(*advice(options, config, card, datasets, contents), sep='\n')
-    weights = balance_weights(contents[0].pixels, config.class_balance)
-    learner = place(Learner(network, config, len(card.classes), weights, teacher), fabric)
-    trainer = Trainer(fabric, learner, config, card.classes, options.out)
-    validator = Validator(validation, card, options.out, fabric)
-    if resumed:
-        trainer.resume(last)
-        validator.resume()
     return run(trainer, training, size, validator, end, deadline)
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from tdnet_ros.learn.config import TrainConfig
+from tdnet_ros.learn.datasets import SPLITS, Dataset
 from tdnet_ros.learn.devices import shares_norms
 from tdnet_ros.learn.ema import WeightAverage
 from tdnet_ros.learn.interrupt import DeferredInterrupt
@@ -21,7 +22,6 @@ from tdnet_ros.learn.paths import start_paths
 from tdnet_ros.learn.progress import Progress
 from tdnet_ros.learn.samples import Clip
 from tdnet_ros.learn.validator import Validator
-from tdnet_ros.nets.classes import ClassSet
 from tdnet_ros.nets.records import plain
 from tdnet_ros.nets.writing import replacing
 
@@ -29,13 +29,14 @@ LAST = 'last.pt'
 
 
 class Trainer:
-    """A learner, its optimiser and its averaged weights, at some step of a run."""
+    """A learner, its optimiser and its averaged weights, at some step of a run on SPLITS."""
 
-    def __init__(self, fabric: Fabric, learner: Learner, config: TrainConfig, classes: ClassSet,
-                 out: Path) -> None:
+    def __init__(self, fabric: Fabric, learner: Learner, config: TrainConfig,
+                 data: Sequence[Dataset], out: Path) -> None:
         self.fabric = fabric
         self.config = config
-        self.classes = classes.described()
+        self.classes = data[0].classes.described()
+        self.data = [dataset.described() for dataset in data]
         self.out = out
         self.step = 0
         self.solo = False
@@ -158,6 +159,7 @@ class Trainer:
                 torch.save({
                     'step': self.step, 'solo': self.solo,
                     'config': plain(self.config), 'classes': self.classes,
+                    'data': self.data,
                     'learner': self.learner.module.state_dict(),
                     'average': self.average.network.state_dict(),
                     'optimizer': self.optimizer.state_dict()}, file)
@@ -174,12 +176,15 @@ class Trainer:
             raise ValueError(f'{path} cannot be read as a checkpoint of a run') from error
         if 'classes' in state:  # not in those of older versions
             _check_classes(path, state['classes'], self.classes)
+        if 'data' in state:
+            _check_data(path, state['data'], self.data)
         try:
             if state['config']['optimizer'] != self.config.optimizer:
                 raise ValueError(state['config']['optimizer'])
             self.learner.module.load_state_dict(state['learner'])
             self.average.network.load_state_dict(state['average'])
-            self.optimizer.load_state_dict(state['optimizer'])
+            groups = self.optimizer.state_dict()['param_groups']  # with this run's settings
+            self.optimizer.load_state_dict({**state['optimizer'], 'param_groups': groups})
             self.step, self.solo = state['step'], state['solo']
         except (RuntimeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f'{path} does not fit this run: it is of another model, of other '
@@ -206,6 +211,13 @@ def _check_classes(path: Path, before: Sequence[str], now: Sequence[str]) -> Non
         if was != found:
             raise ValueError(f'{path}: class {number} was {was} and is {found} now: put '
                              'classes.yaml back, or choose another --out')
+
+
+def _check_data(path: Path, before: Sequence[str], now: Sequence[str]) -> None:
+    for split, was, found in zip(SPLITS, before, now):
+        if was != found:
+            raise ValueError(f'{path}: {split} had {was}, and has {found} now: name the same '
+                             'data, or choose another --out')
 
 
 @contextmanager

@@ -44,9 +44,11 @@ class Validator:
         """Mean IoU of OUT/best.yaml, rounded as in it."""
 
     def resume(self) -> None:
-        """Go on from OUT/best.yaml, if it is there."""
+        """Go on from OUT/best.yaml, if it is there, and from what that came from."""
         if self._best.exists():
-            self.best = load_card(self._best).metrics.get(self._figure, NONE_YET)
+            card = load_card(self._best)
+            self.best = max(card.metrics.values(), default=NONE_YET)
+            self._card = replace(self._card, source=card.source, licence=card.licence)
 
     def _streams(self, dataset: Dataset) -> StreamingValidation:
         return StreamingValidation(dataset, self._device, self._card.input_size)

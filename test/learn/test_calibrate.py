@@ -1,4 +1,8 @@
 """Shifts of logits against cases whose best shift is known."""
+import math
+
+import cv2
+import numpy as np
 import torch
 
 from learn.synthetic import write_folder
@@ -42,13 +46,27 @@ def test_every_frame_gives_its_share_of_the_pixels(tmp_path):
     streaming = StreamingValidation(dataset, torch.device('cpu'), (65, 97))
     network = build(variant('td2-tiny'), len(dataset.classes))
     whole = list(sample_pixels(network, dataset, streaming))
-    assert [len(labels) for _, labels in whole] == [13 * 20] * 4
+    assert [len(labels) for _, labels in whole] == [math.ceil(65 * 97 / 25)] * 4
     some = list(sample_pixels(network, dataset, streaming, most=40))
-    for (logits, labels), (all_logits, all_labels) in zip(some, whole, strict=True):
-        assert logits.shape == (10, 3)
-        places = torch.linspace(0, 13 * 20 - 1, 10).long()
-        assert torch.equal(logits, all_logits[places])
-        assert torch.equal(labels, all_labels[places])
+    for (frame, every), (logits, labels) in zip(streaming.predict(network), some, strict=True):
+        places = torch.linspace(0, 65 * 97 - 1, 10).long()
+        assert torch.equal(logits, every[0].flatten(1)[:, places].T)
+        assert torch.equal(labels, torch.from_numpy(dataset.read_label(frame.label)).flatten()[
+            places].long())
+
+
+def test_a_few_labelled_pixels_are_enough(tmp_path):
+    """As of labels that are clicks."""
+    root = write_folder(tmp_path / 'squares', videos=2, frames=1)
+    for path in root.glob('train/labels/*.png'):
+        clicks = np.full((65, 97), 255, np.uint8)
+        clicks[31:33, 7] = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)[31:33, 7]
+        cv2.imwrite(str(path), clicks)
+    dataset = open_dataset('folder', root, 'train')
+    streaming = StreamingValidation(dataset, torch.device('cpu'), (65, 97))
+    network = build(variant('td2-tiny'), len(dataset.classes))
+    assert [len(labels) for _, labels in sample_pixels(network, dataset, streaming)] == [1, 1]
+    assert len(calibrate(network, dataset, streaming)) == 3
 
 
 def test_a_classifier_without_a_bias_is_known():

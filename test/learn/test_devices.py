@@ -104,14 +104,29 @@ def test_a_cpu_without_bfloat16_computes_in_float32(data, tmp_path, capsys, monk
         assert ('computing in float32' in capsys.readouterr().out) != has
 
 
-def test_a_gpu_that_does_not_compute_is_not_trained_on(monkeypatch, capsys):
+@pytest.fixture
+def two_old_gpus(monkeypatch):
+    """GPUs that this PyTorch has no kernels for."""
     def ones(*_, **__):
         raise RuntimeError('CUDA error: no kernel image is available')
 
     monkeypatch.setattr(torch, 'ones', ones)
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    monkeypatch.setattr(torch.cuda, 'device_count', lambda: 2)
+
+
+@pytest.mark.usefixtures('two_old_gpus')
+def test_a_gpu_that_does_not_compute_is_not_trained_on(capsys):
     assert make_fabric('auto', '32-true').device.type == 'cpu'
     assert 'using the CPU' in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures('two_old_gpus')
+def test_a_process_of_many_does_not_go_to_the_cpu_alone(monkeypatch):
+    for rank, said in (('1', "'cuda:1': CUDA error: no kernel"), ('2', 'there are 2 CUDA devic')):
+        monkeypatch.setenv('LOCAL_RANK', rank)
+        with pytest.raises(ValueError, match=said):
+            make_fabric('auto', '32-true')
 
 
 def test_a_pytorch_without_distributed_ends_in_order(monkeypatch):

@@ -1,4 +1,6 @@
 """The figures of an evaluation, of labellers and videos whose figures are known by hand."""
+import weakref
+
 import cv2
 import numpy as np
 import pytest
@@ -83,14 +85,28 @@ def test_video_consistency_is_the_mean_over_the_windows_of_a_clip(tmp_path):
     assert figures['vc16'] is None
 
 
+def test_a_long_clip_takes_no_more_memory(tmp_path):
+    def count(rgb, _):
+        labels = bright(rgb)
+        made.append(weakref.ref(labels))
+        alive.append(sum(one() is not None for one in made))
+        return labels
+
+    made, alive = [], []
+    dataset = video(tmp_path, [f'v_{number}' for number in range(30)])
+    figures = evaluate('streaming', Fake(count), 1, dataset).summary()
+    assert figures['vc8'] == figures['vc16'] == 1
+    assert max(alive) < 20
+
+
 @pytest.mark.parametrize(('repeats', 'expected'), [
     (1, ['turn 0', 0, 1, 5, 6, 'turn 1', 37, 'turn 2', 2]),
-    (2, ['turn 0', 'turn 0', 0, 0, 'turn 1', 1, 1, 'turn 2', 5, 5, 'turn 3', 6, 6,
+    (2, ['turn 0', 'turn 0', 0, 0, 'turn 1', 1, 1, 'turn 2', 5, 5,
          'turn 1', 'turn 3', 37, 37, 'turn 2', 'turn 4', 2, 2]),
 ])
 def test_a_run_is_fed_in_its_time_and_the_next_starts_at_the_next_path(
         tmp_path, repeats, expected):
-    """A gap of more than a second parts runs; 6 has no label, so that the next takes its turn."""
+    """A gap of more than a second parts runs; 6 has no label, so it is at most a history."""
     labeller = Fake(bright)
     names = ['a_0', 'a_1', 'a_5', 'a_6', 'a_37', 'b_2']
     video(tmp_path, names)

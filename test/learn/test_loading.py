@@ -24,7 +24,7 @@ def test_a_network_learns_from_as_few_clips_as_it_says(model, crop):
     if fewest > 1:
         with pytest.raises(ValueError, match='more than 1 value per channel'):
             network(torch.zeros(1, 3, *crop), 0, [])
-        with pytest.raises(ValueError, match=r'a batch of 4 in 4 parts \(2 processes, acc'):
+        with pytest.raises(ValueError, match=r'a batch of 4 in 4 parts \(processes 2, acc'):
             check_batches(config(4, 2), 2, fewest)
 
 

@@ -52,6 +52,12 @@ def test_class_weights_scale_the_pixels_and_their_sum():
     assert float(loss) == pytest.approx((losses * scale).sum() / scale.sum(), rel=1e-5)
 
 
+def test_pixels_of_which_nothing_is_left_to_learn_count_where_all_do():
+    logits = 200 * torch.eye(2).reshape(1, 2, 1, 2)
+    labels = torch.zeros(1, 1, 2, dtype=torch.uint8)
+    assert float(ohem_cross_entropy(logits, labels, threshold=1.0)) == pytest.approx(200 / 2)
+
+
 def test_small_logits_are_scaled_up_with_aligned_corners():
     logits = torch.tensor([[[[0.0, 4.0]], [[0.0, 0.0]]]])
     labels = torch.zeros(1, 1, 5, dtype=torch.uint8)

@@ -221,6 +221,29 @@ def test_a_run_ends_with_a_stage_and_goes_on_with_other_losses(data, tmp_path, r
     assert not [w for w in recwarn if 'worker' in str(w.message)]
 
 
+def test_data_that_were_moved_leave_the_best_weights(data, tmp_path):
+    """The figure in the card is named after their folder, and the steps to come are worse."""
+    config = write_config(tmp_path / 'c.yaml', [{'name': 'one', 'steps': 20}, {
+        'name': 'two', 'steps': 4, 'learning_rate': [1.0, 1.0]}], calibrate=False, ema_decay=0.5)
+    out = tmp_path / 'run'
+    assert train(command(data, config, out, '--until', 'one')) == 0
+    moved = shutil.copytree(data, tmp_path / 'moved')
+    assert train(command(moved, config, out, '--resume')) == 0
+    assert find_model(out / 'best.yaml').training['step'] == 20
+
+
+def test_a_run_goes_on_with_another_weight_decay(data, tmp_path):
+    """One of 1 / learning rate leaves nothing of the filters but what the gradient adds."""
+    stages = [{'name': 'one', 'steps': 1}, {'name': 'two', 'steps': 1, 'learning_rate': [0.1, 0]}]
+    config = write_config(tmp_path / 'c.yaml', stages, calibrate=False, warmup_steps=0,
+                          optimizer='sgd', clip_gradient=1e-6, weight_decay=0)
+    resume = command(data, config, tmp_path / 'run', '--resume')
+    assert train([*resume, '--until', 'one']) == 0
+    assert train([*resume, '--set', 'weight_decay=10']) == 0
+    weights = torch.load(tmp_path / 'run/last.pt', weights_only=True)['learner']
+    assert weights['network.heads.0.conv.0.weight'].abs().max() < 1e-5
+
+
 def test_a_teacher_is_trained_and_distilled(data, tmp_path):
     config = write_config(tmp_path / 'c.yaml', [{'steps': 2}], loss={'auxiliary': 0.1})
     arguments = command(data, config, tmp_path / 'teacher')

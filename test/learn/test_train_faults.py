@@ -220,10 +220,12 @@ def test_a_checkpoint_of_another_run_is_refused(data, tmp_path, capsys):
     config = write_config(tmp_path / 'c.yaml', [{'steps': 1}])
     resume = command(data, config, tmp_path / 'run', '--resume')
     assert train(resume) == 0
+    written = (tmp_path / 'run/config.yaml').read_text()
     for change in (['--model', 'td4-tiny'], ['--set', 'optimizer=sgd']):
         capsys.readouterr()
         assert train([*resume, *change]) == 1
         assert 'last.pt does not fit this run' in capsys.readouterr().err
+        assert (tmp_path / 'run/config.yaml').read_text() == written
     torch.save([1], tmp_path / 'run/last.pt')
     assert train(resume) == 1
     assert 'last.pt does not fit this run' in capsys.readouterr().err
@@ -253,7 +255,24 @@ def test_a_run_keeps_its_classes(data, tmp_path, capsys):
         assert capsys.readouterr().err == (
             f'tdnet_train: {last}: {said}: put classes.yaml back, or choose another --out\n')
     state = torch.load(last, weights_only=True)
-    del state['classes']  # as older versions wrote it
+    del state['classes'], state['data']  # as older versions wrote it
     torch.save(state, last)
     (root / 'classes.yaml').write_text(ground + sky + square)
     assert train(resume) == 0
+
+
+def test_a_run_keeps_its_data(tmp_path, capsys):
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 1}], calibrate=False)
+    root = write_folder(tmp_path / 'data', videos=2, frames=2)
+    resume = command(root, config, tmp_path / 'run', '--resume')
+    assert train(resume) == 0
+    last = tmp_path / 'run/last.pt'
+    (root / 'val/labels/v0_000.png').unlink()
+    for more, split, now in (
+            ([], 'val', 'labelled 3, clips 2 (longest 2)'),
+            (['--dataset', 'stills'], 'train', 'labelled 4, clips 4 (longest 1)')):
+        capsys.readouterr()
+        assert train([*resume, *more]) == 1
+        assert capsys.readouterr().err == (
+            f'tdnet_train: {last}: {split} had frames 4, labelled 4, clips 2 (longest 2), and has '
+            f'frames 4, {now} now: name the same data, or choose another --out\n')
