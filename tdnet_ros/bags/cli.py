@@ -23,6 +23,7 @@ from tdnet_ros.bags.review import (
     run_compare,
     run_report,
 )
+from tdnet_ros.bags.texts import counted
 
 EXAMPLES = {
     'tdnet_bag': '''examples:
@@ -154,8 +155,8 @@ def _play(options: argparse.Namespace) -> int:
     if options.summary:
         sent = {**summary.as_dict(), 'problems': source.problems}
         options.summary.write_text(json.dumps(sent), encoding='utf-8')
-    print(f'sent {summary.sent} images in {summary.seconds:.1f} s ({summary.rate_hz:.2f} Hz), '
-          f'at most {summary.max_late_ms:.1f} ms behind schedule')
+    print(f'sent {counted(summary.sent, "image")} in {summary.seconds:.1f} s '
+          f'({summary.rate_hz:.2f} Hz), at most {summary.max_late_ms:.1f} ms behind schedule')
     return tell(source.problems)
 
 
@@ -181,12 +182,12 @@ def _record(options: argparse.Namespace) -> int:
     with progress(f'recording to {options.out}') as update:
         recording = record(options.topics, options.out, stop, options.duration, show)
     if recording.counts:
-        print(f'recorded {recording.total} messages ({recording.bytes / 2**20:.1f} MiB) of '
-              f'{len(recording.counts)} topics in {options.out}')
+        print(f'recorded {counted(recording.total, "message")} ({recording.bytes / 2**20:.1f} MiB)'
+              f' of {counted(len(recording.counts), "topic")} in {options.out}')
     for count, reason in ((recording.lost, 'never arrived, says the middleware'),
-                          (recording.dropped, 'were dropped because the disk is too slow')):
+                          (recording.dropped, 'dropped because the disk is too slow')):
         if count:
-            print(f'tdnet_bag: {count} messages {reason}', file=sys.stderr)
+            print(f'tdnet_bag: {counted(count, "message")} {reason}', file=sys.stderr)
     return tell(recording.problems)
 
 
@@ -195,7 +196,7 @@ def _info(options: argparse.Namespace) -> int:
     with closing(Bag(options.bag)) as bag:
         count = sum(topic.count for topic in bag.topics.values())
         duration_s = max(bag.end_ns - bag.start_ns, 0) * 1e-9
-        print(f'{options.bag}: {count} messages, {duration_s:.2f} s')
+        print(f'{options.bag}: {counted(count, "message")}, {duration_s:.2f} s')
         for name, topic in sorted(bag.topics.items()):
             print(f'{topic.count:8d}  {name}  [{topic.msgtype}]')
         return tell(bag.problems)

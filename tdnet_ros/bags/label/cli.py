@@ -13,6 +13,7 @@ from tdnet_ros.bags.errors import NOT_REACHED, STOPPED, BagError, tell
 from tdnet_ros.bags.label.options import LabelOptions
 from tdnet_ros.bags.options import positive
 from tdnet_ros.bags.review import write_and_tell
+from tdnet_ros.bags.texts import counted
 from tdnet_ros.nets import DEFAULT_MODEL
 from tdnet_ros.nets.engines import ENGINES, PRECISIONS
 
@@ -120,7 +121,7 @@ def _told(outcomes: Iterable[Outcome]) -> tuple[int, list[Path]]:
         if outcome.record and not outcome.error:
             done.append(Path(outcome.output))
     if count > 1:
-        print(f'{len(done)} of {count} bags are labelled, {frames} frames in all')
+        print(f'{len(done)} of {count} bags labelled, {counted(frames, "frame")} in all')
     return status, done
 
 
