@@ -97,6 +97,19 @@ def test_a_file_without_an_index_is_not_searched(
         (drive(5)[-1].logged_ns - drive(5)[0].logged_ns) * 1e-9 / 4)
 
 
+def test_a_file_without_an_index_is_read_once_before_its_first_image(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bag = write_drive(tmp_path / 'drive', drive(400), 'mcap')
+    os.truncate(bag / 'drive.mcap', (bag / 'drive.mcap').stat().st_size - 40)
+    read: list[object] = []
+    monkeypatch.setattr(mcap, 'unpacked', lambda *arguments: (
+        read.append(arguments) or unpacked(*arguments)))
+    source = open_source(str(bag))
+    chunks = len(read)
+    next(iter(source))
+    assert chunks > 2 and len(read) == chunks + 1
+
+
 def test_an_empty_file_of_a_bag_hides_no_rate(tmp_path: Path) -> None:
     """A recorder that ends just after a split leaves one."""
     bag = write_bag(tmp_path / 'bag', {

@@ -14,7 +14,7 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from tdnet_ros.bags.files.compression import unpacked
 from tdnet_ros.bags.files.paths import MCAP, ROS1, SQLITE
-from tdnet_ros.bags.files.salvage import scan
+from tdnet_ros.bags.files.salvage import Salvage
 from tdnet_ros.bags.files.scanned import NEVER, Topic
 from tdnet_ros.bags.files.sqlite import index_sqlite, read_sqlite
 from tdnet_ros.bags.message import Message
@@ -44,6 +44,7 @@ class StorageFile:
         self.path = path
         self._forget()
         self._report = lambda damage: report(f'{name}: {damage}')
+        self._salvage = Salvage(path, self._report)
         self._unread = unread
         self._packed = packed_messages
         self._indexed = self.searchable = False
@@ -109,7 +110,7 @@ class StorageFile:
 
     def _survey(self) -> None:
         """Find topics and times without an index."""
-        for found in scan(self.path, self._report):
+        for found in self._salvage.survey():
             topic = self.topics.setdefault(
                 (found.topic, found.msgtype), Topic(found.msgtype, 0, found.definition))
             topic.count += 1
@@ -137,7 +138,7 @@ class StorageFile:
                 last_ns = found.logged_ns
                 passed[found.topic] += 1
                 yield found
-        for item in scan(self.path, self._report, last_ns, stop_ns):
+        for item in self._salvage.messages(last_ns, stop_ns):
             if (types.get(item.topic) == item.msgtype
                     and last_ns <= item.logged_ns < stop_ns):
                 if item.logged_ns == last_ns and passed[item.topic] > 0:
