@@ -97,6 +97,9 @@ def run_compare(options: argparse.Namespace) -> int:
     check_writable(options.json)  # before the work, not after it
     if options.out:
         check_folder(options.out)
+        if any(options.out.glob('*.png')):
+            raise BagError(f'{options.out} holds pictures already: choose another --out or remove '
+                           'them')
     first, second = map(_only_bag, (options.a, options.b))
     with progress(f'comparing {first} and {second}') as update:
         comparison = compare(
