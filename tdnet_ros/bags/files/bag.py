@@ -26,7 +26,7 @@ from tdnet_ros.bags.files.paths import (
 from tdnet_ros.bags.files.scanned import NEVER, Topic
 from tdnet_ros.bags.files.sqlite import is_log
 from tdnet_ros.bags.files.storage import StorageFile
-from tdnet_ros.bags.message import Message
+from tdnet_ros.bags.message import IMAGE_TYPES, Message
 from tdnet_ros.bags.texts import counted
 from tdnet_ros.bags.unread import Unread
 
@@ -69,6 +69,19 @@ class Bag:
                         and file.end_ns > start_ns), key=lambda file: file.start_ns)
         return in_time((file.start_ns, partial(file.messages, types, start_ns, stop_ns))
                        for file in files)
+
+    def image_topics(self, wanted: Collection[str] = ()) -> dict[str, str]:
+        """Image topics and their types: all, or those of these names; BagError if one is none."""
+        found = {name: topic.msgtype for name, topic in self.topics.items()
+                 if topic.msgtype in IMAGE_TYPES}
+        if not found:
+            raise BagError(f'{self.path} has no image topic; its topics: '
+                           f'{", ".join(sorted(self.topics)) or "none"}')
+        for name in wanted:
+            if name not in found:
+                raise BagError(f'{self.path} has no image topic {name}; its image topics: '
+                               f'{", ".join(sorted(found))}')
+        return {name: found[name] for name in wanted or found}
 
     def _report(self, problem: str) -> None:
         if problem not in self.problems:
