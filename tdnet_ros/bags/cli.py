@@ -14,7 +14,7 @@ from typing import Any
 from tdnet_ros.bags.errors import BagError, tell
 from tdnet_ros.bags.frames.cli import FRAMES_EXAMPLES, add_frames_options, run_frames
 from tdnet_ros.bags.label.cli import LABEL_EXAMPLES, add_label_options, run_label
-from tdnet_ros.bags.options import positive
+from tdnet_ros.bags.options import not_negative, positive
 from tdnet_ros.bags.review import (
     COMPARE_EXAMPLES,
     REPORT_EXAMPLES,
@@ -117,7 +117,8 @@ def _add_play_options(parser: argparse.ArgumentParser) -> None:
         help='send videos, pictures and cameras as JPEG on TOPIC/compressed')
     add('--frame-id', help="frame_id of the headers (default: a bag's own, else "
                            'camera_optical_frame)')
-    add('--wait-for-subscriber', type=float, default=10.0, metavar='S', dest='wait_s',
+    add('--wait-for-subscriber', type=not_negative(float), default=10.0, metavar='S',
+        dest='wait_s',
         help='fail when nobody subscribes for S seconds (default: %(default)g); 0: do not wait')
     add('--subscribers', type=positive(int), default=1, metavar='N',
         help='wait until N subscribe, such as 2 for a node and a recorder (default: 1)')
