@@ -1,4 +1,4 @@
-"""Ctrl-C: each program ends with one line and status 130, loading or at work."""
+"""Ctrl-C: each program ends with one line and status 130; without a reader with none and 141."""
 from importlib.util import find_spec
 import os
 from pathlib import Path
@@ -86,6 +86,20 @@ def test_opencv_adds_nothing_to_the_line_that_names_a_damaged_file(
     assert done.returncode == 1
     assert done.stderr.startswith(f'tdnet_{name}: {said}')
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(('name', 'unbuffered'), [('bag', ''), ('bag', '1'), ('convert', '')])
+def test_a_program_that_nobody_reads_ends_without_a_word(name: str, unbuffered: str) -> None:
+    code = ('import argparse, sys\nfrom tdnet_ros import programs\ndef parse_args(*_):\n'
+            '    print("text")\n    sys.exit(0)\nargparse.ArgumentParser.parse_args = parse_args\n'
+            f'sys.exit(programs.{name}())')
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, '-c', code], stdout=writer, stderr=subprocess.PIPE, text=True,
+        timeout=60, check=False, env={**os.environ, 'PYTHONUNBUFFERED': unbuffered})
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, '')
 
 
 def test_the_node_without_ros_says_so() -> None:

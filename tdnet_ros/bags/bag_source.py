@@ -8,7 +8,7 @@ import weakref
 
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.files.bag import Bag
-from tdnet_ros.bags.message import CAMERA_INFO, IMAGE_TYPES, has_header, header_stamp_ns
+from tdnet_ros.bags.message import CAMERA_INFO, has_header, header_stamp_ns
 from tdnet_ros.bags.sources import DEFAULT_RATE_HZ, Sample, info_topic
 from tdnet_ros.ros.names import made_by_node
 
@@ -28,16 +28,17 @@ class BagSource:
         self._bag = bag = Bag(path)
         weakref.finalize(self, bag.close)
         self.problems, self.unread = bag.problems, bag.unread
-        self.topics: Mapping[str, str] = _image_topics(bag, topics)
-        self.left_out = () if topics else tuple(sorted(
-            name for name, topic in bag.topics.items()
-            if topic.msgtype in IMAGE_TYPES and name not in self.topics))
+        try:
+            self.topics: Mapping[str, str] = _image_topics(bag, topics)
+            self.count: int | None = sum(bag.topics[name].count for name in self.topics)
+            if not self.count:
+                raise BagError(f'{path} holds no message on {", ".join(self.topics)}')
+        except BagError as error:
+            raise BagError('\n'.join([str(error), *bag.problems])) from error
+        self.left_out = () if topics else tuple(sorted({*bag.image_topics()} - {*self.topics}))
         self.infos: Mapping[str, str] = {
             image: info_topic(image) for image in self.topics
             if (info := bag.topics.get(info_topic(image))) and info.msgtype == CAMERA_INFO}
-        self.count: int | None = sum(bag.topics[name].count for name in self.topics)
-        if not self.count:
-            raise _refusal(bag, f'holds no message on {", ".join(self.topics)}')
         self._rate_hz = rate_hz
 
     @property
@@ -82,21 +83,9 @@ def _span_ns(bag: Bag, topic: str) -> int:
 
 
 def _image_topics(bag: Bag, wanted: tuple[str, ...]) -> dict[str, str]:
-    found = {name: topic.msgtype for name, topic in bag.topics.items()
-             if topic.msgtype in IMAGE_TYPES}
-    if not found:
-        raise _refusal(bag, f'has no image topic; its topics: '
-                            f'{", ".join(sorted(bag.topics)) or "none"}')
-    missing = [topic for topic in wanted if topic not in found]
-    if missing:
-        raise _refusal(bag, f'has no image topic {missing[0]}; its image topics: '
-                            f'{", ".join(sorted(found))}')
-    chosen = wanted or [topic for topic in found if not made_by_node(topic)]
+    found = bag.image_topics(wanted)
+    chosen = {topic: kind for topic, kind in found.items() if wanted or not made_by_node(topic)}
     if not chosen:
-        raise _refusal(bag, f'holds no camera images, only what a node made of them: '
-                            f'{", ".join(found)}; `tdnet_bag play --from` plays one')
-    return {topic: found[topic] for topic in chosen}
-
-
-def _refusal(bag: Bag, why: str) -> BagError:
-    return BagError('\n'.join([f'{bag.path} {why}', *bag.problems]))
+        raise BagError(f'{bag.path} holds no camera images, only what a node made of them: '
+                       f'{", ".join(found)}; `tdnet_bag play --from` plays one')
+    return chosen

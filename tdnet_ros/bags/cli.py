@@ -14,7 +14,7 @@ from typing import Any
 from tdnet_ros.bags.errors import BagError, tell
 from tdnet_ros.bags.frames.cli import FRAMES_EXAMPLES, add_frames_options, run_frames
 from tdnet_ros.bags.label.cli import LABEL_EXAMPLES, add_label_options, run_label
-from tdnet_ros.bags.options import positive
+from tdnet_ros.bags.options import not_negative, positive
 from tdnet_ros.bags.review import (
     COMPARE_EXAMPLES,
     REPORT_EXAMPLES,
@@ -23,6 +23,7 @@ from tdnet_ros.bags.review import (
     run_compare,
     run_report,
 )
+from tdnet_ros.bags.texts import counted
 
 EXAMPLES = {
     'tdnet_bag': '''examples:
@@ -116,7 +117,8 @@ def _add_play_options(parser: argparse.ArgumentParser) -> None:
         help='send videos, pictures and cameras as JPEG on TOPIC/compressed')
     add('--frame-id', help="frame_id of the headers (default: a bag's own, else "
                            'camera_optical_frame)')
-    add('--wait-for-subscriber', type=float, default=10.0, metavar='S', dest='wait_s',
+    add('--wait-for-subscriber', type=not_negative(float), default=10.0, metavar='S',
+        dest='wait_s',
         help='fail when nobody subscribes for S seconds (default: %(default)g); 0: do not wait')
     add('--subscribers', type=positive(int), default=1, metavar='N',
         help='wait until N subscribe, such as 2 for a node and a recorder (default: 1)')
@@ -154,8 +156,8 @@ def _play(options: argparse.Namespace) -> int:
     if options.summary:
         sent = {**summary.as_dict(), 'problems': source.problems}
         options.summary.write_text(json.dumps(sent), encoding='utf-8')
-    print(f'sent {summary.sent} images in {summary.seconds:.1f} s ({summary.rate_hz:.2f} Hz), '
-          f'at most {summary.max_late_ms:.1f} ms behind schedule')
+    print(f'sent {counted(summary.sent, "image")} in {summary.seconds:.1f} s '
+          f'({summary.rate_hz:.2f} Hz), at most {summary.max_late_ms:.1f} ms behind schedule')
     return tell(source.problems)
 
 
@@ -181,12 +183,12 @@ def _record(options: argparse.Namespace) -> int:
     with progress(f'recording to {options.out}') as update:
         recording = record(options.topics, options.out, stop, options.duration, show)
     if recording.counts:
-        print(f'recorded {recording.total} messages ({recording.bytes / 2**20:.1f} MiB) of '
-              f'{len(recording.counts)} topics in {options.out}')
+        print(f'recorded {counted(recording.total, "message")} ({recording.bytes / 2**20:.1f} MiB)'
+              f' of {counted(len(recording.counts), "topic")} in {options.out}')
     for count, reason in ((recording.lost, 'never arrived, says the middleware'),
-                          (recording.dropped, 'were dropped because the disk is too slow')):
+                          (recording.dropped, 'dropped because the disk is too slow')):
         if count:
-            print(f'tdnet_bag: {count} messages {reason}', file=sys.stderr)
+            print(f'tdnet_bag: {counted(count, "message")} {reason}', file=sys.stderr)
     return tell(recording.problems)
 
 
@@ -195,7 +197,7 @@ def _info(options: argparse.Namespace) -> int:
     with closing(Bag(options.bag)) as bag:
         count = sum(topic.count for topic in bag.topics.values())
         duration_s = max(bag.end_ns - bag.start_ns, 0) * 1e-9
-        print(f'{options.bag}: {count} messages, {duration_s:.2f} s')
+        print(f'{options.bag}: {counted(count, "message")}, {duration_s:.2f} s')
         for name, topic in sorted(bag.topics.items()):
             print(f'{topic.count:8d}  {name}  [{topic.msgtype}]')
         return tell(bag.problems)

@@ -118,10 +118,7 @@ class LabelledBag:
 
     def label_topic(self, topic: str) -> LabelCamera:
         """Take an image topic of any name for one of labels, such as a ground truth."""
-        if self.topics.get(topic) not in IMAGE_TYPES:
-            found = sorted(name for name, kind in self.topics.items() if kind in IMAGE_TYPES)
-            raise BagError(f'{self.path} has no image topic {topic}; its image topics: '
-                           f'{", ".join(found) or "none"}')
+        self._bag.image_topics([topic])
         return next((camera for camera in self.cameras if camera.labels == topic),
                     LabelCamera(name=topic, labels=topic))
 

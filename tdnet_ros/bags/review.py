@@ -9,6 +9,7 @@ from pathlib import Path
 from tdnet_ros.bags.errors import BagError, tell
 from tdnet_ros.bags.files.paths import is_bag, natural_key
 from tdnet_ros.bags.options import positive
+from tdnet_ros.bags.texts import counted
 from tdnet_ros.nets.writing import check_folder, check_writable, naming
 
 WORST = 8
@@ -96,6 +97,9 @@ def run_compare(options: argparse.Namespace) -> int:
     check_writable(options.json)  # before the work, not after it
     if options.out:
         check_folder(options.out)
+        if any(options.out.glob('*.png')):
+            raise BagError(f'{options.out} holds pictures already: choose another --out or remove '
+                           'them')
     first, second = map(_only_bag, (options.a, options.b))
     with progress(f'comparing {first} and {second}') as update:
         comparison = compare(
@@ -110,7 +114,7 @@ def run_compare(options: argparse.Namespace) -> int:
         for camera in content['cameras']:
             for frame, name in zip(camera['worst'], pictures[camera['name']]):
                 frame['picture'] = str(options.out / name)
-        print(f'{sum(map(len, pictures.values()))} pictures in {options.out}')
+        print(f'{counted(sum(map(len, pictures.values())), "picture")} in {options.out}')
     if options.json:
         with naming(options.json):
             options.json.write_text(json.dumps(content, indent=1) + '\n', encoding='utf-8')

@@ -85,7 +85,7 @@ def _demo(options: argparse.Namespace, shared_domain: bool) -> None:
         from tdnet_ros.demo.view import missing_display
         if reason := missing_display():
             raise DemoError(f'--view: {reason}')
-    total = plan.open_source().count
+    total = (plan.open_source() if plan.live else plan.images).count
     total = min(total, plan.frames or total) if total else plan.frames
     console = Console()
     # It has processes to end and results to keep, whatever module is loaded at the moment.

@@ -14,6 +14,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from tdnet_ros.bags.texts import counted
 from tdnet_ros.demo.results import Results
 from tdnet_ros.demo.stages import COLORS, STAGES
 from tdnet_ros.ros.meter import LATENCY, Spread
@@ -43,27 +44,23 @@ def losses(summary: dict[str, Any], results: Results) -> list[str]:
     processed, skipped = report.counts['processed'], report.counts['skipped']
     lines = []
     if frames['overwritten']:
-        lines.append(f'{frames["overwritten"]} of {_count(frames["received"], "frame")} '
+        lines.append(f'{frames["overwritten"]} of {counted(frames["received"], "frame")} '
                      'overwritten by newer ones before the network was free: a smaller '
                      '--input-size or --model, or a lower --rate, keeps up')
     if frames['failed']:
-        lines.append(f'{_count(frames["failed"], "frame")} not labelled; the last: '
+        lines.append(f'{counted(frames["failed"], "frame")} not labelled; the last: '
                      f'{report.last_failure}')
     if skipped:
-        lines.append(f'{_count(skipped, "frame")} skipped; the last: {report.last_skip}')
+        lines.append(f'{counted(skipped, "frame")} skipped; the last: {report.last_skip}')
     if frames['sent'] > frames['received']:
-        lines.append(f'{_count(frames["sent"] - frames["received"], "frame")} lost between player '
-                     'and node (best effort, depth 1)')
+        lines.append(f'{counted(frames["sent"] - frames["received"], "frame")} lost between '
+                     'player and node (best effort, depth 1)')
     if processed > frames['labelled']:
-        lines.append(f'{_count(processed - frames["labelled"], "label image")} lost between node '
+        lines.append(f'{counted(processed - frames["labelled"], "label image")} lost between node '
                      'and bag')
     if report.waiting:
-        lines.append(f'{_count(report.waiting, "frame")} still waiting when the node was ended')
+        lines.append(f'{counted(report.waiting, "frame")} still waiting when the node was ended')
     return lines
-
-
-def _count(number: int, what: str) -> str:
-    return f'{number} {what}' if number == 1 else f'{number} {what}s'
 
 
 def print_tables(summary: dict[str, Any], console: Console) -> None:

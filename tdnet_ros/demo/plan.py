@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 import shlex
@@ -63,6 +64,11 @@ class Plan:
     def open_source(self) -> Source:
         """Open the source as the player does."""
         return open_source(self.source, self.rate_hz, (self.bag_topic,) if self.bag_topic else ())
+
+    @cached_property
+    def images(self) -> Source:
+        """The source, which stays open; not for a live camera, which the player needs."""
+        return self.open_source()
 
     def node(self) -> list[str]:
         """Command of the node."""

@@ -2,12 +2,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 import json
 from typing import Any
 
 import numpy as np
 from rich.console import Console
 
+from tdnet_ros.bags.files.bag import Bag
 from tdnet_ros.bags.report.series import pick
 from tdnet_ros.demo import latency
 from tdnet_ros.demo.plan import Plan
@@ -22,7 +24,13 @@ PAIRS = 8
 
 def write_report(plan: Plan, sent: dict[str, Any], console: Console) -> None:
     """Write latency.json, latency.png, overlay.mp4 and overlay.png, and say what they show."""
-    results = read_results(plan.out / 'bag')
+    with closing(Bag(plan.out / 'bag')) as bag:
+        _write(plan, sent, console, read_results(bag))
+        for line in bag.problems:
+            console.print(f'note: {line}', highlight=False, soft_wrap=True)
+
+
+def _write(plan: Plan, sent: dict[str, Any], console: Console, results: Results) -> None:
     summary = latency.summarize(results, sent['sent'])
     (plan.out / 'latency.json').write_text(json.dumps(summary, indent=2) + '\n', encoding='utf-8')
     latency.print_tables(summary, console)
@@ -36,8 +44,6 @@ def write_report(plan: Plan, sent: dict[str, Any], console: Console) -> None:
     pairs = _pairs(plan, results, sent)
     write_sheet(plan.out / 'overlay.png', pairs, find_model(plan.model).classes,
                 *_titles(plan, results, summary, pairs))
-    for line in results.unread.problems:
-        console.print(f'note: {line}', highlight=False, soft_wrap=True)
 
 
 def _rate(stamps_ns: Sequence[int]) -> float:
@@ -59,7 +65,7 @@ def _pairs(plan: Plan, results: Results, sent: dict[str, Any]) -> list[Pair]:
 def _played_images(plan: Plan, sent: dict[str, Any], wanted: set[int]) -> dict[int, Picture]:
     """Read the images that were played with these stamps from the source again."""
     images, stamps = {}, dict(zip(sent['samples'], sent['stamps_ns'], strict=True))
-    for number, sample in enumerate(plan.open_source()):
+    for number, sample in enumerate(plan.images):
         stamp_ns = stamps.get(number)
         if stamp_ns in wanted:
             images[stamp_ns] = (sample.payload if isinstance(sample.payload, np.ndarray)

@@ -3,9 +3,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
-from contextlib import closing
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TypeVar
 
 import cv2
@@ -18,7 +16,6 @@ from std_msgs.msg import Float32
 
 from tdnet_ros.bags.files.bag import Bag
 from tdnet_ros.bags.message import Message, header_stamp_ns
-from tdnet_ros.bags.unread import Unread
 from tdnet_ros.demo.counters import NodeReport
 from tdnet_ros.demo.plan import LABELS, OVERLAY_JPEG, TIMES
 from tdnet_ros.ros.compressed import compressed_to_rgb
@@ -34,12 +31,11 @@ Found = TypeVar('Found')
 class Results:
     """Stamps, times and the last report; pictures stay in the bag until they are needed."""
 
-    bag: Path
+    bag: Bag
     label_stamps_ns: NDArray[np.int64]
     overlay_stamps_ns: NDArray[np.int64]
     times_ms: dict[str, NDArray[np.float64]]  # of each stage and LATENCY, one value a frame
     report: NodeReport
-    unread: Unread = field(default_factory=lambda: Unread([]))
 
     @property
     def times_s(self) -> NDArray[np.float64]:
@@ -49,7 +45,7 @@ class Results:
 
     def overlays(self) -> Iterator[tuple[int, Picture]]:
         """Every overlay with its stamp in ns, BGR."""
-        yield from _read(self.bag, {OVERLAY_JPEG}, self.unread, lambda message: (
+        yield from _read(self.bag, {OVERLAY_JPEG}, lambda message: (
             header_stamp_ns(message.cdr), image_of(message.cdr, compressed=True)))
 
     def images(self, topic: str, stamps_ns: Collection[int]) -> dict[int, Picture]:
@@ -61,16 +57,15 @@ class Results:
             if stamp_ns in stamps_ns:
                 found[stamp_ns] = image_of(message.cdr, topic.endswith(COMPRESSED))
 
-        deque(_read(self.bag, {topic}, self.unread, take), maxlen=0)
+        deque(_read(self.bag, {topic}, take), maxlen=0)
         return found
 
 
-def read_results(bag: Path) -> Results:
+def read_results(bag: Bag) -> Results:
     """Read everything but the pictures; whatever is missing is empty."""
     stamps: dict[str, list[int]] = {LABELS: [], OVERLAY_JPEG: []}
     times: dict[str, list[float]] = {topic: [] for topic in TIMES.values()}
     report = NodeReport(values={}, problem='')
-    unread = Unread([])
 
     def take(message: Message) -> None:
         nonlocal report
@@ -82,10 +77,10 @@ def read_results(bag: Path) -> Results:
         else:
             times[topic].append(deserialize_message(cdr, Float32).data)
 
-    deque(_read(bag, {*stamps, DIAGNOSTICS, *times}, unread, take), maxlen=0)
+    deque(_read(bag, {*stamps, DIAGNOSTICS, *times}, take), maxlen=0)
     return Results(
         bag=bag, label_stamps_ns=np.array(stamps[LABELS], np.int64),
-        overlay_stamps_ns=np.array(stamps[OVERLAY_JPEG], np.int64), report=report, unread=unread,
+        overlay_stamps_ns=np.array(stamps[OVERLAY_JPEG], np.int64), report=report,
         times_ms={name: np.array(times[topic]) for name, topic in TIMES.items()})
 
 
@@ -96,15 +91,13 @@ def image_of(cdr: bytes, compressed: bool) -> Picture:
     return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), np.uint8)
 
 
-def _read(bag: Path, topics: Collection[str], unread: Unread,
+def _read(bag: Bag, topics: Collection[str],
           read: Callable[[Message], Found]) -> Iterator[Found]:
     """What is read of the messages of a bag; those that cannot be read are noted."""
-    with closing(Bag(bag)) as opened:
-        for message in opened.messages(topics):
-            try:
-                found = read(message)
-            except Exception as error:  # middlewares fail in ways of their own
-                unread.note(message.topic, message.logged_ns, one_line(error))
-                continue
-            yield found
-        unread.problems += [damage for damage in opened.problems if damage not in unread.problems]
+    for message in bag.messages(topics):
+        try:
+            found = read(message)
+        except Exception as error:  # middlewares fail in ways of their own
+            bag.unread.note(message.topic, message.logged_ns, one_line(error))
+            continue
+        yield found

@@ -1,17 +1,19 @@
 """Camera images of real bags of every format, and what is said about bags that have none."""
+from contextlib import ExitStack
 import os
 from pathlib import Path
 import shutil
 
 import pytest
-from rclpy.serialization import deserialize_message
+from rclpy.serialization import deserialize_message, serialize_message
 from rosbags.rosbag2 import StoragePlugin, Writer
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from bags.label_material import FORMATS, drive
 from bags.label_material import write_bag as write_drive
-from bags.material import image_message, with_stump, write_bag, write_raw
+from bags.material import compressed_message, image_message, with_stump, write_bag, write_raw
+from tdnet_ros.bags.definitions import definition
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.files import mcap
 from tdnet_ros.bags.files.bag import Bag
@@ -95,6 +97,19 @@ def test_a_file_without_an_index_is_not_searched(
         (drive(5)[-1].logged_ns - drive(5)[0].logged_ns) * 1e-9 / 4)
 
 
+def test_a_file_without_an_index_is_read_once_before_its_first_image(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bag = write_drive(tmp_path / 'drive', drive(400), 'mcap')
+    os.truncate(bag / 'drive.mcap', (bag / 'drive.mcap').stat().st_size - 40)
+    read: list[object] = []
+    monkeypatch.setattr(mcap, 'unpacked', lambda *arguments: (
+        read.append(arguments) or unpacked(*arguments)))
+    source = open_source(str(bag))
+    chunks = len(read)
+    next(iter(source))
+    assert chunks > 2 and len(read) == chunks + 1
+
+
 def test_an_empty_file_of_a_bag_hides_no_rate(tmp_path: Path) -> None:
     """A recorder that ends just after a split leaves one."""
     bag = write_bag(tmp_path / 'bag', {
@@ -127,6 +142,35 @@ def test_all_messages_without_a_header_are_one_line_of_each_topic(tmp_path: Path
         f'{bag}: 200 messages of /left/image cannot be read, first that logged at 1000000000: '
         '4 bytes are too few for a header',
         f'{bag}: message of /right/image logged at 1000000000: 4 bytes are too few for a header']
+
+
+@pytest.mark.parametrize('split', [False, True], ids=['one file', 'split'])
+@pytest.mark.parametrize('storage', StoragePlugin)
+def test_of_a_topic_with_two_types_the_common_one_is_played(
+        tmp_path: Path, storage: StoragePlugin, split: bool) -> None:
+    messages = [compressed_message(0), compressed_message(1), image_message(2), image_message(3),
+                image_message(4)]
+    bags = [tmp_path / 'bag', tmp_path / ('rest' if split else 'bag')]
+    with ExitStack() as stack:
+        writers = {bag: stack.enter_context(Writer(bag, version=8, storage_plugin=storage))
+                   for bag in dict.fromkeys(bags)}
+        kinds = {}
+        for kind, bag in zip((CompressedImage, Image), bags):
+            known = definition(name := f'sensor_msgs/msg/{kind.__name__}')
+            kinds[kind] = writers[bag], writers[bag].add_connection(
+                '/cam', name, msgdef=known.text, rihs01=known.digest)
+        for index, message in enumerate(messages):
+            writer, connection = kinds[type(message)]
+            writer.write(connection, 10 ** 9 + index, serialize_message(message))
+    if split:
+        for path in bags[1].glob('rest*'):
+            path.rename(bags[0] / path.name)
+        (bags[0] / 'metadata.yaml').unlink()
+    source = open_source(str(bags[0]))
+    assert source.topics == {'/cam': 'sensor_msgs/msg/Image'} and source.count == 3
+    assert [sample.stamp_ns // 10 ** 9 for sample in source] == [102, 103, 104]
+    assert source.problems[-1] == (f'{bags[0]}: /cam has sensor_msgs/msg/Image; 2 messages of '
+                                   'sensor_msgs/msg/CompressedImage left out')
 
 
 def test_one_topic_is_chosen(bag: Path) -> None:

@@ -31,7 +31,8 @@ def test_bad_input_is_one_line(tmp_path: Path, start: Start, content: bytes | No
     assert err.startswith(f'tdnet_bag: {source} {message}')
 
 
-@pytest.mark.parametrize('arguments', [('--rate', '0'), ('--frames', '-1'), ('--rate', 'fast')])
+@pytest.mark.parametrize('arguments', [
+    ('--rate', '0'), ('--frames', '-1'), ('--rate', 'fast'), ('--wait-for-subscriber', 'nan')])
 def test_bad_numbers_are_refused(folder: Path, start: Start, arguments: tuple[str, str]) -> None:
     process = start('play', folder, *arguments)
     _, err = process.communicate(timeout=15)

@@ -118,7 +118,7 @@ def test_pictures_of_standing_still_are_left_out(tmp_path: Path, frames: Frames)
     assert '2 pictures written' in out
     assert '5 pictures like the one before left out' in out
     _, out, _ = frames(bag, '--all')
-    assert '5 pictures written' in out and '2 files were there and stay' in out
+    assert '5 pictures written' in out and '2 files kept from before' in out
 
 
 @pytest.mark.parametrize('kind', ['mosaic', 'turned'])
@@ -168,7 +168,7 @@ def test_labelled_pictures_train_a_model_and_corrections_stay(
     pictures(mine / 'train/labels')[1].unlink()
     status, out, _ = frames(bags[0], '--labels', tmp_path / 'out' / 'drive')
     assert status == 0
-    assert '0 pictures and 1 labels written' in out and '15 files were there and stay' in out
+    assert '0 pictures and 1 label written' in out and '15 files kept from before' in out
     assert {path: path.read_bytes() for path in pictures(mine)} == before
 
     config = tmp_path / 'tiny.yaml'

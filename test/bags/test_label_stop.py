@@ -44,7 +44,7 @@ def test_bags_that_are_not_reached_are_named(
     out, err = capsys.readouterr()
     assert err.splitlines() == [
         f'tdnet_bag: {tmp_path / name}: not reached; the same command goes on' for name in 'bc']
-    assert out.splitlines()[-1] == f'1 of 3 bags are labelled, {FRAMES} frames in all'
+    assert out.splitlines()[-1] == f'1 of 3 bags labelled, {FRAMES} frames in all'
     assert main(command) == 0
     assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == ['a', 'b', 'c']
 

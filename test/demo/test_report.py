@@ -1,5 +1,6 @@
 """The report, made from a small bag: for sources that can be read again and for a live camera."""
 from collections.abc import Iterable
+from contextlib import closing
 import io
 import json
 from pathlib import Path
@@ -13,6 +14,7 @@ from std_msgs.msg import Float32
 
 from bags.material import compressed_message, frame, image_message, write_bag
 from demo.material import diagnostics
+from tdnet_ros.bags.files.bag import Bag
 from tdnet_ros.demo.plan import CAMERA, LABELS, OVERLAY_JPEG, TIMES, Plan
 from tdnet_ros.demo.processes import DemoError
 from tdnet_ros.demo.report import write_report
@@ -98,7 +100,8 @@ def test_messages_that_cannot_be_read_are_told(tmp_path: Path, folder: Path) -> 
 
 def test_times_belong_to_their_frames(tmp_path: Path) -> None:
     write_run(tmp_path / 'bag', received=5, processed=5)
-    results = read_results(tmp_path / 'bag')
+    with closing(Bag(tmp_path / 'bag')) as bag:
+        results = read_results(bag)
     assert results.label_stamps_ns.tolist() == [STAMPS_NS[index] for index in LABELLED]
     assert results.times_s.tolist() == [0, 2, 4, 6, 8]
     assert results.times_ms['network'].tolist() == [1, 3, 5, 7, 9]

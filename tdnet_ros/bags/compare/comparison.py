@@ -22,6 +22,7 @@ from tdnet_ros.bags.matching import (
     matched_frames,
 )
 from tdnet_ros.bags.pair_counts import PairCounts, number
+from tdnet_ros.bags.texts import counted
 
 LISTED_STAMPS = 100  # of the frames that only one bag has
 
@@ -117,9 +118,9 @@ def _compare_camera(bags: tuple[LabelledBag, LabelledBag], pair: tuple[LabelCame
     common = {key: logged_ns for key, logged_ns in keys[0].items() if key in keys[1]}
     if not common:
         raise BagError(
-            f'no frame of {topics[0]} in {bags[0].path} ({len(keys[0])} frames) has the stamp of '
-            f'one of {topics[1]} in {bags[1].path} ({len(keys[1])}): expected labels of the same '
-            'images')
+            f'no frame of {topics[0]} in {bags[0].path} ({counted(len(keys[0]), "frame")}) has '
+            f'the stamp of one of {topics[1]} in {bags[1].path} ({len(keys[1])}): expected labels '
+            'of the same images')
     only = [[key.stamp_ns for key in side if key not in common] for side in keys]
     result = CameraComparison(pair[0].name, topics, only[0], only[1], PairCounts())
     ranking = WorstFrames(worst)

@@ -7,6 +7,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from tdnet_ros.bags.texts import counted
+
 
 def print_comparison(content: dict[str, Any], console: Console) -> None:
     """Show what `Comparison.as_dict` returns, one table for each camera."""
@@ -14,7 +16,7 @@ def print_comparison(content: dict[str, Any], console: Console) -> None:
         topics, frames = camera['topics'], camera['frames']
         console.print(f'A {content["a"]}  {topics[0]}\nB {content["b"]}  {topics[1]}',
                       highlight=False, markup=False, soft_wrap=True)
-        console.print(f'{frames["both"]} frames in both, {frames["only_a"]} only in A, '
+        console.print(f'{counted(frames["both"], "frame")} in both, {frames["only_a"]} only in A, '
                       f'{frames["only_b"]} only in B', highlight=False)
         console.print(_table(camera))
         spread = camera['frame_agreement']

@@ -26,7 +26,8 @@ from tdnet_ros.bags.files.paths import (
 from tdnet_ros.bags.files.scanned import NEVER, Topic
 from tdnet_ros.bags.files.sqlite import is_log
 from tdnet_ros.bags.files.storage import StorageFile
-from tdnet_ros.bags.message import Message
+from tdnet_ros.bags.message import IMAGE_TYPES, Message
+from tdnet_ros.bags.texts import counted
 from tdnet_ros.bags.unread import Unread
 
 
@@ -63,10 +64,24 @@ class Bag:
     def messages(self, topics: Collection[str], start_ns: int = 0,
                  stop_ns: int = NEVER) -> Iterator[Message]:
         """Messages of some topics logged from `start_ns` to before `stop_ns`."""
-        files = sorted((file for file in self.files if file.start_ns < stop_ns
+        types = {name: self.topics[name].msgtype for name in topics if name in self.topics}
+        files = sorted((file for file in self.files if types and file.start_ns < stop_ns
                         and file.end_ns > start_ns), key=lambda file: file.start_ns)
-        return in_time((file.start_ns, partial(file.messages, topics, start_ns, stop_ns))
+        return in_time((file.start_ns, partial(file.messages, types, start_ns, stop_ns))
                        for file in files)
+
+    def image_topics(self, wanted: Collection[str] = ()) -> dict[str, str]:
+        """Image topics and their types: all, or those of these names; BagError if one is none."""
+        found = {name: topic.msgtype for name, topic in self.topics.items()
+                 if topic.msgtype in IMAGE_TYPES}
+        if not found:
+            raise BagError(f'{self.path} has no image topic; its topics: '
+                           f'{", ".join(sorted(self.topics)) or "none"}')
+        for name in wanted:
+            if name not in found:
+                raise BagError(f'{self.path} has no image topic {name}; its image topics: '
+                               f'{", ".join(sorted(found))}')
+        return {name: found[name] for name in wanted or found}
 
     def _report(self, problem: str) -> None:
         if problem not in self.problems:
@@ -133,12 +148,21 @@ class Bag:
         return Path(self._stack.enter_context(TemporaryDirectory(prefix='tdnet_bag_')))
 
     def _all_topics(self) -> dict[str, Topic]:
-        topics: dict[str, Topic] = {}
+        """The topics of all files; of one with several types those of its most common type."""
+        kinds: dict[str, dict[str, Topic]] = {}
         for file in self.files:
-            for name, topic in file.topics.items():
-                total = topics.setdefault(name, Topic(topic.msgtype, 0, '', topic.offers))
+            for (name, msgtype), topic in file.topics.items():
+                total = kinds.setdefault(name, {}).setdefault(
+                    msgtype, Topic(msgtype, 0, '', topic.offers))
                 total.count += topic.count
                 total.definition = total.definition or topic.definition
+        topics = {name: max(found.values(), key=lambda topic: topic.count)
+                  for name, found in kinds.items()}
+        for name, found in kinds.items():
+            for other in found.values():
+                if other is not topics[name] and other.count:
+                    self._report(f'{self.path}: {name} has {topics[name].msgtype}; '
+                                 f'{counted(other.count, "message")} of {other.msgtype} left out')
         return topics
 
 

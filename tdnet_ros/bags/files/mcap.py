@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from array import array
 from binascii import crc32
+from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 import mmap
@@ -42,13 +43,65 @@ class _Record(NamedTuple):
         return self.offset + _HEAD.size + len(self.body) + self.missing
 
 
-class _Scan:
-    """Channels seen so far, which tell what the messages are."""
+class McapScan:
+    """The messages in the bytes of one MCAP file; damage is reported with its offset.
+
+    It keeps the channels seen so far, which tell what the messages are, and in which order to
+    read a file without an index.
+    """
 
     def __init__(self, report: Report) -> None:
         self.report = report
         self._schemas: dict[int, tuple[str, str]] = {}
         self._channels: dict[int, tuple[str, str, str]] = {}
+        self._stretches: list[tuple[int, array[int]]] | None = None
+        '''First log time, and records in the order of time; None: not known yet.'''
+
+    def messages(self, data: Any, start_ns: int, stop_ns: int) -> Iterator[Scanned]:
+        """The messages in the order of time.
+
+        With an index those of chunks from `start_ns` to before `stop_ns`, else all.
+        """
+        chunks = _index(data, self) if self._stretches is None else []
+        if chunks:
+            yield from in_time((first_ns, partial(_indexed_chunk, data, self, offset))
+                               for offset, first_ns, last_ns in chunks
+                               if first_ns < stop_ns and last_ns >= start_ns)
+            return
+        if self._stretches is None:
+            deque(self.survey(data), maxlen=0)
+        yield from in_time((first_ns, partial(_stretch, data, self, offsets))
+                           for first_ns, offsets in self._stretches or ())
+
+    def survey(self, data: Any) -> Iterator[Scanned]:
+        """The messages in any order: a file without an index is read but once."""
+        if data[:len(MAGIC)] != MAGIC:
+            self.report('offset 0: this is no MCAP file')
+            self._stretches = []
+        elif _index(data, self):
+            yield from self.messages(data, 0, NEVER)
+        else:
+            yield from self._without_index(data)
+
+    def _without_index(self, data: Any) -> Iterator[Scanned]:
+        """All messages as they lie in the file, whose order of time is then known."""
+        stretches: list[tuple[int, array[int]]] = []
+        end, last_ns, kind = len(MAGIC), 0, 0
+        for record in self.records(
+                data, end, lambda at: self.report(f'offset {at}: no record is here')):
+            end, kind = record.end, record.kind
+            found = list(self.found(record))
+            if found:
+                if not stretches or found[0].logged_ns < last_ns:
+                    stretches.append((found[0].logged_ns, array('Q')))
+                stretches[-1][1].append(record.offset)
+                last_ns = found[-1].logged_ns
+            yield from found
+            _give_back(data)
+        if kind != DATA_END:
+            self.report(f'offset {min(end, len(data))}: the file ends here, without an index; '
+                        'the recording was cut off or the file damaged')
+        self._stretches = stretches
 
     def found(self, record: _Record) -> Iterator[Scanned]:
         """The messages in a record of the file; damage is reported."""
@@ -136,52 +189,13 @@ class _Scan:
             raise ValueError('checksum of the chunk does not match')
 
 
-def scan_mcap(data: Any, report: Report, start_ns: int, stop_ns: int) -> Iterator[Scanned]:
-    """Yield the messages in the bytes of an MCAP file; damage is reported with its offset.
-
-    They are in the order of time; with an index those of chunks from `start_ns` to before
-    `stop_ns`, else all.
-    """
-    if data[:len(MAGIC)] != MAGIC:
-        report('offset 0: this is no MCAP file')
-        return
-    scan = _Scan(report)
-    chunks = _index(data, scan)
-    if chunks:
-        yield from in_time((first_ns, partial(_indexed_chunk, data, scan, offset))
-                           for offset, first_ns, last_ns in chunks
-                           if first_ns < stop_ns and last_ns >= start_ns)
-    else:
-        yield from _without_index(data, scan, report)
-
-
-def _without_index(data: Any, scan: _Scan, report: Report) -> Iterator[Scanned]:
-    """All messages in the order of time; the file is read twice."""
-    stretches: list[tuple[int, array[int]]] = []  # first log time, and records in order of time
-    end, last_ns, kind = len(MAGIC), 0, 0
-    for record in scan.records(data, end, lambda at: report(f'offset {at}: no record is here')):
-        end, kind = record.end, record.kind
-        times = [message.logged_ns for message in scan.found(record)]
-        if times:
-            if not stretches or times[0] < last_ns:
-                stretches.append((times[0], array('Q')))
-            stretches[-1][1].append(record.offset)
-            last_ns = times[-1]
-        _give_back(data)
-    if kind != DATA_END:
-        report(f'offset {min(end, len(data))}: the file ends here, without an index; the '
-               'recording was cut off or the file damaged')
-    yield from in_time((first_ns, partial(_stretch, data, scan, offsets))
-                       for first_ns, offsets in stretches)
-
-
-def _stretch(data: Any, scan: _Scan, offsets: array[int]) -> Iterator[Scanned]:
+def _stretch(data: Any, scan: McapScan, offsets: array[int]) -> Iterator[Scanned]:
     for offset in offsets:
         yield from scan.found(next(_records(data, offset)))
         _give_back(data)
 
 
-def _indexed_chunk(data: Any, scan: _Scan, offset: int) -> Iterator[Scanned]:
+def _indexed_chunk(data: Any, scan: McapScan, offset: int) -> Iterator[Scanned]:
     record = next(_records(data, offset), None)
     if record is None or record.kind != CHUNK:
         scan.report(f'offset {offset}: no chunk is here, although the index names it')
@@ -198,7 +212,7 @@ def _give_back(data: Any) -> None:
         data.madvise(mmap.MADV_DONTNEED)
 
 
-def _index(data: Any, scan: _Scan) -> list[tuple[int, int, int]]:
+def _index(data: Any, scan: McapScan) -> list[tuple[int, int, int]]:
     """Offset, first and last log time of each chunk, by the summary; none without one."""
     at = len(data) - _FOOTER_BYTES
     if at < len(MAGIC) or data[-len(MAGIC):] != MAGIC or data[at] != FOOTER:

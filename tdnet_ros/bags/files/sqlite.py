@@ -1,7 +1,7 @@
 """The rows of a rosbag2 sqlite3 file and its write-ahead log, past those that are damaged."""
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 import re
@@ -23,18 +23,18 @@ TOPICS = """SELECT topics.*, count(messages.id) AS messages FROM topics
 LEFT JOIN messages ON topics.id = topic_id GROUP BY topics.id ORDER BY topics.id"""
 ROWS = 'SELECT id, topic_id, timestamp, data FROM messages WHERE id > ? ORDER BY id'
 IN_TIME = """SELECT name, timestamp, data FROM messages JOIN topics ON topic_id = topics.id
-WHERE name IN ({}) AND timestamp >= ? AND timestamp < ? ORDER BY timestamp"""
+WHERE (name, type) IN (VALUES {}) AND timestamp >= ? AND timestamp < ? ORDER BY timestamp"""
 
 
-def index_sqlite(path: Path) -> tuple[dict[str, Topic], int | None, int | None]:
-    """Topics, and first and last log time if there is a message; fails at damage."""
-    topics: dict[str, Topic] = {}
+def index_sqlite(path: Path) -> tuple[dict[tuple[str, str], Topic], int | None, int | None]:
+    """Topics by name and type, and first and last log time if there are any; fails at damage."""
+    topics: dict[tuple[str, str], Topic] = {}
     with closing(_opened(path)) as database:
         definitions = _definitions(database)
         cursor = database.execute(TOPICS)
         for values in cursor:
             row = dict(zip((name for name, _ in cursor.getdescription()), values))
-            topic = topics.setdefault(row['name'], Topic(
+            topic = topics.setdefault((row['name'], row['type']), Topic(
                 row['type'], 0, definitions.get(row['type'], ''),
                 tuple(parse_qos(row.get('offered_qos_profiles', '')))))
             topic.count += row['messages']
@@ -43,12 +43,13 @@ def index_sqlite(path: Path) -> tuple[dict[str, Topic], int | None, int | None]:
     return topics, first_ns, last_ns
 
 
-def read_sqlite(path: Path, topics: Collection[str], start_ns: int,
+def read_sqlite(path: Path, types: Mapping[str, str], start_ns: int,
                 stop_ns: int) -> Iterator[tuple[str, int, bytes]]:
     """Topic, log time and data of messages in the order of time; fails at the first damage."""
-    query = IN_TIME.format(', '.join('?' * len(topics)))
+    query = IN_TIME.format(', '.join(['(?, ?)'] * len(types)))
     with closing(_opened(path)) as database:
-        yield from database.execute(query, (*topics, start_ns, stop_ns))
+        names = (text for pair in types.items() for text in pair)
+        yield from database.execute(query, (*names, start_ns, stop_ns))
 
 
 def scan_sqlite(path: Path, report: Report) -> Iterator[Scanned]:

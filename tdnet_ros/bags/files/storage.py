@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from tdnet_ros.bags.files.compression import unpacked
 from tdnet_ros.bags.files.paths import MCAP, ROS1, SQLITE
-from tdnet_ros.bags.files.salvage import scan
+from tdnet_ros.bags.files.salvage import Salvage
 from tdnet_ros.bags.files.scanned import NEVER, Topic
 from tdnet_ros.bags.files.sqlite import index_sqlite, read_sqlite
 from tdnet_ros.bags.message import Message
@@ -44,6 +44,7 @@ class StorageFile:
         self.path = path
         self._forget()
         self._report = lambda damage: report(f'{name}: {damage}')
+        self._salvage = Salvage(path, self._report)
         self._unread = unread
         self._packed = packed_messages
         self._indexed = self.searchable = False
@@ -62,19 +63,22 @@ class StorageFile:
             self._ros1.close()
             self._ros1 = None
 
-    def messages(self, topics: Collection[str], start_ns: int, stop_ns: int) -> Iterator[Message]:
-        """Messages of topics logged from `start_ns` to before `stop_ns`, in the order of time."""
+    def messages(self, types: Mapping[str, str], start_ns: int, stop_ns: int) -> Iterator[Message]:
+        """Messages of topics logged from `start_ns` to before `stop_ns`, in the order of time.
+
+        `types` says by topic which type they have; those of another type are left out.
+        """
         convert = self._converter()
-        for topic, logged_ns, data in self._read(topics, start_ns, stop_ns):
+        for topic, logged_ns, data in self._read(types, start_ns, stop_ns):
             try:
-                yield Message(topic, logged_ns, convert(data, self.topics[topic].msgtype))
+                yield Message(topic, logged_ns, convert(data, types[topic]))
             except GeneratorExit:
                 raise
             except Exception as error:
                 self._unread.note(topic, logged_ns, one_line(error))
 
     def _forget(self) -> None:
-        self.topics: dict[str, Topic] = {}
+        self.topics: dict[tuple[str, str], Topic] = {}  # by name and type
         self.start_ns, self.end_ns = NEVER, 0
 
     def _read_index(self) -> None:
@@ -97,7 +101,7 @@ class StorageFile:
 
     def _take_index(self, reader: Any) -> None:
         for item in reader.connections:
-            topic = self.topics.setdefault(item.topic, Topic(item.msgtype, 0))
+            topic = self.topics.setdefault((item.topic, item.msgtype), Topic(item.msgtype, 0))
             topic.count += item.msgcount
             topic.definition = topic.definition or item.msgdef.data
             topic.offers = topic.offers or tuple(getattr(item.ext, 'offered_qos_profiles', ()))
@@ -106,14 +110,14 @@ class StorageFile:
 
     def _survey(self) -> None:
         """Find topics and times without an index."""
-        for found in scan(self.path, self._report):
+        for found in self._salvage.survey():
             topic = self.topics.setdefault(
-                found.topic, Topic(found.msgtype, 0, found.definition))
+                (found.topic, found.msgtype), Topic(found.msgtype, 0, found.definition))
             topic.count += 1
             self.start_ns = min(self.start_ns, found.logged_ns)
             self.end_ns = max(self.end_ns, found.logged_ns + 1)
 
-    def _read(self, topics: Collection[str], start_ns: int, stop_ns: int) -> Iterator[_Found]:
+    def _read(self, types: Mapping[str, str], start_ns: int, stop_ns: int) -> Iterator[_Found]:
         """Read by the index and, where that fails, what a scan finds beyond.
 
         MCAP is always scanned: rosbags does not notice all damage.
@@ -121,7 +125,7 @@ class StorageFile:
         passed: Counter[str] = Counter()  # messages at the last log time, by topic
         last_ns = start_ns
         if self._indexed and self.path.suffix != MCAP:
-            indexed = self._by_index(topics, start_ns, stop_ns)
+            indexed = self._by_index(types, start_ns, stop_ns)
             while True:
                 try:
                     found = next(indexed, None)
@@ -134,19 +138,20 @@ class StorageFile:
                 last_ns = found.logged_ns
                 passed[found.topic] += 1
                 yield found
-        for item in scan(self.path, self._report, last_ns, stop_ns):
-            if item.topic in topics and last_ns <= item.logged_ns < stop_ns:
+        for item in self._salvage.messages(last_ns, stop_ns):
+            if (types.get(item.topic) == item.msgtype
+                    and last_ns <= item.logged_ns < stop_ns):
                 if item.logged_ns == last_ns and passed[item.topic] > 0:
                     passed[item.topic] -= 1
                     continue
                 yield _Found(item.topic, item.logged_ns, item.data)
 
-    def _by_index(self, topics: Collection[str], start_ns: int, stop_ns: int) -> Iterator[_Found]:
+    def _by_index(self, types: Mapping[str, str], start_ns: int, stop_ns: int) -> Iterator[_Found]:
         if self.path.suffix == SQLITE:
-            yield from map(_Found._make, read_sqlite(self.path, topics, start_ns, stop_ns))
+            yield from map(_Found._make, read_sqlite(self.path, types, start_ns, stop_ns))
             return
-        chosen = [item for item in self._ros1.connections if item.topic in topics
-                  and item.msgtype == self.topics[item.topic].msgtype]
+        chosen = [item for item in self._ros1.connections
+                  if types.get(item.topic) == item.msgtype]
         if chosen:
             for item, logged_ns, data in self._ros1.messages(chosen, start=start_ns, stop=stop_ns):
                 yield _Found(item.topic, logged_ns, data)

@@ -5,7 +5,7 @@ import argparse
 from pathlib import Path
 
 from tdnet_ros.bags.errors import BagError, tell
-from tdnet_ros.bags.options import positive
+from tdnet_ros.bags.options import not_negative, positive
 
 SPLITS = ('train', 'val', 'test')
 
@@ -31,7 +31,8 @@ def add_frames_options(parser: argparse.ArgumentParser) -> None:
         help='part of the data set to add to (default: %(default)s)')
     add('--topic', dest='topics', action='append', default=[], metavar='TOPIC',
         help='image topic to take; may be repeated (default: every camera)')
-    add('--start', type=float, default=0.0, metavar='S', help='begin S seconds into the bag')
+    add('--start', type=not_negative(float), default=0.0, metavar='S',
+        help='begin S seconds into the bag')
     add('--duration', type=positive(float), metavar='S', help='read S seconds')
     add('--period', type=positive(float), default=1.0, metavar='S',
         help='a picture of each topic every S seconds (default: 1)')

@@ -22,6 +22,7 @@ from tdnet_ros.bags.label.plan import plan_cameras, time_span
 from tdnet_ros.bags.label.wire import decoded
 from tdnet_ros.bags.message import COMPRESSED_IMAGE, Message, has_header, header_stamp_ns
 from tdnet_ros.bags.progress import Update, progress
+from tdnet_ros.bags.texts import counted
 from tdnet_ros.nets.images import PNG, is_image
 from tdnet_ros.nets.writing import naming, replacing
 from tdnet_ros.ros.admission import RateLimit
@@ -98,10 +99,10 @@ class _Pictures:
     def told(self) -> str:
         """What was done."""
         done = self._done
-        labels = f' and {done["labels"]} labels' if self._labels else ''
-        return (f'{done["images"]} pictures{labels} written to {self._options.folder}'
-                + (f', {done["kept"]} files were there and stay' if done['kept'] else '')
-                + (f', {done["alike"]} pictures like the one before left out'
+        labels = f' and {counted(done["labels"], "label")}' if self._labels else ''
+        return (f'{counted(done["images"], "picture")}{labels} written to {self._options.folder}'
+                + (f', {counted(done["kept"], "file")} kept from before' if done['kept'] else '')
+                + (f', {counted(done["alike"], "picture")} like the one before left out'
                    if done['alike'] else ''))
 
     def write(self, update: Update) -> None:
@@ -123,7 +124,7 @@ class _Pictures:
                 painted = self._labels.painted(label)
                 if painted is not None:
                     self._save('labels', name, _png(painted))
-            update(self._done['images'], f'{self._done["images"]} pictures')
+            update(self._done['images'], counted(self._done['images'], 'picture'))
         if not self._done:
             labels = self._options.labels
             raise BagError(f'{self._bag.path}: there is no image that can be read between --start '

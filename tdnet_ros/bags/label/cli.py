@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from tdnet_ros.bags.errors import NOT_REACHED, STOPPED, BagError, tell
 from tdnet_ros.bags.label.options import LabelOptions
-from tdnet_ros.bags.options import positive
+from tdnet_ros.bags.options import not_negative, positive
 from tdnet_ros.bags.review import write_and_tell
+from tdnet_ros.bags.texts import counted
 from tdnet_ros.nets import DEFAULT_MODEL
 from tdnet_ros.nets.engines import ENGINES, PRECISIONS
 
@@ -46,7 +47,8 @@ def add_label_options(parser: argparse.ArgumentParser) -> None:
         help='of the network (default: %(default)s)')
     add('--input-size', nargs=2, type=positive(int), metavar=('H', 'W'),
         help="of the network (default: the model's own)")
-    add('--start', type=float, default=0.0, metavar='S', help='begin S seconds into the bag')
+    add('--start', type=not_negative(float), default=0.0, metavar='S',
+        help='begin S seconds into the bag')
     add('--duration', type=positive(float), metavar='S', help='label S seconds')
     add('--every', type=positive(int), default=1, metavar='N', help='label every Nth image')
     add('--max-gap', type=float, default=LabelOptions.max_gap_s, metavar='S',
@@ -120,7 +122,7 @@ def _told(outcomes: Iterable[Outcome]) -> tuple[int, list[Path]]:
         if outcome.record and not outcome.error:
             done.append(Path(outcome.output))
     if count > 1:
-        print(f'{len(done)} of {count} bags are labelled, {frames} frames in all')
+        print(f'{len(done)} of {count} bags labelled, {counted(frames, "frame")} in all')
     return status, done
 
 

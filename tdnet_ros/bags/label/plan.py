@@ -10,7 +10,7 @@ from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.files.bag import Bag
 from tdnet_ros.bags.label.options import LabelOptions
 from tdnet_ros.bags.label.wire import decoded
-from tdnet_ros.bags.message import CAMERA_INFO, COMPRESSED_IMAGE, IMAGE_TYPES
+from tdnet_ros.bags.message import CAMERA_INFO, COMPRESSED_IMAGE
 from tdnet_ros.bags.sources import info_topic, is_truth
 from tdnet_ros.ros.cloud import DEPTHS, pinhole
 from tdnet_ros.ros.decoding import to_frame
@@ -80,21 +80,16 @@ def _camera(bag: Bag, topic: str, base: str, depth: str, options: LabelOptions) 
 
 
 def _named(bag: Bag, topics: Collection[str]) -> list[str]:
-    for topic in topics:
-        if topic not in bag.topics or bag.topics[topic].msgtype not in IMAGE_TYPES:
-            raise BagError(f'{bag.path} has no image topic {topic}; its image topics: '
-                           f'{", ".join(sorted(_image_topics(bag))) or "none"}')
+    named = list(bag.image_topics(topics))
+    for topic in named:
         problem = _problem(bag, topic)
         if problem:
             raise BagError(f'{bag.path}: {topic}: {problem}')
-    return list(dict.fromkeys(topics))
+    return named
 
 
 def _all_cameras(bag: Bag) -> list[str]:
-    images = _image_topics(bag)
-    if not images:
-        raise BagError(f'{bag.path} has no image topic; its topics: '
-                       f'{", ".join(sorted(bag.topics)) or "none"}')
+    images = bag.image_topics()
     cameras = [topic for topic in images if not made_by_node(topic) and not is_truth(topic)
                and topic.removesuffix(COMPRESSED) not in {*images} - {topic}]
     problems = {topic: _problem(bag, topic) for topic in sorted(cameras)}
@@ -104,10 +99,6 @@ def _all_cameras(bag: Bag) -> list[str]:
         raise BagError(f'{bag.path} has no image topic that can be labelled '
                        f'({why or ", ".join(sorted(images))}): name one with --topic')
     return found
-
-
-def _image_topics(bag: Bag) -> list[str]:
-    return [name for name, topic in bag.topics.items() if topic.msgtype in IMAGE_TYPES]
 
 
 def _problem(bag: Bag, topic: str) -> str | None:
@@ -130,8 +121,7 @@ def _first(bag: Bag, topic: str) -> bytes:
 
 
 def _depths(bag: Bag, topics: list[str], options: LabelOptions) -> tuple[str, ...]:
-    found = options.depth or tuple(topic for topic in _image_topics(bag)
-                                   if _is_depth(bag, topic))
+    found = options.depth or tuple(topic for topic in bag.image_topics() if _is_depth(bag, topic))
     missing = [topic for topic in options.depth if topic not in bag.topics]
     if missing or len(found) != len(topics):
         raise BagError(

@@ -14,6 +14,7 @@ from tdnet_ros.bags.label.location import bag_name
 from tdnet_ros.bags.label.output import Output, continued
 from tdnet_ros.bags.label_record import LabelRecord
 from tdnet_ros.bags.progress import Update, progress
+from tdnet_ros.bags.texts import counted
 from tdnet_ros.ros.errors import one_line
 
 
@@ -39,9 +40,10 @@ class Outcome:
         """What was done, in one line; empty where nothing was."""
         if self.record is None or self.error:
             return ''
+        frames = counted(self.frames, 'frame')
         if self.skipped:
-            return f'{self.bag}: labelled before, {self.frames} frames in {self.output}'
-        return (f'{self.bag}: {self.frames} frames in {self.record.seconds:.1f} s '
+            return f'{self.bag}: labelled before, {frames} in {self.output}'
+        return (f'{self.bag}: {frames} in {self.record.seconds:.1f} s '
                 f'({self.record.frames_per_second:.1f} a second) in {self.output}')
 
     @property
@@ -51,10 +53,10 @@ class Outcome:
                  *(self.record.problems if self.record else [])]
         for name, topic in (self.record.topics if self.record else {}).items():
             if topic.failed:
-                lines.append(f'{self.bag}: {name}: {len(topic.failed)} of '
-                             f'{topic.frames + len(topic.failed)} frames failed, first: '
+                frames = counted(topic.frames + len(topic.failed), 'frame')
+                lines.append(f'{self.bag}: {name}: {len(topic.failed)} of {frames} failed, first: '
                              f'{topic.failed[0]["why"]}')
-            lines += [f'{self.bag}: {name}: {count} frames without points: {why}'
+            lines += [f'{self.bag}: {name}: {counted(count, "frame")} without points: {why}'
                       for why, count in topic.without_points.items()]
         return lines
 

@@ -16,6 +16,7 @@ from tdnet_ros.bags.report.live import UNTRAINED, LiveRun
 from tdnet_ros.bags.report.tally import CameraTally
 from tdnet_ros.bags.report.truth import score
 from tdnet_ros.bags.sources import is_truth
+from tdnet_ros.bags.texts import counted
 from tdnet_ros.ros.meter import LATENCY, STAGES
 from tdnet_ros.ros.names import DIAGNOSTICS, debug_topic
 
@@ -76,7 +77,7 @@ def _read(bag: LabelledBag, tallies: Sequence[CameraTally], update: Update) -> L
     for message in bag.messages(handlers.keys()):
         handlers[message.topic](bag.time_s(message.logged_ns), message)
         frames = sum(tally.frames for tally in tallies)
-        update(frames, f'{frames} frames of {bag.path.name}')
+        update(frames, f'{counted(frames, "frame")} of {bag.path.name}')
     return live
 
 

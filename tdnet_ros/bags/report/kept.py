@@ -43,9 +43,10 @@ def _key(path: Path, truth: Sequence[str]) -> str:
 
 
 def _sizes(bag: Path) -> list[tuple[str, int]]:
-    """The files of a bag; none where it cannot be read."""
+    """The files of a bag but for reports on it; none where it cannot be read."""
     try:
         files = bag.iterdir() if bag.is_dir() else [bag]
-        return sorted((file.name, file.stat().st_size) for file in files if file.name != FILE)
+        return sorted((file.name, file.stat().st_size) for file in files
+                      if file.suffix not in ('.html', '.json'))
     except OSError:
         return []

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple, TextIO
 
 from jinja2 import Environment, FileSystemLoader
 
+from tdnet_ros.bags.texts import counted
+
 MISSING = '–'
 
 
@@ -99,4 +101,4 @@ def _topics(camera: dict[str, Any]) -> str:
     source = f'{camera["image"]} → ' if camera['image'] else ''
     counts = ', '.join(f'{count} {why}' for why, count in camera['unlabelled'].items() if count)
     return ' · '.join(filter(None, [f'{source}{camera["labels"]}', sizes,
-                                    f'{camera["frames"]} frames', counts]))
+                                    counted(camera['frames'], 'frame'), counts]))

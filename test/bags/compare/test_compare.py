@@ -177,6 +177,16 @@ def test_cameras_that_do_not_match_are_named(tmp_path: Path) -> None:
         compare(*pair, ('/x', '/y'))
 
 
+def test_pictures_of_two_comparisons_are_not_mixed(
+        tmp_path: Path, pair: tuple[Path, Path], start: Start) -> None:
+    command = 'compare', *pair, '--out', tmp_path / 'worst'
+    assert start(*command).wait(60) == 0
+    process = start(*command)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert err.startswith(f'tdnet_bag: {tmp_path}/worst holds pictures already: choose another')
+
+
 @pytest.mark.parametrize('option', ['--json', '--out'])
 def test_an_output_that_cannot_be_written_is_named_before_the_work(
         tmp_path: Path, start: Start, option: str) -> None:

@@ -15,7 +15,7 @@ from rosbags.typesys import Stores, get_typestore
 from bags.label_material import FORMATS, IMAGE, drive, write_bag
 from tdnet_ros.bags.files import compression
 from tdnet_ros.bags.files.bag import Bag
-from tdnet_ros.bags.files.salvage import scan
+from tdnet_ros.bags.files.salvage import Salvage
 
 FRAMES = 40
 TOPIC = '/front/image_raw'
@@ -92,7 +92,7 @@ def test_a_row_that_makes_no_sense_is_named(tmp_path: Path) -> None:
         database.execute("UPDATE messages SET timestamp = 'late' WHERE id = 7")
         database.execute('UPDATE messages SET topic_id = 99 WHERE id = 9')
     problems: list[str] = []
-    assert len(list(scan(file, problems.append))) == FRAMES - 2
+    assert len(list(Salvage(file, problems.append).messages())) == FRAMES - 2
     assert len(problems) == 1 and 'row 7 is the first that cannot be read' in problems[0]
 
 

@@ -131,11 +131,18 @@ def test_a_link_to_a_database_finds_its_log(tmp_path: Path) -> None:
     assert read(tmp_path / 'link.db3') == (WANTED, [])
 
 
-def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize('nearly', [False, True])
+def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                              nearly: bool) -> None:
     bag = write_bag(tmp_path / 'drive', drive(FRAMES), 'zstd-file')
     full = tmp_path / 'full'
     full.mkdir()
-    (full / 'drive.mcap').symlink_to('/dev/full')
+    if nearly:
+        total = shutil.disk_usage(full).total
+        monkeypatch.setattr(shutil, 'disk_usage', lambda folder: (
+            shutil._ntuple_diskusage(total, total - 2 ** 20, 2 ** 20)))
+    else:
+        (full / 'drive.mcap').symlink_to('/dev/full')
     monkeypatch.setattr('tdnet_ros.bags.files.bag.TemporaryDirectory',
                         lambda prefix: nullcontext(str(full)))
     monkeypatch.setattr('tempfile.tempdir', str(tmp_path))

@@ -22,7 +22,7 @@ from bags.report.report_material import (
     record,
     report,
 )
-from tdnet_ros.bags.report import writing
+from tdnet_ros.bags.report import write_report, writing
 from tdnet_ros.bags.report.page import percent
 from tdnet_ros.ros.messages import array_to_image, to_jpeg
 
@@ -223,6 +223,14 @@ def test_labelled_bag_is_read_once(offline: Path) -> None:
     assert report(moved)['bags'][0]['name'] == 'moved'
     (moved / storage.name).write_bytes(content[:len(content) // 2])
     assert report(moved)['problems'] != []
+
+
+def test_a_report_inside_of_a_bag_is_no_part_of_it(offline: Path) -> None:
+    page = offline / 'report.html'  # where `tdnet_bag report BAG` writes it
+    write_report([offline], page)
+    storage, = offline.glob('*.mcap')
+    storage.write_bytes(bytes(storage.stat().st_size))
+    assert write_report([offline], page) == []
 
 
 def test_kept_summary_that_is_none_is_made_again(offline: Path) -> None:
