@@ -60,12 +60,12 @@ def find_model(model: str | Path, weights: str | Path | None = None) -> ModelCar
     if not weights:
         return _find_card(model)
     path = Path(os.path.expanduser(weights))
-    if path.with_suffix('.yaml').is_file():
-        return _card_beside(path)
     if not path.is_file():
         raise FileNotFoundError(f'weights {path}: no such file')
     if path.suffix in CHECKPOINTS:
         raise ValueError(f'weights {path}: this {NOT_CONVERTED}')
+    if path.with_suffix('.yaml').is_file():
+        return _card_beside(path)
     return replace(_find_card(model), weights=path)
 
 

@@ -139,9 +139,10 @@ def read_official(path: Path) -> dict[str, Tensor]:
     if not isinstance(content, dict) or not content:
         raise ValueError(f'checkpoint {path}: holds a {type(content).__name__}, '
                          'expected a state dict or a training file with model_state')
-    odd = [key for key, value in content.items() if not isinstance(value, Tensor)]
+    odd = [key for key, value in content.items()
+           if not isinstance(key, str) or not isinstance(value, Tensor)]
     if odd:
-        raise ValueError(f"checkpoint {path}: {odd[0]!r} is no tensor: expected one of the "
+        raise ValueError(f"checkpoint {path}: {odd[0]!r} names no weights: expected one of the "
                          "authors' (what tdnet_train has learnt is best.yaml)")
     return content
 

@@ -131,14 +131,13 @@ class FrameMemory:
 def thumbnail(rgb: Image) -> NDArray[np.float32]:
     """Mean grey level of each cell of a coarse grid, from a few pixels per cell.
 
-    A few thousand pixels are read whatever the size of the image: some 50 microseconds.
+    A few thousand pixels are read whatever the size of the image: a tenth of a millisecond.
     """
     height, width = rgb.shape[:2]
     rows = np.arange(GRID[0] * SAMPLES) * height // (GRID[0] * SAMPLES)
     columns = np.arange(GRID[1] * SAMPLES) * width // (GRID[1] * SAMPLES)
-    samples = rgb[rows[:, None], columns].sum(-1, dtype=np.float32) / 3
-    cells = samples.reshape(GRID[0], SAMPLES, GRID[1], SAMPLES).mean((1, 3))
-    return np.asarray(cells, np.float32)
+    cells = rgb[rows[:, None], columns].reshape(GRID[0], SAMPLES, GRID[1], -1)
+    return np.asarray(cells.mean((1, 3), dtype=np.float32))
 
 
 def correlation(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:

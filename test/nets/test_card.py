@@ -136,6 +136,9 @@ def test_checkpoints_are_to_be_converted(name: str, tmp_path: Path) -> None:
     for given in ((name,), (tmp_path / name,), ('td4-psp18', tmp_path / name)):
         with pytest.raises(ValueError, match=rf'{name}.* is a checkpoint .*tdnet_convert .*best'):
             find_model(*given)
+    (tmp_path / name).with_suffix('.yaml').touch()
+    with pytest.raises(ValueError, match=rf'{name}.* is a checkpoint '):
+        find_model('td4-psp18', tmp_path / name)
 
 
 @pytest.mark.parametrize('model', ['none.yaml', 'none.safetensors'])

@@ -144,6 +144,13 @@ def test_code_in_a_checkpoint_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
         read_official(tmp_path / 'bomb.pkl')
 
 
+@pytest.mark.parametrize('content', [{'epoch': 3}, {0: torch.zeros(1)}])
+def test_what_is_no_state_is_refused(tmp_path: Path, content: object) -> None:
+    torch.save(content, tmp_path / 'odd.pkl')
+    with pytest.raises(ValueError, match=r"odd\.pkl: ('epoch'|0) names no weights: expected"):
+        read_official(tmp_path / 'odd.pkl')
+
+
 def test_weights_that_are_no_safetensors(tmp_path: Path) -> None:
     weights = tmp_path / 'w.safetensors'
     weights.write_bytes(b'garbage')

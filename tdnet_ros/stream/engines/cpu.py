@@ -1,6 +1,8 @@
 """Kernels for the CPU: oneDNN with packed weights, Winograd, attention in slices."""
 from __future__ import annotations
 
+import warnings
+
 import torch
 from torch import Tensor, nn
 
@@ -50,9 +52,11 @@ class SlicedAttend(nn.Module):
         return torch.cat(slices).view(value.shape)
 
 
-def use_cpu_kernels(module: nn.Module) -> None:
-    """Replace the portable layers inside a module."""
-    if not onednn.available():
+def use_cpu_kernels(module: nn.Module, dtype: torch.dtype) -> None:
+    """Replace the portable layers inside a module that computes in `dtype`."""
+    if not onednn.available(dtype):
+        name = str(dtype).partition('.')[2]
+        warnings.warn(f'oneDNN does not run {name} here, so frames take longer', stacklevel=2)
         return
     replaced: dict[nn.Module, nn.Module] = {}
     for parent in list(module.modules()):

@@ -10,9 +10,9 @@ NUMBERS: dict[str, list[float]] = {'none': [], 'relu': [], 'leaky_relu': [0.01]}
 '''Numbers of an activation, by its name.'''
 
 
-def available() -> bool:
-    """Whether this PyTorch has the operators and runs them: they are private."""
-    pixel = torch.zeros(1, 1, 1, 1)
+def available(dtype: torch.dtype) -> bool:
+    """Whether this PyTorch has the operators, which are private, and this CPU the precision."""
+    pixel = torch.zeros(1, 1, 1, 1, dtype=dtype)
     try:
         PackedConv(pixel)(pixel, pixel)
         product(pixel[0, 0], pixel[0, 0], pixel[0, 0])

@@ -36,7 +36,7 @@ class TorchEngine:
             if isinstance(module, Conv):
                 module.weight = module.weight.contiguous(memory_format=torch.channels_last)
         if device.type == 'cpu':
-            use_cpu_kernels(every)
+            use_cpu_kernels(every, self.dtype)
             keep_freed_memory()
 
     def run(self, image: Tensor, path: int,

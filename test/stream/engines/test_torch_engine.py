@@ -116,6 +116,25 @@ def test_network_stays_as_it_was(precision: str, make_network: Make) -> None:
     assert all(torch.equal(before[key], value) for key, value in network.state_dict().items())
 
 
+def test_a_cpu_without_kernels_for_bfloat16_takes_others(
+        make_network: Make, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """OneDNN's want AVX512."""
+    class Wanting(onednn.PackedConv):
+        def forward(self, x: Tensor, added: Tensor | None = None) -> Tensor:
+            if x.dtype == torch.bfloat16:
+                raise RuntimeError('bf16 path needs the cpu support')
+            return super().forward(x, added)
+
+    monkeypatch.setattr(onednn, 'PackedConv', Wanting)
+    network = make_network(variant('td2-tiny'))
+    frames = [torch.randn(1, 3, 65, 97) for _ in range(3)]
+    with pytest.warns(UserWarning, match='oneDNN does not run bfloat16'):
+        engine = TorchEngine(network, CPU, 'bfloat16')
+    for ours, reference in zip(run(engine, frames, 2), run(TorchEngine(network, CPU), frames, 2),
+                               strict=True):
+        assert (ours.argmax(1) == reference.argmax(1)).float().mean() > 0.95
+
+
 def test_bfloat16_labels_agree(make_network: Make, run: Run) -> None:
     network = make_network(variant('td2-bise18-half'))
     frames = [torch.randn(1, 3, 96, 128) for _ in range(4)]
