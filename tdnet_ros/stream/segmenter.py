@@ -10,6 +10,7 @@ import time
 import numpy as np
 import torch
 
+from tdnet_ros.nets.architecture import checked_size
 from tdnet_ros.nets.card import ModelCard, find_model
 from tdnet_ros.stream.batch import largest_worthwhile, measured, runs
 from tdnet_ros.stream.devices import find_device
@@ -35,7 +36,7 @@ class VideoSegmenter:
                  precision: str = 'float32') -> None:
         self.card = card
         self.device = device
-        self.input_size = _checked_size(input_size or card.input_size)
+        self.input_size = checked_size(input_size or card.input_size)
         self.max_gap_s = max_gap_s
         self.scene_cut = scene_cut
         self.engine, self.precision = engine, precision
@@ -133,7 +134,7 @@ class VideoSegmenter:
         if not self.is_resizable:
             raise ValueError(f'engine {self.engine} is bound to the input size it was made for: '
                              f'expected one of {", ".join(RESIZABLE)}')
-        self.input_size = _checked_size(input_size)
+        self.input_size = checked_size(input_size)
         self._preprocessor = self._new_preprocessor()
 
     def forget(self) -> None:
@@ -207,10 +208,3 @@ class VideoSegmenter:
 
     def _new_preprocessor(self) -> Preprocessor:
         return Preprocessor(self.input_size, self.card.mean, self.card.std, self._lanes)
-
-
-def _checked_size(size: tuple[int, int]) -> tuple[int, int]:
-    height, width = size
-    if min(height, width) < 32:
-        raise ValueError(f'input size {height}x{width}, expected at least 32x32 pixels')
-    return int(height), int(width)
