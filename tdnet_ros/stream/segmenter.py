@@ -114,8 +114,10 @@ class VideoSegmenter:
         full. On CUDA the work is under way when this returns. Yields the index of a frame and
         its labels as soon as its run is over. When a run fails its frames are tried one by one:
         one that fails yields what it raised, its memory is reset, and the others are not
-        affected.
+        affected. Each memory may come once, else ValueError.
         """
+        if len({id(memory) for memory in memories}) < len(memories):
+            raise ValueError('two frames came with the same memory: expected one of each camera')
         turns = [self._turn(frame, memory)
                  for frame, memory in zip(frames, memories, strict=True)]
         flights = ((indices, self._attempt([turns[index] for index in indices], confidence))
