@@ -137,6 +137,14 @@ def aligned_size(size: tuple[int, int]) -> tuple[int, int]:
     return height, width
 
 
+def checked_size(size: tuple[int, int]) -> tuple[int, int]:
+    """Return an input's (height, width); ValueError if no network takes one so small."""
+    height, width = size
+    if min(height, width) < 32:
+        raise ValueError(f'input size {height}x{width}, expected at least 32x32 pixels')
+    return int(height), int(width)
+
+
 def _expect(field: str, value: object, holds: bool, expected: str) -> None:
     if not holds:
         raise ValueError(f'{field} is {value!r}, expected {expected}')

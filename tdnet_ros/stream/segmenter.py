@@ -10,6 +10,7 @@ import time
 import numpy as np
 import torch
 
+from tdnet_ros.nets.architecture import checked_size
 from tdnet_ros.nets.card import ModelCard, find_model
 from tdnet_ros.stream.batch import largest_worthwhile, measured, runs
 from tdnet_ros.stream.devices import find_device
@@ -35,7 +36,7 @@ class VideoSegmenter:
                  precision: str = 'float32') -> None:
         self.card = card
         self.device = device
-        self.input_size = _checked_size(input_size or card.input_size)
+        self.input_size = checked_size(input_size or card.input_size)
         self.max_gap_s = max_gap_s
         self.scene_cut = scene_cut
         self.engine, self.precision = engine, precision
@@ -113,8 +114,10 @@ class VideoSegmenter:
         full. On CUDA the work is under way when this returns. Yields the index of a frame and
         its labels as soon as its run is over. When a run fails its frames are tried one by one:
         one that fails yields what it raised, its memory is reset, and the others are not
-        affected.
+        affected. Each memory may come once, else ValueError.
         """
+        if len({id(memory) for memory in memories}) < len(memories):
+            raise ValueError('two frames came with the same memory: expected one of each camera')
         turns = [self._turn(frame, memory)
                  for frame, memory in zip(frames, memories, strict=True)]
         flights = ((indices, self._attempt([turns[index] for index in indices], confidence))
@@ -133,7 +136,7 @@ class VideoSegmenter:
         if not self.is_resizable:
             raise ValueError(f'engine {self.engine} is bound to the input size it was made for: '
                              f'expected one of {", ".join(RESIZABLE)}')
-        self.input_size = _checked_size(input_size)
+        self.input_size = checked_size(input_size)
         self._preprocessor = self._new_preprocessor()
 
     def forget(self) -> None:
@@ -207,10 +210,3 @@ class VideoSegmenter:
 
     def _new_preprocessor(self) -> Preprocessor:
         return Preprocessor(self.input_size, self.card.mean, self.card.std, self._lanes)
-
-
-def _checked_size(size: tuple[int, int]) -> tuple[int, int]:
-    height, width = size
-    if min(height, width) < 32:
-        raise ValueError(f'input size {height}x{width}, expected at least 32x32 pixels')
-    return int(height), int(width)

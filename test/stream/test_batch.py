@@ -189,3 +189,12 @@ def test_a_memory_of_another_segmenter_is_refused(make_frame: MakeFrame) -> None
         mine.step(make_frame(0), other.new_memory())
     with pytest.raises(ValueError, match='made by another segmenter'):
         list(mine.step_batch([make_frame(0)], [FrameMemory(paths=2)]))
+
+
+def test_two_frames_of_one_camera_are_no_batch(make_frame: MakeFrame) -> None:
+    """Both would run the same path, and leave it in the memory twice."""
+    segmenter = batching('td2-tiny')
+    memory = segmenter.new_memory()
+    with pytest.raises(ValueError, match='the same memory: expected one of each camera'):
+        segmenter.step_batch([make_frame(0), make_frame(1)], [memory, memory])
+    assert segmenter.step(make_frame(0), memory).path == 0

@@ -20,6 +20,7 @@ import warnings
 import torch
 from torch import Tensor, nn
 
+from tdnet_ros.nets.architecture import checked_size
 from tdnet_ros.nets.card import ModelCard, save_card
 from tdnet_ros.nets.checkpoint import load_network
 from tdnet_ros.nets.writing import naming
@@ -60,6 +61,9 @@ def export(card: ModelCard, out: Path, input_size: tuple[int, int], precision: s
 
     label_size: (height, width) of an additional output, uint8 `labels`.
     """
+    input_size = checked_size(input_size)
+    if label_size and min(label_size) < 1:
+        raise ValueError(f'labels of {label_size[0]}x{label_size[1]}, expected at least one pixel')
     network = load_network(card)
     paths = card.architecture.paths
     modules, examples = _modules(network, input_size, getattr(torch, precision), label_size)
@@ -83,7 +87,8 @@ def export(card: ModelCard, out: Path, input_size: tuple[int, int], precision: s
         (part / MANIFEST).write_text(json.dumps({
             'model': card.name, 'paths': paths, 'precision': precision,
             'input_size': list(input_size), 'weights_sha256': weights_digest(network),
-            'opset': OPSET, 'torch': torch.__version__, 'steps': steps}, indent=2) + '\n')
+            'code_sha256': code_digest(), 'opset': OPSET, 'torch': torch.__version__,
+            'steps': steps}, indent=2) + '\n')
     return out / MANIFEST
 
 
@@ -94,8 +99,18 @@ def _filling(folder: Path) -> Iterator[Path]:
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix='.part-', dir=folder) as part:
             yield Path(part)
-            for file in Path(part).iterdir():
+            # The manifest comes last: where it is, so is what it lists.
+            for file in sorted(Path(part).iterdir(), key=lambda file: file.name == MANIFEST):
                 file.replace(folder / file.name)
+
+
+def code_digest() -> str:
+    """Hash the code that graphs are made of: other code may make others of the same weights."""
+    digest = hashlib.sha256(torch.__version__.encode())
+    package = Path(__file__).parents[2]
+    for file in sorted([*package.glob('nets/*.py'), *package.glob('stream/engines/*.py')]):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def weights_digest(network: Network) -> str:
@@ -121,11 +136,9 @@ def _modules(network: Network, size: tuple[int, int], dtype: torch.dtype,
         # Tensors of their own: the exporter would merge inputs that are the same object.
         blank = placeholder(features, paths)
         examples += [torch.ones(1, dtype=dtype), *empty_memory(blank, paths)]
-    static: list[nn.Module] = [StaticStep(step, paths, dtype) for step in steps]
-    if label_size:
-        static = [LabelledStep(step, label_size) for step in static
-                  if isinstance(step, StaticStep)]
-    return [module.eval() for module in static], examples
+    static = [StaticStep(step, paths, dtype) for step in steps]
+    return [(LabelledStep(step, label_size) if label_size else step).eval()
+            for step in static], examples
 
 
 def _graph(module: nn.Module, examples: Sequence[Tensor], inputs: Sequence[str],

@@ -20,7 +20,7 @@ from tdnet_ros.nets.card import ModelCard
 from tdnet_ros.nets.checkpoint import load_network
 from tdnet_ros.stream.engines.allocator import keep_freed_memory
 from tdnet_ros.stream.engines.announce import announced
-from tdnet_ros.stream.engines.export import MANIFEST, export, weights_digest
+from tdnet_ros.stream.engines.export import MANIFEST, code_digest, export, weights_digest
 from tdnet_ros.stream.engines.static import flatten, input_names, placeholder
 from tdnet_ros.stream.engines.step import StepFeatures
 
@@ -97,7 +97,8 @@ def read_manifest(manifest: Path) -> dict[str, Any]:
     """Read what `tdnet_export` says of its graphs; ValueError if it is not that."""
     try:
         content: dict[str, Any] = json.loads(manifest.read_text())
-        missing = {'paths', 'precision', 'input_size', 'steps'} - content.keys()
+        missing = {'paths', 'precision', 'input_size', 'weights_sha256', 'code_sha256',
+                   'steps'} - content.keys()
         if missing:
             raise ValueError(f'{", ".join(sorted(missing))} missing')
     except (ValueError, AttributeError) as error:
@@ -121,7 +122,7 @@ def find_graphs(card: ModelCard, input_size: tuple[int, int], precision: str) ->
         return manifest
     height, width = input_size
     key = hashlib.sha256(f'{card.architecture} {weights_digest(load_network(card))} '
-                         f'{torch.__version__}'.encode()).hexdigest()[:16]
+                         f'{code_digest()}'.encode()).hexdigest()[:16]
     folder = cache_folder() / f'{card.name}-{height}x{width}-{precision}-{key}'
     if not (folder / MANIFEST).is_file():
         start = time.monotonic()
@@ -140,7 +141,7 @@ def cache_folder() -> Path:
 def tensorrt_folder(gpu: str, content: dict[str, Any]) -> Path:
     """Where TensorRT keeps engines and timings for a GPU and the graphs of a manifest.
 
-    They are only good for one GPU, version, precision, shape and set of weights.
+    They are only good for one GPU, version, precision, shape, set of weights and code.
     """
     height, width = content['input_size']
     try:
@@ -149,7 +150,8 @@ def tensorrt_folder(gpu: str, content: dict[str, Any]) -> Path:
         version = 'unknown'
     return cache_folder() / 'tensorrt' / '-'.join((
         gpu.replace(' ', '_'), f'trt{version}', f'ort{onnxruntime.__version__}',
-        content['precision'], f'{height}x{width}', content['weights_sha256'][:16]))
+        content['precision'], f'{height}x{width}', content['weights_sha256'][:16],
+        content['code_sha256'][:16]))
 
 
 def find_provider(device: torch.device, tensorrt: bool) -> str:

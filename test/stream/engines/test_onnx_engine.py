@@ -143,6 +143,9 @@ def test_graphs_are_exported_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert manifest.is_relative_to(tmp_path)
     assert find_graphs(card, SIZE, 'float32') == manifest
     assert not capsys.readouterr().err
+    monkeypatch.setattr(onnx_engine, 'code_digest', lambda: 'other code')
+    assert find_graphs(card, SIZE, 'float32') != manifest
+    assert 'exporting bise18-half' in capsys.readouterr().err
     with pytest.raises(ValueError, match='exported for one image of 49x65'):
         OnnxEngine(manifest, CPU).run(torch.zeros(1, 3, 64, 96), 0, [])
     with pytest.raises(ValueError, match='tensorrt needs a CUDA device'):
@@ -176,12 +179,13 @@ def test_a_shortage_of_memory_in_onnxruntime_is_known(
 
 
 def test_engines_are_kept_for_what_they_are_good_for() -> None:
-    content = {'precision': 'float16', 'input_size': [49, 65], 'weights_sha256': 'ab' * 32}
+    content = {'precision': 'float16', 'input_size': [49, 65], 'weights_sha256': 'ab' * 32,
+               'code_sha256': 'ef' * 32}
     others = [{**content, 'precision': 'float32'}, {**content, 'input_size': [65, 97]},
-              {**content, 'weights_sha256': 'cd' * 32}]
+              {**content, 'weights_sha256': 'cd' * 32}, {**content, 'code_sha256': 'cd' * 32}]
     folders = {tensorrt_folder('Orin', entry) for entry in (content, *others)}
     folders.add(tensorrt_folder('NVIDIA Thor', content))
-    assert len(folders) == 5
+    assert len(folders) == 6
     assert onnxruntime.__version__ in str(tensorrt_folder('Orin', content))
 
 
@@ -216,6 +220,31 @@ def test_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(onnx_engine, 'onnxruntime', None)
     with pytest.raises(ValueError, match='onnxruntime is missing'):
         OnnxEngine(tmp_path / 'manifest.json', CPU)
+
+
+@pytest.mark.parametrize(('options', 'message'), [
+    (('--input-size', '31', '65'), 'input size 31x65, expected at least 32x32 pixels'),
+    (('--labels', '0', '65'), 'labels of 0x65, expected at least one pixel')])
+def test_sizes_that_no_graph_has_are_one_line(
+        tmp_path: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...],
+        message: str) -> None:
+    assert main(['td2-tiny', '--out', str(tmp_path), *options]) == 1
+    assert capsys.readouterr().err == f'tdnet_export: {message}\n'
+
+
+def test_the_manifest_comes_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who finds it, in the cache for one, finds the graphs."""
+    moved = []
+    replace_file = Path.replace
+
+    def moving(file: Path, target: Path) -> Path:
+        moved.append(target.name)
+        return replace_file(file, target)
+
+    monkeypatch.setattr(Path, 'replace', moving)
+    export(narrow('bise18-half'), tmp_path, SIZE)
+    assert sorted(moved) == ['manifest.json', 'model.yaml', 'path0.onnx']
+    assert moved[-1] == 'manifest.json'
 
 
 def test_unknown_model_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
