@@ -96,11 +96,14 @@ def published(state: State, frames: list[Tensor]) -> list[Tensor]:
 
 @pytest.mark.parametrize('model', ['td2-fa18', 'fa18'])
 def test_equals_the_published_network(model: str) -> None:
+    """In float64, for norms of few pixels blow up what some processors round otherwise."""
     architecture = variant(model)
     state = random_state(model)
     network = build(architecture, 19)
     load_state(network, rename_official(state, architecture.paths), model)
-    frames = [torch.randn(1, 3, *SIZE) for _ in range(5)]
+    network = network.double()
+    state = {name: value.double() for name, value in state.items()}
+    frames = [torch.randn(1, 3, *SIZE, dtype=torch.float64) for _ in range(5)]
     memory: list = []
     with torch.inference_mode():
         expected = published(state, frames) if model == 'td2-fa18' else [
@@ -109,7 +112,7 @@ def test_equals_the_published_network(model: str) -> None:
         for number, image in enumerate(frames):
             logits, entry = network(image, number % architecture.paths, memory)
             memory = [entry]
-            assert (logits - expected[number]).abs().max() < 1e-4 * expected[number].abs().max()
+            assert (logits - expected[number]).abs().max() < 1e-9 * expected[number].abs().max()
     assert expected[-1].std() > 0.1, 'logits too small to tell networks apart'
 
 
