@@ -96,7 +96,7 @@ def runs(dataset: Dataset) -> Iterator[list[tuple[VideoFrame, ...]]]:
 def _evaluate_clip(report: Report, labeller: Labeller, repeats: int, dataset: Dataset,
                    clip: tuple[VideoFrame, ...], tick: Callable[[], None]) -> None:
     kept = repeats == 1 and all(entry.label for entry in clip)
-    outputs: list[Labels] = []  # of as many frames as the longest window takes, and the next
+    outputs: list[Labels] = []
     truths: list[Labels] = []
     last: tuple[VideoFrame, Frame, Labels] | None = None
     for entry in clip:
@@ -117,9 +117,12 @@ def _evaluate_clip(report: Report, labeller: Labeller, repeats: int, dataset: Da
             truth = dataset.read_label(entry.label)
             report.confusion.add(labels, truth)
             if kept:
-                outputs, truths = [*outputs, labels][-17:], [*truths, truth][-17:]
-                report.vc8 += video_consistency(outputs[-9:], truths[-9:], 8)
-                report.vc16 += video_consistency(outputs, truths, 16)
+                outputs.append(labels)
+                truths.append(truth)
+                for length, found in ((8, report.vc8), (16, report.vc16)):
+                    ended = slice(-length - 1, None)  # the window that ended with the last frame
+                    found += video_consistency(outputs[ended], truths[ended], length)
+                del outputs[:-16], truths[:-16]  # the longest window
         if last is not None and repeats == 1:
             report.consistency = report.consistency or Confusion(len(dataset.classes))
             warped = warp_labels(labels, optical_flow(last[1].rgb, frame.rgb))
