@@ -84,7 +84,7 @@ def _copy(device: torch.device) -> float:
 
 
 def _best(device: torch.device, work: Callable[[], object]) -> float:
-    """The least seconds of up to 20 times; of fewer where one takes long, as some CPUs' bfloat16."""
+    """The least seconds of up to 20 times; fewer where one takes long, as emulated ones do."""
     seconds: list[float] = []
     while not seconds or (len(seconds) < 20 and sum(seconds) < ENOUGH_S):
         start = time.perf_counter()
