@@ -88,7 +88,7 @@ def camera_status(node: Node, name: str, phase: str, stream: CameraStream,
     snapshot = stream.meter.snapshot()
     findings = stream_findings(snapshot, parameters, is_simulated(node))
     with noting(findings):
-        images = _unheard(node, stream.input, snapshot.since_image_s, parameters, pause)
+        images = _unheard(node, stream.input, parameters, pause)
         if any(item.level == ERROR for item in images):
             stream.unheard.report('; '.join(item.text for item in images), about='unheard')
         findings += images
@@ -106,7 +106,7 @@ def _no_points(node: Node, points: PointPainter | None, parameters: NodeParamete
     if points is None or not points.wanted:
         return []
     unheard = [finding.text for item in points.inputs
-               for finding in _unheard(node, item, item.silent_s, parameters, pause)
+               for finding in _unheard(node, item, parameters, pause)
                if finding is not pause]
     why = '; '.join(unheard) or points.problem
     if not why:
@@ -115,15 +115,16 @@ def _no_points(node: Node, points: PointPainter | None, parameters: NodeParamete
     return [Finding(WARN, f'no points: {why}')]
 
 
-def _unheard(node: Node, heard: Input, silent_s: float,
-             parameters: NodeParameters, pause: Finding | None) -> list[Finding]:
+def _unheard(node: Node, heard: Input, parameters: NodeParameters,
+             pause: Finding | None) -> list[Finding]:
     """Why nothing comes in on a topic; pause: why nothing is expected."""
     if heard.subscription is None:
         return []
     found = graph.incompatible_senders(node, heard.topic, heard.subscription.qos_profile)
     present_s = heard.presence.seconds(node.count_publishers(heard.topic) > 0)
-    if min(silent_s, present_s) > parameters.no_image_timeout_s:
+    since_s = min(heard.silent_s, present_s)
+    if since_s > parameters.no_image_timeout_s:
         found.append(graph.silence(
-            node, heard.name, heard.topic, heard.type_name, min(silent_s, present_s), pause,
-            heard.what, len(parameters.cameras) == 1))
+            node, heard.name, heard.topic, heard.type_name, since_s, pause, heard.what,
+            len(parameters.cameras) == 1))
     return found
