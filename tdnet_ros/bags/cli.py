@@ -23,7 +23,7 @@ from tdnet_ros.bags.review import (
     run_compare,
     run_report,
 )
-from tdnet_ros.bags.texts import counted
+from tdnet_ros.ros.texts import counted
 
 EXAMPLES = {
     'tdnet_bag': '''examples:

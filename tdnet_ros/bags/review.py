@@ -9,8 +9,8 @@ from pathlib import Path
 from tdnet_ros.bags.errors import BagError, tell
 from tdnet_ros.bags.files.paths import is_bag, natural_key
 from tdnet_ros.bags.options import positive
-from tdnet_ros.bags.texts import counted
 from tdnet_ros.nets.writing import check_folder, check_writable, naming
+from tdnet_ros.ros.texts import counted
 
 WORST = 8
 MAX_NAMED = 8  # bags of a folder

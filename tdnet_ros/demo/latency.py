@@ -14,10 +14,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from tdnet_ros.bags.texts import counted
 from tdnet_ros.demo.results import Results
 from tdnet_ros.demo.stages import COLORS, STAGES
 from tdnet_ros.ros.meter import LATENCY, Spread
+from tdnet_ros.ros.texts import counted
 
 HEADROOM = 1.18  # of the plot above the slowest frame, for the names of percentiles
 

@@ -17,6 +17,7 @@ from tdnet_ros.ros.meter import LATENCY, PERSISTENT, Snapshot
 from tdnet_ros.ros.names import DIAGNOSTICS
 from tdnet_ros.ros.parameters import NodeParameters
 from tdnet_ros.ros.stamps import MAX_AGE_S, is_comparable
+from tdnet_ros.ros.texts import counted
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 
@@ -109,16 +110,16 @@ def stream_findings(snapshot: Snapshot, parameters: NodeParameters,
     findings = []
     if snapshot.recent_failures:
         level = WARN if snapshot.recent_processed else ERROR
-        findings.append(Finding(level, f'{_images(snapshot.recent_failures)} failed, last: '
-                                       f'{snapshot.last_failure}'))
+        findings.append(Finding(level, f'{counted(snapshot.recent_failures, "image")} failed, '
+                                       f'last: {snapshot.last_failure}'))
     if snapshot.recent_losses:
         findings.append(Finding(
-            WARN, f'{_images(snapshot.recent_losses)} lost between driver and node: large images '
-                  f'need config/fastdds.xml ({profile_variable()}) on both sides, those '
+            WARN, f'{counted(snapshot.recent_losses, "image")} lost between driver and node: '
+                  f'large images need config/fastdds.xml ({profile_variable()}) on both sides, those '
                   'over 64 MiB a larger segment_size in it; or image_transport compressed'))
     if snapshot.recent_skips:
         level = WARN if snapshot.recent_processed else ERROR
-        findings.append(Finding(level, f'{_images(snapshot.recent_skips)} skipped, last: '
+        findings.append(Finding(level, f'{counted(snapshot.recent_skips, "image")} skipped, last: '
                                        f'{snapshot.last_skip}'))
     budget_ms = parameters.latency_budget_ms
     if snapshot.unanswered_s > max(parameters.no_image_timeout_s, budget_ms / 1e3):
@@ -143,8 +144,8 @@ def _lasting_findings(snapshot: Snapshot, budget_ms: float) -> list[Finding]:
         count = len(snapshot.latencies_ms)
         level = ERROR if late == count >= PERSISTENT else WARN
         findings.append(Finding(
-            level, f'{late} of {_images(count)} later than latency_budget_ms {budget_ms:g}, p50 '
-                   f'{snapshot.spreads[LATENCY].p50:.0f} ms{_remedy(snapshot, budget_ms)}'))
+            level, f'{late} of {counted(count, "image")} later than latency_budget_ms '
+                   f'{budget_ms:g}, p50 {snapshot.spreads[LATENCY].p50:.0f} ms{_remedy(snapshot, budget_ms)}'))
     return findings
 
 
@@ -167,10 +168,6 @@ def _stamp_findings(snapshot: Snapshot, in_simulated_time: bool) -> list[Finding
             WARN, f'image stamps are {how_far} s {"behind" if age > 0 else "ahead of"} the '
                   f"node's clock, so latency counts from arrival: {remedy}")]
     return []
-
-
-def _images(count: int) -> str:
-    return '1 image' if count == 1 else f'{count} images'
 
 
 def _remedy(snapshot: Snapshot, budget_ms: float) -> str:

@@ -22,7 +22,7 @@ from tdnet_ros.bags.matching import (
     matched_frames,
 )
 from tdnet_ros.bags.pair_counts import PairCounts, number
-from tdnet_ros.bags.texts import counted
+from tdnet_ros.ros.texts import counted
 
 LISTED_STAMPS = 100  # of the frames that only one bag has
 

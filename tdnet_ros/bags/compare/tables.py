@@ -7,7 +7,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from tdnet_ros.bags.texts import counted
+from tdnet_ros.ros.texts import counted
 
 
 def print_comparison(content: dict[str, Any], console: Console) -> None:

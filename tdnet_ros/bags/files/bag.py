@@ -27,8 +27,8 @@ from tdnet_ros.bags.files.scanned import NEVER, Topic
 from tdnet_ros.bags.files.sqlite import is_log
 from tdnet_ros.bags.files.storage import StorageFile
 from tdnet_ros.bags.message import IMAGE_TYPES, Message
-from tdnet_ros.bags.texts import counted
 from tdnet_ros.bags.unread import Unread
+from tdnet_ros.ros.texts import counted
 
 
 class Bag:

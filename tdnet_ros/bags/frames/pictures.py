@@ -22,13 +22,13 @@ from tdnet_ros.bags.label.plan import plan_cameras, time_span
 from tdnet_ros.bags.label.wire import decoded
 from tdnet_ros.bags.message import COMPRESSED_IMAGE, Message, has_header, header_stamp_ns
 from tdnet_ros.bags.progress import Update, progress
-from tdnet_ros.bags.texts import counted
 from tdnet_ros.nets.images import PNG, is_image
 from tdnet_ros.nets.writing import naming, replacing
 from tdnet_ros.ros.admission import RateLimit
 from tdnet_ros.ros.decoding import to_frame
 from tdnet_ros.ros.errors import one_line
 from tdnet_ros.ros.names import COMPRESSED
+from tdnet_ros.ros.texts import counted
 from tdnet_ros.stream import Frame
 from tdnet_ros.stream.memory import correlation, thumbnail
 

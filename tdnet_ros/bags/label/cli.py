@@ -13,9 +13,9 @@ from tdnet_ros.bags.errors import NOT_REACHED, STOPPED, BagError, tell
 from tdnet_ros.bags.label.options import LabelOptions
 from tdnet_ros.bags.options import not_negative, positive
 from tdnet_ros.bags.review import write_and_tell
-from tdnet_ros.bags.texts import counted
 from tdnet_ros.nets import DEFAULT_MODEL
 from tdnet_ros.nets.engines import ENGINES, PRECISIONS
+from tdnet_ros.ros.texts import counted
 
 if TYPE_CHECKING:
     from tdnet_ros.bags.label.run import Outcome

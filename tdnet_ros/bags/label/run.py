@@ -14,8 +14,8 @@ from tdnet_ros.bags.label.location import bag_name
 from tdnet_ros.bags.label.output import Output, continued
 from tdnet_ros.bags.label_record import LabelRecord
 from tdnet_ros.bags.progress import Update, progress
-from tdnet_ros.bags.texts import counted
 from tdnet_ros.ros.errors import one_line
+from tdnet_ros.ros.texts import counted
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from tdnet_ros.bags.report.live import UNTRAINED, LiveRun
 from tdnet_ros.bags.report.tally import CameraTally
 from tdnet_ros.bags.report.truth import score
 from tdnet_ros.bags.sources import is_truth
-from tdnet_ros.bags.texts import counted
 from tdnet_ros.ros.meter import LATENCY, STAGES
 from tdnet_ros.ros.names import DIAGNOSTICS, debug_topic
+from tdnet_ros.ros.texts import counted
 
 VERSION = 1  # of what is said about a bag
 DIAGNOSTIC_TYPE = 'diagnostic_msgs/msg/DiagnosticArray'

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TextIO
 
 from jinja2 import Environment, FileSystemLoader
 
-from tdnet_ros.bags.texts import counted
+from tdnet_ros.ros.texts import counted
 
 MISSING = '–'
 
