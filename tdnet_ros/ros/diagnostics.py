@@ -115,8 +115,8 @@ def stream_findings(snapshot: Snapshot, parameters: NodeParameters,
     if snapshot.recent_losses:
         findings.append(Finding(
             WARN, f'{counted(snapshot.recent_losses, "image")} lost between driver and node: '
-                  f'large images need config/fastdds.xml ({profile_variable()}) on both sides, those '
-                  'over 64 MiB a larger segment_size in it; or image_transport compressed'))
+                  f'large images need config/fastdds.xml ({profile_variable()}) on both sides, '
+                  'those over 64 MiB a larger segment_size in it; or image_transport compressed'))
     if snapshot.recent_skips:
         level = WARN if snapshot.recent_processed else ERROR
         findings.append(Finding(level, f'{counted(snapshot.recent_skips, "image")} skipped, last: '
@@ -145,7 +145,8 @@ def _lasting_findings(snapshot: Snapshot, budget_ms: float) -> list[Finding]:
         level = ERROR if late == count >= PERSISTENT else WARN
         findings.append(Finding(
             level, f'{late} of {counted(count, "image")} later than latency_budget_ms '
-                   f'{budget_ms:g}, p50 {snapshot.spreads[LATENCY].p50:.0f} ms{_remedy(snapshot, budget_ms)}'))
+                   f'{budget_ms:g}, p50 {snapshot.spreads[LATENCY].p50:.0f} ms'
+                   f'{_remedy(snapshot, budget_ms)}'))
     return findings
 
 
