@@ -60,8 +60,7 @@ def find_model(model: str | Path, weights: str | Path | None = None) -> ModelCar
     if not weights:
         return _find_card(model)
     path = Path(os.path.expanduser(weights))
-    if not path.is_file():
-        raise FileNotFoundError(f'weights {path}: no such file')
+    check_file('weights', path)
     if path.suffix in CHECKPOINTS:
         raise ValueError(f'weights {path}: this {NOT_CONVERTED}')
     if path.with_suffix('.yaml').is_file():
@@ -94,6 +93,13 @@ def _find_card(model: str | Path) -> ModelCard:
                      f'{", ".join(FOR_USERS)}')
 
 
+def check_file(what: str, path: Path) -> None:
+    """Raise FileNotFoundError unless there is a file."""
+    if not path.is_file():
+        raise FileNotFoundError(f'{what} {path}: '
+                                + ('this is no file' if path.exists() else 'no such file'))
+
+
 def shipped_models() -> list[str]:
     """Return the names of the models that come with the package."""
     return sorted(path.stem for path in MODELS.glob('*.yaml'))
@@ -111,8 +117,7 @@ def untrained_card(name: str, classes: ClassSet | None = None) -> ModelCard:
 
 def load_card(path: Path) -> ModelCard:
     """Read a card; ValueError names the file and the field that is wrong."""
-    if not path.is_file():
-        raise FileNotFoundError(f'model card {path}: no such file')
+    check_file('model card', path)
     where = f'model card {path}'
     try:
         content = read_yaml(path)
@@ -135,8 +140,7 @@ def save_card(card: ModelCard, path: Path) -> None:
 
 
 def _card_beside(weights: Path) -> ModelCard:
-    if not weights.is_file():
-        raise FileNotFoundError(f'weights {weights}: no such file')
+    check_file('weights', weights)
     card = weights.with_suffix('.yaml')
     if not card.is_file():
         raise FileNotFoundError(f'weights {weights}: no model card {card.name} beside them; '

@@ -17,8 +17,11 @@ from safetensors.torch import load_file, save
 import torch
 from torch import Tensor
 
-from tdnet_ros.nets.card import ModelCard
+from tdnet_ros.nets.card import ModelCard, check_file
 from tdnet_ros.nets.zoo import Network, build
+
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+'''Types of numbers that weights may have in a file.'''
 
 _DROPPED = re.compile(
     r'auxlayer\d*\.|teacher\.|pretrained\d*\.fc\.|.*\.num_batches_tracked$'
@@ -98,21 +101,25 @@ def save_weights(network: Network, path: Path, dtype: torch.dtype = torch.float3
 
 
 def load_state(network: Network, state: Mapping[str, Tensor], source: str) -> None:
-    """Copy weights into a network after checking every key and shape.
+    """Copy weights into a network after checking every key, type, shape and value.
 
     Counters of batch norm are not needed and may be absent.
     """
     wanted = {key: tuple(value.shape) for key, value in network.state_dict().items()
               if not key.endswith('num_batches_tracked')}
-    found = {key: tuple(value.shape) for key, value in state.items()
+    found = {key: value for key, value in state.items()
              if not key.endswith('num_batches_tracked')}
+    odd = [key for key, value in found.items()
+           if value.dtype not in FLOATS or value.layout != torch.strided or value.is_meta]
     faults = [_listing('missing', sorted(wanted.keys() - found.keys())),
               _listing('not expected', sorted(found.keys() - wanted.keys())),
               _listing('of another shape', [
-                  f'{key} {list(found[key])} (expected {list(shape)})'
-                  for key, shape in wanted.items() if found.get(key, shape) != shape]),
-              _listing('not finite', [
-                  key for key, value in state.items() if not value.isfinite().all()])]
+                  f'{key} {list(found[key].shape)} (expected {list(shape)})'
+                  for key, shape in wanted.items()
+                  if key in found and tuple(found[key].shape) != shape]),
+              _listing('not dense tensors of float16, bfloat16, float32 or float64', odd),
+              _listing('not finite', [key for key, value in found.items()
+                                      if key not in odd and not value.isfinite().all()])]
     if any(faults):
         raise ValueError(f'weights {source} do not fit the network: '
                          + '; '.join(fault for fault in faults if fault))
@@ -124,8 +131,7 @@ def read_official(path: Path) -> dict[str, Tensor]:
 
     torch.load runs with weights_only, so a file that would execute code is refused.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f'checkpoint {path}: no such file')
+    check_file('checkpoint', path)
     try:
         with _numpy_scalars_allowed(), warnings.catch_warnings():
             warnings.simplefilter('ignore')

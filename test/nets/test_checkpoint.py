@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from nets.official import layout, random_state
 from tdnet_ros.nets.card import find_model
@@ -20,7 +21,7 @@ from tdnet_ros.nets.checkpoint import (
     save_weights,
 )
 from tdnet_ros.nets.convert import main
-from tdnet_ros.nets.zoo import build, variant
+from tdnet_ros.nets.zoo import Network, build, variant
 
 REFERENCE = Path(__file__).parents[3] / 'shared' / 'reference' / 'official_keys.json'
 PUBLISHED = ['td4-psp18', 'td2-psp50', 'psp101']
@@ -55,43 +56,51 @@ def test_every_key_of_the_layout_is_used(model: str) -> None:
 
 
 @pytest.fixture(scope='module')
-def td4(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def fa18(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write an authors' training file: prefix, auxiliary layers, scores."""
-    state = {f'module.{key}': value for key, value in random_state('td4-psp18').items()}
+    state = {f'module.{key}': value for key, value in random_state('fa18').items()}
     state['module.auxlayer1.conv5.0.weight'] = torch.zeros(64, 256, 3, 3)
-    path = tmp_path_factory.mktemp('checkpoint') / 'td4.pkl'
+    path = tmp_path_factory.mktemp('checkpoint') / 'fa18.pkl'
     torch.save({'epoch': 3, 'model_state': state, 'best_iou': np.float64(0.7)}, path)
     return path
 
 
-def test_convert_training_file(td4: Path, tmp_path: Path,
-                               capsys: pytest.CaptureFixture[str]) -> None:
+def test_convert_training_file(fa18: Path, tmp_path: Path) -> None:
     out = tmp_path / 'mine.safetensors'
-    assert main([str(td4), '--model', 'td4-psp18', '--classes', 'cityscapes',
+    assert main([str(fa18), '--model', 'fa18', '--classes', 'cityscapes',
                  '--out', str(out), '--licence', 'MIT']) == 0
     card = find_model(out)
-    assert (card.trained, card.licence, card.input_size) == (True, 'MIT', (769, 1537))
+    assert (card.trained, card.licence, card.input_size) == (True, 'MIT', (768, 1536))
     assert card.classes.names[0] == 'road'
     network = load_network(card)
-    original = read_official(td4)['module.atn3_1.fc.0.conv.weight']
-    assert torch.equal(network.state_dict()['paths.2.hops.1.fc.weight'], original)
+    original = read_official(fa18)['module.clslayer_8.conv_out.weight']
+    assert torch.equal(network.state_dict()['head.classifier.1.weight'], original)
+
+
+@pytest.fixture(scope='module')
+def td2_fa18() -> Network:
+    return build(variant('td2-fa18'), 19)
 
 
 @pytest.mark.parametrize(('change', 'expected'), [
     (lambda state: state.pop('enc2.w_vs.0.conv.bias'),
      '1 missing: paths.1.encoder.value.bias'),
     (lambda state: state.update({'surprise': torch.zeros(1)}), '1 not expected: surprise'),
-    (lambda state: state['head2.conv5.4.bias'].fill_(torch.nan),
-     '1 not finite: heads.1.classifier.1.bias'),
-    (lambda state: state.update({'head1.conv5.4.weight': torch.zeros(11, 128, 1, 1)}),
-     r'heads.0.classifier.1.weight \[11, 128, 1, 1\] \(expected \[19, 128, 1, 1\]\)'),
+    (lambda state: state['enc2.w_vs.0.conv.bias'].fill_(torch.nan),
+     '1 not finite: paths.1.encoder.value.bias'),
+    (lambda state: state.update({'head1.conv_out.weight': torch.zeros(11, 256, 1, 1)}),
+     r'heads.0.classifier.1.weight \[11, 256, 1, 1\] \(expected \[19, 256, 1, 1\]\)'),
+    *((lambda state, change=change: state.update({'head2.conv_out.weight': change(
+        state['head2.conv_out.weight'])}), '1 not dense tensors .*: heads.1.classifier.1.weight')
+      for change in (Tensor.to_sparse, Tensor.char, lambda weight: weight.to('meta'),
+                     lambda weight: torch.quantize_per_tensor(weight, 0.1, 0, torch.qint8))),
 ])
-def test_faults_are_named(change: object, expected: str) -> None:
-    state = {key: torch.zeros(shape) for key, shape in layout('td4-psp18').items()}
+@pytest.mark.filterwarnings('ignore:torch.quantize_per_tensor')
+def test_faults_are_named(change: object, expected: str, td2_fa18: Network) -> None:
+    state = {key: torch.zeros(shape) for key, shape in layout('td2-fa18').items()}
     change(state)  # type: ignore[operator]
-    network = build(variant('td4-psp18'), 19)
     with pytest.raises(ValueError, match=expected):
-        load_state(network, rename_official(state, 4), 'file')
+        load_state(td2_fa18, rename_official(state, 2), 'file')
 
 
 def run_convert(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
@@ -101,21 +110,23 @@ def run_convert(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
     return lines[0]
 
 
-def test_convert_says_what_is_wrong(td4: Path, tmp_path: Path,
+def test_convert_says_what_is_wrong(fa18: Path, tmp_path: Path,
                                     capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / 'x.safetensors'
     options = ('--classes', 'cityscapes', '--out', out)
     assert 'no such file' in run_convert(
-        capsys, tmp_path / 'none.pkl', '--model', 'td4-psp18', *options)
+        capsys, tmp_path / 'none.pkl', '--model', 'fa18', *options)
+    assert f'{tmp_path}: this is no file' in run_convert(
+        capsys, tmp_path, '--model', 'fa18', *options)
     assert 'do not fit the network' in run_convert(
-        capsys, td4, '--model', 'td2-psp50', *options)
-    assert "model 'td5'" in run_convert(capsys, td4, '--model', 'td5', *options)
+        capsys, fa18, '--model', 'bise18-half', *options)
+    assert "model 'td5'" in run_convert(capsys, fa18, '--model', 'td5', *options)
     garbage = tmp_path / 'garbage.pkl'
     garbage.write_bytes(b'not weights at all')
-    assert 'cannot be read' in run_convert(capsys, garbage, '--model', 'psp18', *options)
+    assert 'cannot be read' in run_convert(capsys, garbage, '--model', 'fa18', *options)
     assert not out.exists()
     out.touch()
-    assert 'exists already' in run_convert(capsys, td4, '--model', 'td4-psp18', *options)
+    assert 'exists already' in run_convert(capsys, fa18, '--model', 'fa18', *options)
 
 
 def test_half_precision_keeps_the_statistics_of_batch_norm(tmp_path: Path) -> None:

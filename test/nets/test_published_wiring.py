@@ -16,7 +16,7 @@ from nets.official import State, random_state
 from tdnet_ros.nets.checkpoint import load_state, rename_official
 from tdnet_ros.nets.zoo import build, variant
 
-SIZE = (97, 129)
+SIZE = (65, 97)
 Queue = list[tuple[Tensor, Tensor, Tensor]]
 
 
@@ -136,7 +136,7 @@ def test_loop_equals_the_published_networks(
     state = random_state(model)
     network = build(architecture, 19)
     load_state(network, rename_official(state, architecture.paths), model)
-    frames = [torch.randn(1, 3, *SIZE) for _ in range(12)]
+    frames = [torch.randn(1, 3, *SIZE) for _ in range(2 * architecture.paths)]
     with torch.inference_mode():
         expected = published(state, frames, architecture.paths, depth, hops)
         memory: list = []
