@@ -55,7 +55,7 @@ class FrameMemory:
         self._entries: deque[Any] = deque(maxlen=paths - 1)
         self._input_size: tuple[int, int] | None = None
         self._last: _Seen | None = None
-        self._pending_reason: str | None = None
+        self._reset_reason: str | None = None
 
     @property
     def entries(self) -> list[Any]:
@@ -72,11 +72,12 @@ class FrameMemory:
         self._entries.clear()
         self._last = None
         self.next_path = 0
-        self._pending_reason = reason
+        self._reset_reason = reason
 
     def prepare(self, frame: Frame) -> str | None:
-        """Reset if the memory is stale for this frame; return why, or None.
+        """Reset if the memory is stale for this frame; return why it is empty, or None.
 
+        The reason is returned until a frame is pushed, so one that is given up loses nothing.
         The first reason that holds: the one given to `reset`, the stamp went backwards, the
         gap is too long, the size, encoding or frame_id changed, the scene was cut.
         """
@@ -85,9 +86,8 @@ class FrameMemory:
         reason = self._stale_reason(seen)
         if reason is not None:
             self.reset(reason)
-        reason, self._pending_reason = self._pending_reason, None
         self._last = seen
-        return reason
+        return self._reset_reason
 
     def fit(self, input_size: tuple[int, int],
             resample: Callable[[Any, tuple[int, int], tuple[int, int]], Any]) -> None:
@@ -103,6 +103,7 @@ class FrameMemory:
 
     def push(self, features: Any) -> None:
         """Keep the features of a frame that was processed (a per-frame network has none)."""
+        self._reset_reason = None
         self.next_path = (self.next_path + 1) % self.paths
         if features is not None:
             self._entries.append(features)
@@ -116,7 +117,8 @@ class FrameMemory:
             return f'stamp went backwards by {-gap_s:.3f} s'
         if gap_s > self.max_gap_s:
             return f'gap of {gap_s:.3f} s exceeds max_gap_s {self.max_gap_s:g}'
-        for what, old, new in (('image size', last.size, seen.size),
+        for what, old, new in (('image size', '{1} x {0}'.format(*last.size),
+                                '{1} x {0}'.format(*seen.size)),
                                ('encoding', last.encoding, seen.encoding),
                                ('frame_id', last.frame_id, seen.frame_id)):
             if old != new:

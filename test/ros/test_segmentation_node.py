@@ -78,7 +78,7 @@ def test_a_bag_that_loops_gives_the_same_labels_in_every_loop(camera: Camera) ->
 @pytest.mark.parametrize(('change', 'reason'), [
     ({'fields': {'frame_id': 'other'}}, 'frame_id changed from camera_optical to other'),
     ({'fields': {'encoding': 'bgr8'}}, 'encoding changed from rgb8 to bgr8'),
-    ({'rgb': np.zeros((24, 32, 3), np.uint8)}, 'image size changed from (48, 64) to (24, 32)'),
+    ({'rgb': np.zeros((24, 32, 3), np.uint8)}, 'image size changed from 64 x 48 to 32 x 24'),
     ({'later_s': 61}, 'gap of 61.000 s exceeds max_gap_s 60'),
     ({'later_s': -1}, 'stamp went backwards by 1.000 s')],
     ids=['frame_id', 'encoding', 'size', 'gap', 'backwards'])

@@ -22,7 +22,7 @@ def fill(segmenter: VideoSegmenter, make_frame: MakeFrame, count: int = 5) -> Fr
 @pytest.mark.parametrize(('changes', 'reason'), [
     ({'stamp_ns': 0}, 'stamp went backwards by 0.400 s'),
     ({'stamp_ns': 1_500_000_000}, 'gap of 1.100 s exceeds max_gap_s 1'),
-    ({'rgb': np.zeros((36, 96, 3), np.uint8)}, 'image size changed from (72, 96) to (36, 96)'),
+    ({'rgb': np.zeros((36, 96, 3), np.uint8)}, 'image size changed from 96 x 72 to 96 x 36'),
     ({'encoding': 'bgr8'}, 'encoding changed from rgb8 to bgr8'),
     ({'frame_id': 'rear'}, 'frame_id changed from camera to rear'),
 ])
@@ -50,6 +50,16 @@ def test_reset_from_outside_is_reported_once(segmenter: VideoSegmenter,
     memory.reset('asked to')
     reasons = [segmenter.step(make_frame(5 + i), memory).reset_reason for i in range(3)]
     assert reasons == ['asked to', None, None]
+
+
+def test_frames_that_are_given_up_lose_no_reason(segmenter: VideoSegmenter,
+                                                 make_frame: MakeFrame) -> None:
+    memories = [fill(segmenter, make_frame) for _ in range(2)]
+    for memory in memories:
+        memory.reset('asked to')
+    index, _ = next(segmenter.step_batch([make_frame(5), make_frame(5)], memories))
+    reasons = [segmenter.step(make_frame(6), memory).reset_reason for memory in memories]
+    assert reasons == [None if camera == index else 'asked to' for camera in range(2)]
 
 
 def test_scene_cut(make_frame: MakeFrame) -> None:
