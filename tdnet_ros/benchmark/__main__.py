@@ -24,6 +24,7 @@ from tdnet_ros.benchmark.cli import show_progress
 from tdnet_ros.benchmark.document import document
 from tdnet_ros.benchmark.suite import at_most, parts, real_frames, run_parts
 from tdnet_ros.nets import DEFAULT_MODEL
+from tdnet_ros.nets.writing import check_writable
 
 EXAMPLES = '''examples:
   script/bench                   everything: some ten minutes on two cores
@@ -31,6 +32,7 @@ EXAMPLES = '''examples:
   script/bench --devices cuda    only what a GPU does
   script/bench --frames 5        sooner done, and rougher
   script/bench --from out/benchmarks.json  write the document again'''
+DOCUMENT = 'benchmarks.md'
 COURSES = ((360, 640), (720, 1280), (1080, 1920))
 
 
@@ -39,10 +41,12 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         options.out.mkdir(parents=True, exist_ok=True)
-        options.json.parent.mkdir(parents=True, exist_ok=True)
+        check_writable(options.out / DOCUMENT)
         if options.results:
             results = json.loads(options.results.read_text())
         else:
+            options.json.parent.mkdir(parents=True, exist_ok=True)
+            check_writable(options.json)
             results = _measure(options)
             options.json.write_text(json.dumps(results, indent=1) + '\n')
         files = _write(results, options.out)
@@ -117,7 +121,7 @@ def _message_path(quick: bool) -> dict[str, Any]:
 
 
 def _write(results: dict[str, Any], out: Path) -> list[Path]:
-    text = out / 'benchmarks.md'
+    text = out / DOCUMENT
     text.write_text(document(results))
     try:
         from tdnet_ros.benchmark.plots import write_plots

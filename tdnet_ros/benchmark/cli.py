@@ -11,7 +11,7 @@ from pathlib import Path
 import sys
 from typing import Any
 
-from tdnet_ros.bags.options import positive
+from tdnet_ros.bags.options import not_negative, positive
 from tdnet_ros.benchmark.frames import find_images
 from tdnet_ros.benchmark.measure import measure
 from tdnet_ros.benchmark.worker import Setup
@@ -122,7 +122,8 @@ def _parser() -> argparse.ArgumentParser:
     add('--cameras', type=positive(int), default=1, help='cameras that share the network')
     add('--images', type=Path, help='folder of frames; default: a made-up moving street')
     add('--frames', type=positive(int), default=20, help='frames to time, after the warm-up')
-    add('--threads', type=int, default=0, help='threads of the CPU; 0: as many as cores')
+    add('--threads', type=not_negative(int), default=0,
+        help='threads of the CPU; 0: as many as cores')
     add('--json', type=Path, metavar='FILE', help='write the figures there')
     return parser
 

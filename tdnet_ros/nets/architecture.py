@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import math
 from typing import Annotated, NamedTuple
 
-from tdnet_ros.nets.records import Count, Range
+from tdnet_ros.nets.records import SIDES, Count, Range
 
 EXPANSION = {18: 1, 34: 1, 50: 4, 101: 4}
 '''Output channels of a residual block over its inner channels, by the depth of the ResNet.'''
@@ -138,10 +138,12 @@ def aligned_size(size: tuple[int, int]) -> tuple[int, int]:
 
 
 def checked_size(size: tuple[int, int]) -> tuple[int, int]:
-    """Return an input's (height, width); ValueError if no network takes one so small."""
+    """Return an input's (height, width); ValueError unless a network and its card take it."""
     height, width = size
-    if min(height, width) < 32:
-        raise ValueError(f'input size {height}x{width}, expected at least 32x32 pixels')
+    low, high = SIDES
+    if min(size) < low or max(size) > high:
+        raise ValueError(f'input size {height}x{width}, expected at least {low}x{low} and at most '
+                         f'{high}x{high} pixels')
     return int(height), int(width)
 
 

@@ -39,7 +39,8 @@ Count = Annotated[int, Range(1)]
 Natural = Annotated[int, Range(0)]
 Amount = Annotated[float, Range(0)]
 Share = Annotated[float, Range(0, 1)]
-Side = Annotated[int, Range(32, 8192)]
+SIDES = Range(32, 8192)
+Side = Annotated[int, SIDES]
 """Of an image that a network takes, in pixels."""
 
 _EXPECTED = {int: 'a whole number', float: 'a number', bool: 'true or false', str: 'a text',

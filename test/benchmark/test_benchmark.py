@@ -49,6 +49,12 @@ def test_measures_engines_side_by_side(tmp_path: Path, capsys: pytest.CaptureFix
     assert 'bfloat16' in printed
 
 
+def test_threads_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(['--threads', '-1'])
+    assert '--threads: -1: expected 0 or a number above it' in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(('arguments', 'message'), [
     (['--model', 'td9'], "model 'td9'"),
     (['--json', 'nowhere/x.json'], 'cannot write nowhere/x.json: No such file'),

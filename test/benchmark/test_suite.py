@@ -45,6 +45,17 @@ def test_measures_and_writes_the_document(tmp_path: Path,
     assert (tmp_path / 'benchmarks.md').read_text() == text
 
 
+def test_what_cannot_be_written_is_named_before_the_work(
+        tmp_path: Path, capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('tdnet_ros.benchmark.__main__._measure', None)
+    for folder in ('benchmarks.md', 'figures.json'):
+        (tmp_path / folder).mkdir()
+        assert main(['--out', str(tmp_path), '--json', str(tmp_path / 'figures.json')]) == 1
+        assert f'cannot write {tmp_path / folder}: Is a dir' in capsys.readouterr().err
+        (tmp_path / folder).rmdir()
+
+
 def test_figures_of_another_version(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     figures = tmp_path / 'figures.json'
     figures.write_text('{}')

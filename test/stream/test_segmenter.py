@@ -116,6 +116,7 @@ def test_bad_frames(rgb: object, expected: str) -> None:
 @pytest.mark.parametrize(('options', 'expected'), [
     ({'device': 'tpu'}, "device 'tpu', expected auto"),
     ({'input_size': (8, 8)}, 'expected at least 32x32'),
+    ({'input_size': (64, 8193)}, '64x8193, expected .* at most 8192x8192'),
     ({'model': 'nothing'}, "model 'nothing': expected"),
 ])
 def test_bad_options(options: dict[str, object], expected: str) -> None:

@@ -37,6 +37,7 @@ from tdnet_ros.stream.engines.torch_engine import build_steps, lower
 
 OPSET = 18
 MANIFEST = 'manifest.json'
+CARD = 'model.yaml'
 Progress = Callable[[str], None]
 
 
@@ -64,6 +65,8 @@ def export(card: ModelCard, out: Path, input_size: tuple[int, int], precision: s
     input_size = checked_size(input_size)
     if label_size and min(label_size) < 1:
         raise ValueError(f'labels of {label_size[0]}x{label_size[1]}, expected at least one pixel')
+    if (out / CARD).exists() and not (out / MANIFEST).exists():
+        raise ValueError(f'{out / CARD} exists already, and is not the card of an export')
     network = load_network(card)
     paths = card.architecture.paths
     modules, examples = _modules(network, input_size, getattr(torch, precision), label_size)
@@ -83,7 +86,7 @@ def export(card: ModelCard, out: Path, input_size: tuple[int, int], precision: s
             graph.save(part / file, external_data=False)
         graphs_card = replace(card, input_size=input_size,
                               weights=part / 'path0.onnx' if card.trained else None)
-        save_card(graphs_card, part / 'model.yaml')
+        save_card(graphs_card, part / CARD)
         (part / MANIFEST).write_text(json.dumps({
             'model': card.name, 'paths': paths, 'precision': precision,
             'input_size': list(input_size), 'weights_sha256': weights_digest(network),

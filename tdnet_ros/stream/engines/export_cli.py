@@ -12,7 +12,8 @@ import torch
 from tdnet_ros.nets.card import find_model
 from tdnet_ros.nets.engines import ENGINES
 from tdnet_ros.nets.writing import check_folder
-from tdnet_ros.stream.engines.export import MANIFEST, export
+from tdnet_ros.stream.engines.allocator import is_out_of_memory, shortage
+from tdnet_ros.stream.engines.export import CARD, MANIFEST, export
 from tdnet_ros.stream.engines.onnx_engine import OnnxEngine, find_provider
 
 EXAMPLES = '''examples:
@@ -41,7 +42,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (OSError, ValueError) as error:
         print(f'tdnet_export: {error}', file=sys.stderr)
         return 1
-    print(f'wrote {manifest.parent}: model.yaml, {MANIFEST} and {card.architecture.paths} graphs')
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        print(f'tdnet_export: {shortage(error)}: {error}', file=sys.stderr)
+        return 1
+    print(f'wrote {manifest.parent}: {CARD}, {MANIFEST} and {card.architecture.paths} graphs')
     return 0
 
 

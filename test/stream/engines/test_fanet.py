@@ -67,12 +67,12 @@ def test_half_precision_holds_sums_over_all_positions(make_network: Make, run: R
 def test_exported_graphs_equal_the_network(run: Run, tmp_path: Path) -> None:
     pytest.importorskip('onnxscript')
     pytest.importorskip('onnxruntime')
-    card = untrained_card('td2-fa18')
+    card = untrained_card('fa18')
     card = replace(card, architecture=replace(card.architecture, width=0.125))
     manifest = export(card, tmp_path, (49, 65))
-    frames = [torch.randn(1, 3, 49, 65) for _ in range(4)]
-    expected = run(ReferenceEngine(load_network(card)), frames, 2)
-    for ours, reference in zip(run(OnnxEngine(manifest, CPU), frames, 2), expected, strict=True):
+    frames = [torch.randn(1, 3, 49, 65) for _ in range(2)]
+    expected = run(ReferenceEngine(load_network(card)), frames, 1)
+    for ours, reference in zip(run(OnnxEngine(manifest, CPU), frames, 1), expected, strict=True):
         assert torch.allclose(ours, reference, atol=1e-5 * float(reference.abs().max()) + 1e-6)
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import json
 from pathlib import Path
 import resource
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tdnet_ros.nets.card import ModelCard, untrained_card
+from tdnet_ros.nets.card import ModelCard, save_card, untrained_card
 from tdnet_ros.nets.checkpoint import load_network, save_weights
 from tdnet_ros.stream import Frame, VideoSegmenter
 from tdnet_ros.stream.engines import onnx_engine
@@ -81,11 +82,16 @@ def test_program_writes_graphs_for_any_onnxruntime(
     assert outputs['labels'].max() < 19
 
 
+@pytest.fixture(scope='module')
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Graphs of a per-frame network, to be copied."""
+    return export(narrow('bise18-half'), tmp_path_factory.mktemp('exported'), SIZE).parent
+
+
 def test_a_full_disk_leaves_the_graphs_that_were_there(
-        tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    out = tmp_path / 'graphs'
-    arguments = ['td2-tiny', '--out', str(out), '--input-size', '49', '65']
-    assert main(arguments) == 0
+        exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = shutil.copytree(exported, tmp_path / 'graphs')
+    arguments = ['bise18-half', '--out', str(out), '--input-size', '49', '65']
     before = {path: path.read_bytes() for path in out.iterdir()}
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     # A limit on the size of files fails as a full disk does.
@@ -152,9 +158,9 @@ def test_graphs_are_exported_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         OnnxEngine(manifest, CPU, tensorrt=True)
 
 
-def test_a_graph_that_cannot_be_started_is_one_line(tmp_path: Path) -> None:
+def test_a_graph_that_cannot_be_started_is_one_line(exported: Path, tmp_path: Path) -> None:
     """As one that TensorRT cannot build."""
-    manifest = export(narrow('bise18-half'), tmp_path, SIZE)
+    manifest = shutil.copytree(exported, tmp_path / 'graphs') / 'manifest.json'
     graph = manifest.parent / json.loads(manifest.read_text())['steps'][0]['file']
     graph.write_bytes(b'no graph')
     with pytest.raises(ValueError, match=f'onnxruntime cannot start {graph.name}: ') as raised:
@@ -163,8 +169,8 @@ def test_a_graph_that_cannot_be_started_is_one_line(tmp_path: Path) -> None:
 
 
 def test_a_shortage_of_memory_in_onnxruntime_is_known(
-        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    engine = OnnxEngine(export(narrow('bise18-half'), tmp_path, SIZE), CPU)
+        exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = OnnxEngine(exported / 'manifest.json', CPU)
 
     def no_room(_: object) -> None:
         raise onnxruntime.capi.onnxruntime_pybind11_state.Fail(
@@ -223,13 +229,32 @@ def test_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize(('options', 'message'), [
-    (('--input-size', '31', '65'), 'input size 31x65, expected at least 32x32 pixels'),
+    *((('--input-size', str(side), '65'), f'input size {side}x65, expected at least 32x32 and at '
+       'most 8192x8192 pixels') for side in (31, 8193)),
     (('--labels', '0', '65'), 'labels of 0x65, expected at least one pixel')])
 def test_sizes_that_no_graph_has_are_one_line(
         tmp_path: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...],
         message: str) -> None:
     assert main(['td2-tiny', '--out', str(tmp_path), *options]) == 1
     assert capsys.readouterr().err == f'tdnet_export: {message}\n'
+
+
+def test_labels_that_no_memory_holds_are_one_line(
+        tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(['bise18-half', '--out', str(tmp_path), '--input-size', '49', '65', '--labels',
+                 '1000000', '1000000']) == 1
+    assert capsys.readouterr().err.splitlines()[-1].startswith('tdnet_export: out of memory: ')
+
+
+def test_a_card_of_other_weights_is_not_replaced(
+        tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    card = tmp_path / 'model.yaml'
+    save_card(narrow('bise18-half'), card)
+    before = card.read_bytes()
+    assert main([str(card), '--out', str(tmp_path)]) == 1
+    assert capsys.readouterr().err == (
+        f'tdnet_export: {card} exists already, and is not the card of an export\n')
+    assert card.read_bytes() == before
 
 
 def test_the_manifest_comes_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
