@@ -12,6 +12,7 @@ pytest.importorskip('rclpy', reason='rclpy is missing')
 
 import torch
 
+from tdnet_ros.benchmark import ceiling
 from tdnet_ros.benchmark.__main__ import main
 from tdnet_ros.benchmark.goals import goals
 from tdnet_ros.benchmark.suite import at_most, parts
@@ -19,8 +20,9 @@ from tdnet_ros.benchmark.suite import at_most, parts
 
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(torch.cuda.is_available(), reason='says what is not measured without a GPU')
-def test_measures_and_writes_the_document(tmp_path: Path,
-                                          capsys: pytest.CaptureFixture[str]) -> None:
+def test_measures_and_writes_the_document(tmp_path: Path, capsys: pytest.CaptureFixture[str],
+                                          monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ceiling.MATRIX, 'cpu', 256)
     figures = tmp_path / 'figures.json'
     status = main(['--quick', '--out', str(tmp_path), '--json', str(figures)])
     captured = capsys.readouterr()
