@@ -142,8 +142,8 @@ def checked_size(size: tuple[int, int]) -> tuple[int, int]:
     height, width = size
     low, high = SIDES
     if min(size) < low or max(size) > high:
-        raise ValueError(f'input size {height}x{width}, expected at least {low}x{low} and at most '
-                         f'{high}x{high} pixels')
+        raise ValueError(f'input size {height}x{width}, expected at least {low}x{low} pixels and '
+                         f'at most {high}x{high}')
     return int(height), int(width)
 
 

@@ -229,8 +229,8 @@ def test_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize(('options', 'message'), [
-    *((('--input-size', str(side), '65'), f'input size {side}x65, expected at least 32x32 and at '
-       'most 8192x8192 pixels') for side in (31, 8193)),
+    *((('--input-size', str(side), '65'), f'input size {side}x65, expected at least 32x32 pixels '
+       'and at most 8192x8192') for side in (31, 8193)),
     (('--labels', '0', '65'), 'labels of 0x65, expected at least one pixel')])
 def test_sizes_that_no_graph_has_are_one_line(
         tmp_path: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...],
