@@ -134,10 +134,11 @@ def train(options: argparse.Namespace) -> bool:
                     command=options.command, config=plain(config))
     weights = balance_weights(contents[0].pixels, config.class_balance)
     learner = place(Learner(network, config, len(card.classes), weights, teacher), fabric)
-    trainer = Trainer(fabric, learner, config, datasets, options.out)
-    validator = Validator(validation, card, options.out, fabric)
+    trainer = Trainer(fabric, learner, config, datasets, card, options.out)
     if resumed:
         trainer.resume(last)
+    validator = Validator(validation, trainer.card, options.out, fabric)
+    if resumed:
         validator.resume()
     if fabric.is_global_zero:
         options.out.mkdir(parents=True, exist_ok=True)

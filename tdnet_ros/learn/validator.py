@@ -44,11 +44,9 @@ class Validator:
         """Mean IoU of OUT/best.yaml, rounded as in it."""
 
     def resume(self) -> None:
-        """Go on from OUT/best.yaml, if it is there, and from what that came from."""
+        """Go on from OUT/best.yaml, if it is there."""
         if self._best.exists():
-            card = load_card(self._best)
-            self.best = max(card.metrics.values(), default=NONE_YET)
-            self._card = replace(self._card, source=card.source, licence=card.licence)
+            self.best = max(load_card(self._best).metrics.values(), default=NONE_YET)
 
     def _streams(self, dataset: Dataset) -> StreamingValidation:
         return StreamingValidation(dataset, self._device, self._card.input_size)
