@@ -23,7 +23,7 @@ from tdnet_ros.learn.losses import balance_weights
 from tdnet_ros.learn.progress import Progress
 from tdnet_ros.learn.start import start_from
 from tdnet_ros.learn.trainer import LAST, Trainer
-from tdnet_ros.learn.validator import Validator
+from tdnet_ros.learn.validator import BEST, Validator
 from tdnet_ros.nets.architecture import Architecture, aligned_size
 from tdnet_ros.nets.card import ModelCard, find_model, shipped_models
 from tdnet_ros.nets.classes import ClassSet
@@ -158,9 +158,11 @@ def check_options(options: argparse.Namespace) -> None:
         raise ValueError('--input-size {} {}: expected a height and a width'.format(
             *options.input_size))
     check_folder(options.out)
-    last = options.out / LAST
+    last, best = options.out / LAST, options.out / BEST
     if last.exists() and not options.resume:
         raise ValueError(f'{last} is there: add --resume to go on, or choose another --out')
+    if best.exists() and not options.resume:
+        raise ValueError(f'{best} is there: choose another --out')
 
 
 def run(trainer: Trainer, training: Dataset, input_size: tuple[int, int], validator: Validator,

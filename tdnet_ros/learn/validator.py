@@ -17,6 +17,7 @@ from tdnet_ros.nets.writing import replacing
 from tdnet_ros.nets.zoo import Network
 from tdnet_ros.stream.frame import Image
 
+BEST = 'best.yaml'
 NONE_YET = -1.0
 """Best mean IoU before any."""
 
@@ -36,7 +37,7 @@ class Validator:
     def __init__(self, dataset: Dataset, card: ModelCard, out: Path, fabric: Fabric) -> None:
         self._dataset = dataset
         self._card = card
-        self._best = out / 'best.yaml'
+        self._best = out / BEST
         self._device = fabric.device
         self._streaming = self._streams(dataset)
         self._figure = f'{dataset.name} val mIoU'
