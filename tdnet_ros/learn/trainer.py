@@ -13,7 +13,7 @@ from lightning_fabric import Fabric
 import torch
 from torch import Tensor, nn
 
-from tdnet_ros.learn.config import TrainConfig
+from tdnet_ros.learn.config import LAST, TrainConfig
 from tdnet_ros.learn.datasets import SPLITS, Dataset
 from tdnet_ros.learn.devices import shares_norms
 from tdnet_ros.learn.ema import WeightAverage
@@ -26,8 +26,6 @@ from tdnet_ros.learn.validator import Validator
 from tdnet_ros.nets.card import ModelCard
 from tdnet_ros.nets.records import plain
 from tdnet_ros.nets.writing import replacing
-
-LAST = 'last.pt'
 
 
 class Trainer:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from lightning_fabric import Fabric
 
 from tdnet_ros.learn.calibrate import calibrate, has_bias
+from tdnet_ros.learn.config import BEST
 from tdnet_ros.learn.datasets import Dataset
 from tdnet_ros.learn.export import export
 from tdnet_ros.learn.validate import StreamingValidation
@@ -17,7 +18,6 @@ from tdnet_ros.nets.writing import replacing
 from tdnet_ros.nets.zoo import Network
 from tdnet_ros.stream.frame import Image
 
-BEST = 'best.yaml'
 NONE_YET = -1.0
 """Best mean IoU before any."""
 

@@ -9,7 +9,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import yaml
 
 FORKS = multiprocessing.get_context('forkserver')
-FORKS.set_forkserver_preload(['tdnet_ros.learn.train'])  # seconds, for every process otherwise
+FORKS.set_forkserver_preload(['tdnet_ros.learn.run'])  # takes seconds, in every process otherwise
 
 EXACT = {'scale': [1, 1], 'rotation_deg': 0, 'flip': False, 'brightness': 0.05, 'contrast': 0.05,
          'saturation': 0, 'tint': 0}

@@ -114,7 +114,7 @@ def test_a_picture_that_is_cut_off_is_named_before_the_work(tmp_path, model, cap
     jpeg = cv2.imencode('.jpg', picture(1)[0])[1].tobytes()
     path.unlink()
     path.with_suffix('.jpg').write_bytes(jpeg[:len(jpeg) // 2])
-    monkeypatch.setattr('tdnet_ros.learn.evaluate.evaluate', None)
+    monkeypatch.setattr('tdnet_ros.learn.evaluation.evaluate', None)
     assert main(['--dataset', 'folder', '--root', str(root), '--model', str(model)]) == 1
     assert capsys.readouterr().err == (f'tdnet_evaluate: cannot read the image '
                                        f'{path.with_suffix(".jpg")}: it is damaged, cut off or no '
@@ -196,7 +196,7 @@ def test_outputs_are_checked_before_the_work(data, model, tmp_path, capsys, monk
     (['--input-size', '0', '97'], 'input size 0x97, expected at least 32x32 pixels'),
 ])
 def test_bad_requests_are_one_clear_line(data, model, capsys, monkeypatch, arguments, message):
-    monkeypatch.setattr('tdnet_ros.learn.evaluate.evaluate', None)  # no frame is labelled before
+    monkeypatch.setattr('tdnet_ros.learn.evaluation.evaluate', None)  # no frame is labelled before
     assert main(['--dataset', 'folder', '--root', str(data), '--model', str(model), '--device',
                  'cpu', *arguments]) == 1
     error = capsys.readouterr().err
