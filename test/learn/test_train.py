@@ -23,8 +23,8 @@ from tdnet_ros.nets.zoo import build, variant
 
 def test_a_tiny_network_overfits_a_few_clips(data, tmp_path, capsys):
     config = write_config(tmp_path / 'c.yaml', [
-        {'steps': 60, 'batch': 8, 'solo': True, 'learning_rate': [5e-3, 3e-3]},
-        {'steps': 120, 'batch': 8, 'still_share': 0.5, 'learning_rate': [4e-3, 0]},
+        {'steps': 40, 'batch': 8, 'solo': True, 'learning_rate': [5e-3, 3e-3]},
+        {'steps': 60, 'batch': 8, 'still_share': 0.5, 'learning_rate': [4e-3, 0]},
     ], ema_decay=0.9, motion={'pan': 0.01, 'zoom': 0.01, 'roll_deg': 0.2, 'parallax': 0})
     assert train(command(data, config, tmp_path / 'run')) == 0
     figures = tmp_path / 'figures.json'
@@ -194,12 +194,12 @@ def test_pictures_are_learnt_at_the_size_of_the_input(data, tmp_path, monkeypatc
 
 
 def test_a_stage_of_all_paths_that_is_worse_replaces_nothing(data, tmp_path):
-    stages = [{'name': 'alone', 'steps': 20, 'solo': True, 'learning_rate': [5e-3, 1e-3]},
+    stages = [{'name': 'alone', 'steps': 12, 'solo': True, 'learning_rate': [5e-3, 1e-3]},
               {'name': 'all', 'steps': 4, 'learning_rate': [1.0, 1.0]}]
     config = write_config(tmp_path / 'c.yaml', stages, calibrate=False, warmup_steps=0,
-                          validate_every=20, ema_decay=0.5)
-    assert train(command(data, config, tmp_path / 'run', *SMALL)) == 0
-    assert find_model(tmp_path / 'run/best.yaml').training['step'] == 20
+                          validate_every=12, ema_decay=0.5)
+    assert train(command(data, config, tmp_path / 'run')) == 0
+    assert find_model(tmp_path / 'run/best.yaml').training['step'] == 12
 
 
 def test_a_run_ends_with_a_stage_and_goes_on_with_other_losses(data, tmp_path, recwarn):
