@@ -23,6 +23,8 @@ from tdnet_ros.nets.records import (
 RECIPES = Path(__file__).parent / 'recipes'
 DEFAULT = 'default'
 """The recipe where none is named."""
+LAST, BEST = 'last.pt', 'best.yaml'
+"""In the folder of a run: where it goes on, and its model."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Where a run computes: one device, or one process of many under torchrun."""
 from __future__ import annotations
 
+from datetime import timedelta
 import os
 from typing import Any, TypeVar
 import warnings
@@ -15,6 +16,8 @@ from tdnet_ros.stream.devices import find_device
 Module = TypeVar('Module', bound=nn.Module)
 AMPERE = (8, 0)
 """Compute capability of the first GPUs that multiply bfloat16."""
+LONGEST_WAIT = timedelta(days=1)
+"""Of processes for the first one, which validates and calibrates alone, minutes or hours."""
 
 
 def make_fabric(accelerator: str, precision: Any) -> Fabric:
@@ -38,7 +41,8 @@ def make_fabric(accelerator: str, precision: Any) -> Fabric:
         here, everywhere = processes_here(), int(os.environ['WORLD_SIZE'])
         fabric = Fabric(
             accelerator=device.type, precision=precision, devices=here,
-            num_nodes=everywhere // here, strategy=DDPStrategy(find_unused_parameters=True))
+            num_nodes=everywhere // here,
+            strategy=DDPStrategy(timeout=LONGEST_WAIT, find_unused_parameters=True))
         # Said of 1x1 filters alone: the strides of their last two dimensions differ, which
         # index nothing, so memory is in the same order and nothing is slower.
         warnings.filterwarnings('ignore', 'Grad strides do not match', UserWarning)

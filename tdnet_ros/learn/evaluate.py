@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import json
 from pathlib import Path
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import Progress
@@ -14,25 +14,19 @@ from rich.table import Table
 
 from tdnet_ros.learn.catalogue import DATASETS, open_dataset
 from tdnet_ros.learn.datasets import Dataset, check_classes
-from tdnet_ros.learn.evaluation import evaluate, ticks
-from tdnet_ros.learn.labellers import (
-    CARRIED,
-    KeyFrame,
-    Labeller,
-    PerFrame,
-    Streaming,
-    TemporalContext,
-)
-from tdnet_ros.learn.picture import check_format, save_confusion
 from tdnet_ros.nets import DEFAULT_MODEL
 from tdnet_ros.nets.engines import ENGINES, PRECISIONS
 from tdnet_ros.nets.writing import check_writable, naming
-from tdnet_ros.stream.engines.allocator import is_out_of_memory, shortage
-from tdnet_ros.stream.segmenter import VideoSegmenter
+
+if TYPE_CHECKING:
+    from tdnet_ros.learn.labellers import Labeller
+    from tdnet_ros.stream.segmenter import VideoSegmenter
 
 MODES = ('streaming', 'repeated', 'per-frame', 'key-frame', 'temporal-context')
 COMPARED = ('streaming', 'key-frame', 'temporal-context')
 KEY_INTERVAL = 5
+CARRIED = ('labels', 'features')
+"""What can flow from key frame to key frame."""
 EXAMPLES = """modes:
   streaming         the memory holds the real frames before
   repeated          every labelled frame is fed N times, and the last output counts
@@ -89,6 +83,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f'tdnet_evaluate: {error}', file=sys.stderr)
         return 1
     except (RuntimeError, MemoryError) as error:
+        from tdnet_ros.stream.engines.allocator import is_out_of_memory, shortage
         if not is_out_of_memory(error):
             raise
         print(f'tdnet_evaluate: {shortage(error)}: {error}; a smaller --input-size takes less '
@@ -103,6 +98,7 @@ def run(options: argparse.Namespace) -> None:
     options.mode = options.mode or default_mode(dataset)
     modes = COMPARED if options.mode == 'compare' else (options.mode,)
     check_options(options, modes)
+    from tdnet_ros.learn.evaluation import evaluate, ticks  # takes seconds: after the checks
     console = Console(stderr=True, markup=False)
     labellers = make_labellers(modes, options, dataset, console)
     dataset.check()
@@ -118,6 +114,7 @@ def run(options: argparse.Namespace) -> None:
         with naming(options.json):
             options.json.write_text(json.dumps(content, indent=2) + '\n')
     if options.confusion:
+        from tdnet_ros.learn.picture import save_confusion
         with naming(options.confusion):
             save_confusion(reports[0].confusion, dataset.classes.names, options.confusion)
 
@@ -136,6 +133,7 @@ def check_options(options: argparse.Namespace, modes: Sequence[str]) -> None:
     for path in (options.json, options.confusion):
         check_writable(path)
     if options.confusion:
+        from tdnet_ros.learn.picture import check_format
         check_format(options.confusion)
 
 
@@ -147,6 +145,7 @@ def advance(progress: Progress, task: Any) -> Callable[[], None]:
 def make_labellers(modes: Sequence[str], options: argparse.Namespace, dataset: Dataset,
                    console: Console) -> dict[str, tuple[Labeller, int]]:
     """Build what labels the frames in each mode, and how often it sees each."""
+    from tdnet_ros.learn.labellers import KeyFrame, PerFrame, Streaming, TemporalContext
     model = load(options.model, options, dataset, console, options.input_size)
     labellers: dict[str, tuple[Labeller, int]] = {}
     for mode in modes:
@@ -167,6 +166,7 @@ def make_labellers(modes: Sequence[str], options: argparse.Namespace, dataset: D
 def load(model: str, options: argparse.Namespace, dataset: Dataset, console: Console,
          size: Sequence[int] | None = None) -> VideoSegmenter:
     """Load a model; ValueError if its classes are others than the data's."""
+    from tdnet_ros.stream.segmenter import VideoSegmenter
     segmenter = VideoSegmenter.load(model, options.device, (size[0], size[1]) if size else None,
                                     engine=options.engine, precision=options.precision)
     check_classes(f"model '{model}'", segmenter.card.classes, dataset.classes)

@@ -12,8 +12,6 @@ from tdnet_ros.stream.frame import Frame
 from tdnet_ros.stream.segmenter import VideoSegmenter
 
 Rgb = NDArray[np.uint8]
-CARRIED = ('labels', 'features')
-"""What can flow from key frame to key frame."""
 
 
 class Labeller(Protocol):

@@ -1,7 +1,9 @@
 """Shows a run: a bar on the terminal, lines where there is none, scalars for TensorBoard."""
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+import threading
 import time
 
 from rich.console import Console
@@ -16,6 +18,7 @@ from rich.progress import Progress as Bar
 from torch.utils.tensorboard import SummaryWriter
 
 from tdnet_ros.learn.config import TrainConfig
+from tdnet_ros.nets.writing import naming
 from tdnet_ros.stream.frame import Image
 
 LINE_EVERY_S = 30.0
@@ -25,6 +28,7 @@ class Progress:
     """The watcher of a run; silent on all processes but the first."""
 
     def __init__(self, out: Path, config: TrainConfig, step: int, active: bool) -> None:
+        self._out = out
         self._config = config
         self._console = Console(markup=False)  # names may have brackets
         self._bar = Bar(
@@ -39,13 +43,18 @@ class Progress:
         self._first = step
 
     def __enter__(self) -> Progress:
+        self._excepthook, threading.excepthook = threading.excepthook, _told_twice
         self._bar.start()
         return self
 
     def __exit__(self, *error: object) -> None:
         self._bar.stop()
-        if self._writer:
-            self._writer.close()
+        try:
+            if self._writer:
+                with naming(self._out):
+                    self._writer.close()
+        finally:
+            threading.excepthook = self._excepthook
 
     def step(self, step: int, terms: dict[str, float], learning_rate: float) -> None:
         """Show a finished step."""
@@ -59,9 +68,8 @@ class Progress:
         text = f'{stage} loss {self._smooth:.3f} lr {learning_rate:.2e}'
         self._bar.update(self._task, completed=step, description=text)
         if step % self._config.log_every == 0:
-            for name, value in terms.items():
-                self._writer.add_scalar(f'loss/{name}', value, step)
-            self._writer.add_scalar('learning_rate', learning_rate, step)
+            losses = {f'loss/{name}': value for name, value in terms.items()}
+            self._write(step, {**losses, 'learning_rate': learning_rate})
         if not self._console.is_terminal and time.monotonic() - self._line > LINE_EVERY_S:
             self._line = time.monotonic()
             pace = (self._line - self._start) / (step - self._first)
@@ -74,11 +82,22 @@ class Progress:
         """Show a validation."""
         if not self._writer:
             return
-        for name, value in metrics.items():
-            self._writer.add_scalar(f'val/{name}', value, step)
-        for number, picture in enumerate(pictures):
-            self._writer.add_image(f'overlay/{number}', picture, step, dataformats='HWC')
+        self._write(step, {f'val/{name}': value for name, value in metrics.items()}, pictures)
         classes = ' '.join(f'{name} {value:.2f}' for name, value in metrics.items()
                            if name != 'miou')
         self._console.print(f'{step}: val mIoU {metrics["miou"]:.4f} (best {best:.4f}) {classes}',
                             highlight=False, soft_wrap=True)
+
+    def _write(self, step: int, scalars: dict[str, float], pictures: Sequence[Image] = ()) -> None:
+        assert self._writer
+        with naming(self._out):
+            for name, value in scalars.items():
+                self._writer.add_scalar(name, value, step)
+            for number, picture in enumerate(pictures):
+                self._writer.add_image(f'overlay/{number}', picture, step, dataformats='HWC')
+
+
+def _told_twice(error: threading.ExceptHookArgs) -> None:
+    """Say nothing of an OSError: the writer raises that of its thread again, where it is used."""
+    if not isinstance(error.exc_value, OSError):
+        threading.__excepthook__(error)

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+import os
 from pathlib import Path
 
 import cv2
@@ -13,8 +14,8 @@ from tdnet_ros.nets.images import IMAGE_SUFFIXES, PNG, is_image, read_pixels
 
 JPEG = b'\xff\xd8\xff'
 """With which such a file begins, whatever its name."""
-ONE_BIT = b'\x01\x00'
-"""Depth and colour type, at byte 24 of a PNG, of one bit of grey."""
+FEW_BITS = b'\x01\x00', b'\x02\x00', b'\x04\x00'
+"""Depths and colour type, at byte 24 of a PNG, of greys that OpenCV stretches to 0 to 255."""
 
 LabelReader = Callable[[Path], NDArray[np.uint8]]
 Convert = Callable[[Path, NDArray[np.generic]], NDArray[np.uint8]]
@@ -32,16 +33,23 @@ def size_text(shape: Sequence[int]) -> str:
 
 
 def list_images(folder: Path) -> dict[str, Path]:
-    """Return the images under a folder, in order, by their path in it without the suffix."""
+    """
+    Return the images under a folder, in order, by their path in it without the suffix.
+
+    Links to folders are followed; hidden folders, such as those of notebooks, are left out.
+    """
     if not folder.is_dir():
         raise ValueError(f'there is no folder {folder}')
+    paths: list[Path] = []
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith('.')]
+        paths += (path for path in map(Path(parent).joinpath, names) if is_image(path))
     found: dict[str, Path] = {}
-    for path in sorted(folder.rglob('*')):
-        if is_image(path):
-            name = path.relative_to(folder).with_suffix('').as_posix()
-            if name in found:
-                raise ValueError(f'{found[name]} and {path} have one name: which is meant?')
-            found[name] = path
+    for path in sorted(paths):
+        name = path.relative_to(folder).with_suffix('').as_posix()
+        if name in found:
+            raise ValueError(f'{found[name]} and {path} have one name: which is meant?')
+        found[name] = path
     if not found:
         raise ValueError(f'there is no image in {folder} (looked for {", ".join(IMAGE_SUFFIXES)})')
     return found
@@ -58,8 +66,8 @@ def _read_label(path: Path, mode: int = cv2.IMREAD_UNCHANGED) -> NDArray[np.gene
         head = file.read(26)
     if head.startswith(JPEG):
         raise ValueError(f'{path} is a JPEG, which changes the pixels of a label: expected a PNG')
-    if head.startswith(PNG) and head.endswith(ONE_BIT):
-        raise ValueError(f'{path} is a PNG of 1 bit per pixel: expected ids of 8 bits')
+    if head.startswith(PNG) and head.endswith(FEW_BITS):
+        raise ValueError(f'{path} is a {head[24]}-bit PNG: expected ids of 8 bits')
     return read_pixels(path, mode)
 
 

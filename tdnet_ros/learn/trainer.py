@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import zip_longest
 import math
 from pathlib import Path
@@ -12,7 +13,7 @@ from lightning_fabric import Fabric
 import torch
 from torch import Tensor, nn
 
-from tdnet_ros.learn.config import TrainConfig
+from tdnet_ros.learn.config import LAST, TrainConfig
 from tdnet_ros.learn.datasets import SPLITS, Dataset
 from tdnet_ros.learn.devices import shares_norms
 from tdnet_ros.learn.ema import WeightAverage
@@ -22,21 +23,22 @@ from tdnet_ros.learn.paths import start_paths
 from tdnet_ros.learn.progress import Progress
 from tdnet_ros.learn.samples import Clip
 from tdnet_ros.learn.validator import Validator
+from tdnet_ros.nets.card import ModelCard
 from tdnet_ros.nets.records import plain
 from tdnet_ros.nets.writing import replacing
-
-LAST = 'last.pt'
 
 
 class Trainer:
     """A learner, its optimiser and its averaged weights, at some step of a run on SPLITS."""
 
     def __init__(self, fabric: Fabric, learner: Learner, config: TrainConfig,
-                 data: Sequence[Dataset], out: Path) -> None:
+                 data: Sequence[Dataset], card: ModelCard, out: Path) -> None:
         self.fabric = fabric
         self.config = config
         self.classes = data[0].classes.described()
         self.data = [dataset.described() for dataset in data]
+        self.card = card
+        """Of the model that the run makes: what it came from, and its licence, stay."""
         self.out = out
         self.step = 0
         self.solo = False
@@ -160,6 +162,7 @@ class Trainer:
                     'step': self.step, 'solo': self.solo,
                     'config': plain(self.config), 'classes': self.classes,
                     'data': self.data,
+                    'source': self.card.source, 'licence': self.card.licence,
                     'learner': self.learner.module.state_dict(),
                     'average': self.average.network.state_dict(),
                     'optimizer': self.optimizer.state_dict()}, file)
@@ -178,6 +181,8 @@ class Trainer:
             _check_classes(path, state['classes'], self.classes)
         if 'data' in state:
             _check_data(path, state['data'], self.data)
+        if 'licence' in state:
+            self.card = replace(self.card, source=state['source'], licence=state['licence'])
         try:
             if state['config']['optimizer'] != self.config.optimizer:
                 raise ValueError(state['config']['optimizer'])

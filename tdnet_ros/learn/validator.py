@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from lightning_fabric import Fabric
 
 from tdnet_ros.learn.calibrate import calibrate, has_bias
+from tdnet_ros.learn.config import BEST
 from tdnet_ros.learn.datasets import Dataset
 from tdnet_ros.learn.export import export
 from tdnet_ros.learn.validate import StreamingValidation
@@ -36,7 +37,7 @@ class Validator:
     def __init__(self, dataset: Dataset, card: ModelCard, out: Path, fabric: Fabric) -> None:
         self._dataset = dataset
         self._card = card
-        self._best = out / 'best.yaml'
+        self._best = out / BEST
         self._device = fabric.device
         self._streaming = self._streams(dataset)
         self._figure = f'{dataset.name} val mIoU'
@@ -44,11 +45,9 @@ class Validator:
         """Mean IoU of OUT/best.yaml, rounded as in it."""
 
     def resume(self) -> None:
-        """Go on from OUT/best.yaml, if it is there, and from what that came from."""
+        """Go on from OUT/best.yaml, if it is there."""
         if self._best.exists():
-            card = load_card(self._best)
-            self.best = max(card.metrics.values(), default=NONE_YET)
-            self._card = replace(self._card, source=card.source, licence=card.licence)
+            self.best = max(load_card(self._best).metrics.values(), default=NONE_YET)
 
     def _streams(self, dataset: Dataset) -> StreamingValidation:
         return StreamingValidation(dataset, self._device, self._card.input_size)

@@ -8,16 +8,35 @@ import pytest
 import torch
 
 
-@pytest.mark.parametrize(('command', 'package'), [
-    ('train', 'lightning_fabric'), ('evaluate', 'torchmetrics')])
-def test_a_missing_package_is_named(command, package):
+def run(command, package, *arguments):
+    """Run a command where a package is missing."""
     code = (f'import sys; sys.modules[{package!r}] = None\n'
             f'from tdnet_ros import programs\nsys.exit(programs.{command}())')
-    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    return subprocess.run([sys.executable, '-c', code, *arguments], capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(('command', 'package'), [
+    ('train', 'lightning_fabric'), ('evaluate', 'torchmetrics')])
+def test_a_missing_package_is_named(data, tmp_path, command, package):
+    more = ['--out', tmp_path / 'run'] if command == 'train' else []
+    done = run(command, package, '--dataset', 'folder', '--root', data, *more)
     assert done.returncode == 1
     assert done.stderr.startswith(f'tdnet_{command}: the Python package {package}')
     assert 'script/setup' in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(('command', 'more', 'message'), [
+    ('train', ['--out', 'runs', '--length', '0'], '--length 0: expected a number above 0'),
+    ('train', ['--out', 'runs', '--until', 'never'], "stage 'never', expected one of solo, repea"),
+    ('train', ['--out', 'runs', '--root', 'nothing'], 'there is no nothing/classes.yaml: '),
+    ('evaluate', ['--key-model', 'psp18'], '--key-model is of the modes key-frame and compare, '),
+])
+def test_options_are_checked_before_pytorch_is_loaded(data, command, more, message):
+    """Which takes seconds."""
+    done = run(command, 'torch', '--dataset', 'folder', '--root', data, *more)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f'tdnet_{command}: {message}')
 
 
 @pytest.mark.parametrize('name', ['train-default', 'ablation'])
@@ -46,6 +65,8 @@ def test_the_ablation_on_a_cpu_asks_for_a_teacher(tmp_path):
 STUB = """#!{python}
 import os, pathlib, sys
 arguments = sys.argv[1:]
+if '-c' in arguments:
+    sys.exit()  # all packages are there, CUDA is not
 if '-m' not in arguments:
     os.execv({python!r}, [{python!r}, *arguments])
 value = lambda name: pathlib.Path(arguments[arguments.index(name) + 1])

@@ -1,27 +1,13 @@
 """Where a run computes: processes add up, and each device has the precision that suits it."""
-from contextlib import contextmanager
 import subprocess
 import sys
 
 import pytest
 import torch
 
-from learn.runs import command, losses, write_config
+from learn.runs import command, losses, run_processes, write_config
 from tdnet_ros.learn.devices import leave_together, make_fabric
 from tdnet_ros.learn.train import main as train
-
-
-@contextmanager
-def torchrun(arguments, program=('-m', 'tdnet_ros.learn.train')):
-    """Two processes; whatever comes, none is left."""
-    run = subprocess.Popen(
-        [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '2',
-         *program, *arguments], stderr=subprocess.PIPE, text=True)
-    try:
-        yield run
-    finally:
-        run.terminate()  # not kill: torchrun ends its workers, whose sessions are their own
-        run.wait(60)
 
 
 def test_processes_see_what_one_process_accumulates(data, tmp_path):
@@ -30,10 +16,9 @@ def test_processes_see_what_one_process_accumulates(data, tmp_path):
     one = write_config(tmp_path / 'one.yaml', parts, loss={'auxiliary': 0.2})
     two = write_config(tmp_path / 'two.yaml', stages, loss={'auxiliary': 0.2})
     assert train(command(data, one, tmp_path / 'one')) == 0
-    with torchrun(command(data, two, tmp_path / 'two')) as run:
-        _, err = run.communicate(timeout=120)
-    assert run.returncode == 0, err
-    assert 'UserWarning' not in err
+    ended, said = run_processes(tmp_path, command(data, two, tmp_path / 'two'), 2)
+    assert ended == [0, 0], said
+    assert 'UserWarning' not in said
     single, double = losses(tmp_path / 'one'), losses(tmp_path / 'two')
     assert list(single) == [1, 2, 3, 4, 5]
     assert double == pytest.approx(single, rel=1e-3)
@@ -43,41 +28,45 @@ def test_statistics_of_batch_norms_are_those_of_all_processes(data, tmp_path):
     """Those of the first norm, before which none is, are so those of the whole batch."""
     config = write_config(tmp_path / 'c.yaml', [{'steps': 1, 'solo': True}], calibrate=False)
     assert train(command(data, config, tmp_path / 'one')) == 0
-    with torchrun(command(data, config, tmp_path / 'two')) as run:
-        _, err = run.communicate(timeout=120)
-    assert run.returncode == 0, err
+    ended, said = run_processes(tmp_path, command(data, config, tmp_path / 'two'), 2)
+    assert ended == [0, 0], said
     one, two = (torch.load(tmp_path / name / 'last.pt', weights_only=True)['average']
                 for name in ('one', 'two'))
     key = 'paths.0.backbone.stages.0.norm.running_mean'
     torch.testing.assert_close(two[key], one[key])
 
 
-def test_processes_save_and_stop_at_the_same_step(data, tmp_path):
+def test_processes_of_torchrun_save_and_stop_at_the_same_step(data, tmp_path):
     """Their clocks differ; one that does so alone would wait for the other for ever."""
     config = write_config(tmp_path / 'c.yaml', [{'steps': 1000, 'solo': True}],
                           checkpoint_minutes=0.003, calibrate=False)
-    with torchrun(command(data, config, tmp_path / 'run', '--max-minutes', '0.02')) as run:
+    run = subprocess.Popen(
+        [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '2',
+         '-m', 'tdnet_ros.learn.train',
+         *command(data, config, tmp_path / 'run', '--max-minutes', '0.02')],
+        stderr=subprocess.PIPE, text=True)
+    try:
         _, err = run.communicate(timeout=120)
+    finally:
+        run.terminate()  # not kill: torchrun ends its workers, whose sessions are their own
+        run.wait(60)
     assert 'exitcode  : 75' in err
     assert torch.load(tmp_path / 'run/last.pt', weights_only=True)['step'] > 0
 
 
 def test_an_interrupt_of_one_process_stops_all_at_the_same_step(data, tmp_path):
     config = write_config(tmp_path / 'c.yaml', [{'steps': 1000, 'solo': True}], calibrate=False)
-    program = tmp_path / 'program.py'
-    program.write_text('import os, signal, sys\n'
-                       'from tdnet_ros.learn.train import main\n'
-                       'from tdnet_ros.learn.trainer import Trainer\n'
-                       'step = Trainer.take_step\n'
-                       'def take_step(self, clips):\n'
-                       '    if (os.environ["RANK"], self.step) == ("1", 1):\n'
-                       '        signal.raise_signal(signal.SIGINT)\n'
-                       '    return step(self, clips)\n'
-                       'Trainer.take_step = take_step\n'
-                       'sys.exit(main())\n')
-    with torchrun(command(data, config, tmp_path / 'run'), [str(program)]) as run:
-        _, err = run.communicate(timeout=120)
-    assert run.returncode == 1, err  # torchrun's own
+    program = '''
+import os, signal
+from tdnet_ros.learn.trainer import Trainer
+def take_step(self, clips, step=Trainer.take_step):
+    if (os.environ['RANK'], self.step) == ('1', 1):
+        signal.raise_signal(signal.SIGINT)
+    return step(self, clips)
+Trainer.take_step = take_step
+'''
+    ended, said = run_processes(tmp_path, command(data, config, tmp_path / 'run'), 2, program)
+    assert ended == [130, 130], said
     assert torch.load(tmp_path / 'run/last.pt', weights_only=True)['step'] == 2
 
 
@@ -85,14 +74,10 @@ def test_a_checkpoint_that_not_every_machine_has_is_no_start(data, tmp_path):
     """Each process has a folder of its own here, as on machines without a common one."""
     config = write_config(tmp_path / 'c.yaml', [{'name': 'one', 'steps': 1}, {'steps': 2}])
     assert train(command(data, config, tmp_path / '0', '--until', 'one')) == 0
-    program = tmp_path / 'program.py'
-    program.write_text('import os, sys\n'
-                       'from tdnet_ros.learn.train import main\n'
-                       f'os.chdir({str(tmp_path)!r})\n'
-                       'sys.exit(main([*sys.argv[1:], "--out", os.environ["RANK"]]))\n')
-    with torchrun(command(data, config, '', '--resume'), [str(program)]) as run:
-        _, err = run.communicate(timeout=60)
-    assert 'tdnet_train: 1/last.pt is not there: --out must be a folder of all machines' in err
+    program = f"import os\nos.chdir({str(tmp_path)!r})\narguments += ['--out', os.environ['RANK']]"
+    ended, said = run_processes(tmp_path, command(data, config, '', '--resume'), 2, program)
+    assert 0 not in ended
+    assert 'tdnet_train: 1/last.pt is not there: --out must be a folder of all machines' in said
 
 
 def test_a_cpu_without_bfloat16_computes_in_float32(data, tmp_path, capsys, monkeypatch):

@@ -20,6 +20,12 @@ def data(tmp_path_factory):
                         splits=('val',))
 
 
+@pytest.fixture(scope='module')
+def few(tmp_path_factory):
+    """Two frames, where the figures are not looked at one by one."""
+    return write_folder(tmp_path_factory.mktemp('few') / 'squares', videos=1, splits=('val',))
+
+
 def run(data, model, tmp_path, *more):
     out = tmp_path / 'figures.json'
     assert main(['--dataset', 'folder', '--root', str(data), '--model', str(model), '--device',
@@ -53,8 +59,8 @@ def test_stills_are_repeated_and_videos_streamed_where_no_mode_is_named(model, t
     assert run(root, model, tmp_path)['mode'] == mode
 
 
-def test_one_command_compares_three_families(data, model, tmp_path, capsys):
-    results = run(data, model, tmp_path, '--mode', 'compare', '--key-interval', '3')
+def test_one_command_compares_three_families(few, model, tmp_path, capsys):
+    results = run(few, model, tmp_path, '--mode', 'compare', '--key-interval', '3')
     assert [result['mode'] for result in results] == ['streaming', 'key-frame',
                                                       'temporal-context']
     table = capsys.readouterr().out
@@ -70,21 +76,21 @@ def test_a_key_model_without_weights_is_mentioned(tmp_path, capsys):
     assert 'street-small' not in error
 
 
-def test_the_models_input_takes_another_size(data, model, tmp_path, monkeypatch):
+def test_the_models_input_takes_another_size(few, model, tmp_path, monkeypatch):
     sizes = []
     step = VideoSegmenter.step
     monkeypatch.setattr(VideoSegmenter, 'step', lambda self, *arguments: (
         sizes.append(self.input_size) or step(self, *arguments)))
-    run(data, model, tmp_path, '--input-size', '33', '65')
+    run(few, model, tmp_path, '--input-size', '33', '65')
     assert set(sizes) == {(33, 65)}
 
 
-def test_accuracy_is_that_of_the_engine_and_precision(data, model, tmp_path, monkeypatch):
+def test_accuracy_is_that_of_the_engine_and_precision(few, model, tmp_path, monkeypatch):
     loaded = []
     load = VideoSegmenter.load
     monkeypatch.setattr(VideoSegmenter, 'load', lambda *arguments, **options: (
         loaded.append(load(*arguments, **options)) or loaded[-1]))
-    found = [run(data, model, tmp_path, *more)['miou'] for more in (
+    found = [run(few, model, tmp_path, *more)['miou'] for more in (
         [], ['--engine', 'reference'], ['--precision', 'bfloat16'])]
     assert [(segmenter.engine, segmenter.precision) for segmenter in loaded] == [
         ('torch', 'float32'), ('reference', 'float32'), ('torch', 'bfloat16')]
@@ -114,7 +120,7 @@ def test_a_picture_that_is_cut_off_is_named_before_the_work(tmp_path, model, cap
     jpeg = cv2.imencode('.jpg', picture(1)[0])[1].tobytes()
     path.unlink()
     path.with_suffix('.jpg').write_bytes(jpeg[:len(jpeg) // 2])
-    monkeypatch.setattr('tdnet_ros.learn.evaluate.evaluate', None)
+    monkeypatch.setattr('tdnet_ros.learn.evaluation.evaluate', None)
     assert main(['--dataset', 'folder', '--root', str(root), '--model', str(model)]) == 1
     assert capsys.readouterr().err == (f'tdnet_evaluate: cannot read the image '
                                        f'{path.with_suffix(".jpg")}: it is damaged, cut off or no '
@@ -196,7 +202,7 @@ def test_outputs_are_checked_before_the_work(data, model, tmp_path, capsys, monk
     (['--input-size', '0', '97'], 'input size 0x97, expected at least 32x32 pixels'),
 ])
 def test_bad_requests_are_one_clear_line(data, model, capsys, monkeypatch, arguments, message):
-    monkeypatch.setattr('tdnet_ros.learn.evaluate.evaluate', None)  # no frame is labelled before
+    monkeypatch.setattr('tdnet_ros.learn.evaluation.evaluate', None)  # no frame is labelled before
     assert main(['--dataset', 'folder', '--root', str(data), '--model', str(model), '--device',
                  'cpu', *arguments]) == 1
     error = capsys.readouterr().err

@@ -61,13 +61,16 @@ def test_grey_ids_that_are_read_as_colours_are_named(tmp_path, mode):
         open_dataset('folder', root, 'val').check()
 
 
-def test_a_label_of_one_bit_is_refused(tmp_path):
-    """OpenCV reads its ones as 255, which is no class."""
+@pytest.mark.parametrize('bits', [1, 2, 4])
+def test_a_label_of_few_bits_is_refused(tmp_path, bits):
+    """OpenCV stretches its ids: the largest is read as 255, which is no class."""
     root = own(tmp_path, ['a_1'])
+    write(root / 'val/labels/a_1.png', np.zeros((4, 6), np.uint8))
     path = root / 'val/labels/a_1.png'
-    path.parent.mkdir()
-    Image.fromarray(np.eye(4, 6, dtype=bool)).save(path)
-    with pytest.raises(ValueError, match=r'a_1.png is a PNG of 1 bit per pixel: expected ids of'):
+    png = bytearray(path.read_bytes())
+    png[24] = bits
+    path.write_bytes(png)
+    with pytest.raises(ValueError, match=f'a_1.png is a {bits}-bit PNG: expected ids of 8 bits'):
         open_dataset('folder', root, 'val').check()
 
 
@@ -90,7 +93,18 @@ def test_hidden_files_are_no_pictures(tmp_path):
     write(root / 'val/images/a_1.png', image())
     for kind in ('images', 'labels'):  # as macOS adds them
         (root / f'val/{kind}/._a_1.png').write_bytes(b'Mac OS X')
+        write(root / f'val/{kind}/.ipynb_checkpoints/a_2.png', image())
     assert len(open_dataset('folder', root, 'val').clips) == 1
+
+
+def test_folders_of_pictures_may_be_links(tmp_path):
+    root = tmp_path / 'mine'
+    for kind in ('images', 'labels'):
+        write(tmp_path / f'drive/{kind}/a_1.png', image())
+        (root / 'val' / kind).mkdir(parents=True)
+        (root / 'val' / kind / 'drive').symlink_to(tmp_path / 'drive' / kind)
+    (frame,), = open_dataset('folder', own(root, []), 'val').clips
+    assert frame.image == root / 'val/images/drive/a_1.png'
 
 
 def test_a_painted_label_is_decoded_once(tmp_path, monkeypatch):

@@ -180,13 +180,12 @@ def test_a_run_starts_from_another_of_other_classes(data, tmp_path, capsys):
 
 
 def test_terms_of_the_first_model_stay(data, tmp_path):
-    config = write_config(tmp_path / 'c.yaml', [{'name': 'one', 'steps': 1}, {
-        'name': 'two', 'steps': 9, 'learning_rate': [9e-3, 9e-3]}], calibrate=False)
+    """Also where there is no validation before the run stops."""
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 2}], calibrate=False)
     arguments = command(data, config, tmp_path / 'run', '--model', 'td2-bise18-half')
-    begin, go_on = ['--init', 'street-small', '--until', 'one'], ['--resume']
-    for more, step in ((begin, 1), (go_on, 10)):
-        assert train([*arguments, *more]) == 0
-        card = find_model(tmp_path / 'run/best.yaml')
-        assert card.training['step'] == step
-        assert card.source.startswith('started from street-small (')
-        assert 'research use' in card.licence
+    assert train([*arguments, '--init', 'street-small', '--max-minutes', '0']) == 75
+    assert train([*arguments, '--resume']) == 0
+    card = find_model(tmp_path / 'run/best.yaml')
+    assert card.training['step'] == 2
+    assert card.source.startswith('started from street-small (')
+    assert 'research use' in card.licence

@@ -3,8 +3,6 @@ import json
 import re
 import shutil
 import signal
-import subprocess
-import sys
 import time
 
 import cv2
@@ -13,7 +11,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import torch
 import yaml
 
-from learn.runs import SMALL, command, losses, write_config
+from learn.runs import SMALL, command, losses, run_processes, write_config
 from tdnet_ros.learn import samples
 from tdnet_ros.learn.config import RECIPES, load_config
 from tdnet_ros.learn.evaluate import main as evaluate
@@ -25,8 +23,8 @@ from tdnet_ros.nets.zoo import build, variant
 
 def test_a_tiny_network_overfits_a_few_clips(data, tmp_path, capsys):
     config = write_config(tmp_path / 'c.yaml', [
-        {'steps': 60, 'batch': 8, 'solo': True, 'learning_rate': [5e-3, 3e-3]},
-        {'steps': 120, 'batch': 8, 'still_share': 0.5, 'learning_rate': [4e-3, 0]},
+        {'steps': 40, 'batch': 8, 'solo': True, 'learning_rate': [5e-3, 3e-3]},
+        {'steps': 60, 'batch': 8, 'still_share': 0.5, 'learning_rate': [4e-3, 0]},
     ], ema_decay=0.9, motion={'pan': 0.01, 'zoom': 0.01, 'roll_deg': 0.2, 'parallax': 0})
     assert train(command(data, config, tmp_path / 'run')) == 0
     figures = tmp_path / 'figures.json'
@@ -45,25 +43,22 @@ def test_a_killed_run_resumes_exactly(data, tmp_path):
         {'steps': 3, 'solo': True}, {'steps': 9, 'still_share': 0.5}], checkpoint_minutes=0)
     assert train(command(data, config, tmp_path / 'whole')) == 0
     out = tmp_path / 'killed'
-    program = f'''
-import os, signal, sys
+    program = '''
+import os, signal
 from tdnet_ros.learn.progress import Progress
-from tdnet_ros.learn.train import main
 from tdnet_ros.learn.trainer import Trainer
-save, show = Trainer.save, Progress.step
-def save_once(self, name):
+def save_once(self, name, save=Trainer.save):
     if self.step == 5:
         save(self, name)
-def killed(self, step, *figures):
+def killed(self, step, *figures, show=Progress.step):
     show(self, step, *figures)
     if step == 7:
         self._writer.flush()
-        os.killpg(0, signal.SIGKILL)
+        os.kill(os.getpid(), signal.SIGKILL)
 Trainer.save, Progress.step = save_once, killed
-sys.exit(main({command(data, config, out)!r}))
 '''
-    run = subprocess.run([sys.executable, '-c', program], start_new_session=True, check=False)
-    assert run.returncode == -signal.SIGKILL
+    ended, said = run_processes(tmp_path, command(data, config, out), program=program)
+    assert ended == [-signal.SIGKILL], said
     assert not (out / 'best.yaml').exists()
     assert train(command(data, config, out)) == 1  # a run is never overwritten
     time.sleep(1)  # TensorBoard orders the parts of a run by the second they begin in
@@ -199,12 +194,12 @@ def test_pictures_are_learnt_at_the_size_of_the_input(data, tmp_path, monkeypatc
 
 
 def test_a_stage_of_all_paths_that_is_worse_replaces_nothing(data, tmp_path):
-    stages = [{'name': 'alone', 'steps': 20, 'solo': True, 'learning_rate': [5e-3, 1e-3]},
+    stages = [{'name': 'alone', 'steps': 12, 'solo': True, 'learning_rate': [5e-3, 1e-3]},
               {'name': 'all', 'steps': 4, 'learning_rate': [1.0, 1.0]}]
     config = write_config(tmp_path / 'c.yaml', stages, calibrate=False, warmup_steps=0,
-                          validate_every=20, ema_decay=0.5)
-    assert train(command(data, config, tmp_path / 'run', *SMALL)) == 0
-    assert find_model(tmp_path / 'run/best.yaml').training['step'] == 20
+                          validate_every=12, ema_decay=0.5)
+    assert train(command(data, config, tmp_path / 'run')) == 0
+    assert find_model(tmp_path / 'run/best.yaml').training['step'] == 12
 
 
 def test_a_run_ends_with_a_stage_and_goes_on_with_other_losses(data, tmp_path, recwarn):

@@ -234,6 +234,17 @@ def test_a_checkpoint_of_another_run_is_refused(data, tmp_path, capsys):
     assert 'last.pt cannot be read as a checkpoint' in capsys.readouterr().err
 
 
+def test_a_model_that_is_there_is_not_overwritten(data, tmp_path, capsys):
+    """One of a run whose checkpoint, larger by far, was removed."""
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 1}])
+    best = tmp_path / 'run/best.yaml'
+    best.parent.mkdir()
+    best.write_text('a model')
+    assert train(command(data, config, tmp_path / 'run')) == 1
+    assert capsys.readouterr().err == f'tdnet_train: {best} is there: choose another --out\n'
+    assert best.read_text() == 'a model'
+
+
 def test_a_run_keeps_its_classes(data, tmp_path, capsys):
     config = write_config(tmp_path / 'c.yaml', [{'steps': 1}], calibrate=False)
     root = shutil.copytree(data, tmp_path / 'data')
