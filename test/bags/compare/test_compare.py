@@ -20,7 +20,7 @@ from bags.labelled_material import (
     write_labels,
 )
 from bags.material import write_bag
-from tdnet_ros.bags.compare import compare
+from tdnet_ros.bags.compare.comparison import compare
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.pair_counts import PairCounts
 from tdnet_ros.learn.metrics import Confusion

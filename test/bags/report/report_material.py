@@ -5,7 +5,7 @@ from typing import Any
 
 from bags.labelled_material import labels
 from tdnet_ros.bags.label_record import LabelRecord, TopicRecord
-from tdnet_ros.bags.report import write_report
+from tdnet_ros.bags.report.writing import write_report
 
 ROAD, CAR, SKY, NONE = 0, 1, 2, 255
 NAMES = ('road', 'car', 'sky')

@@ -22,8 +22,9 @@ from bags.report.report_material import (
     record,
     report,
 )
-from tdnet_ros.bags.report import write_report, writing
+from tdnet_ros.bags.report import writing
 from tdnet_ros.bags.report.page import percent
+from tdnet_ros.bags.report.writing import write_report
 from tdnet_ros.ros.messages import array_to_image, to_jpeg
 
 pytest.importorskip('vision_msgs.msg', reason='the bags name their classes in a LabelInfo')

@@ -15,7 +15,7 @@ from bags.report.report_material import FRAMES, camera_of, pictures, report
 from tdnet_ros.bags.definitions import definition
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.labelled import LabelledBag
-from tdnet_ros.bags.report import write_report
+from tdnet_ros.bags.report.writing import write_report
 from tdnet_ros.ros.messages import to_jpeg
 
 pytest.importorskip('vision_msgs.msg', reason='the bags name their classes in a LabelInfo')
@@ -61,8 +61,17 @@ def test_nothing_is_written_where_there_is_nothing_to_report(
 def test_output_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     bag = write_labels(tmp_path / 'bag', FRAMES)
     (tmp_path / 'file').write_text('')
-    with pytest.raises(OSError, match=r'cannot write .*file/report\.json: File exists'):
+    with pytest.raises(OSError, match=f'cannot write {tmp_path}/file: Not a directory'):
         write_report([bag], tmp_path / 'file' / 'report.html')
+
+
+@pytest.mark.parametrize('name', ['figures.json', '.'])
+def test_a_page_is_not_written_over_its_figures(tmp_path: Path, name: str) -> None:
+    bag = write_labels(tmp_path / 'bag', FRAMES)
+    before = sorted(tmp_path.rglob('*'))
+    with pytest.raises(BagError, match='expected the name of a page, such as '):
+        write_report([bag], tmp_path / name)
+    assert sorted(tmp_path.rglob('*')) == before
 
 
 def test_a_labelled_bag_that_may_not_be_looked_into_is_done_without(
