@@ -82,6 +82,7 @@ def _plan(options: argparse.Namespace) -> Plan:
 def _demo(options: argparse.Namespace, shared_domain: bool) -> None:
     from rich.console import Console
 
+    from tdnet_ros.demo.output import claim
     from tdnet_ros.demo.run import run
     plan = _plan(options)
     if options.view:
@@ -91,12 +92,13 @@ def _demo(options: argparse.Namespace, shared_domain: bool) -> None:
     total = (plan.open_source() if plan.live else plan.images).count
     total = min(total, plan.frames or total) if total else plan.frames
     console = Console()
-    # It has processes to end and results to keep, whatever module is loaded at the moment.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    sent = run(plan, total, options.view, console, shared_domain)
-    signal.signal(signal.SIGINT, before)
-    from tdnet_ros.demo.report import write_report  # loads PyTorch, which would slow the run
-    write_report(plan, sent, console)
+    with claim(plan.out, None if plan.live else Path(plan.source)):
+        # It has processes to end and results to keep, whatever module is loaded at the moment.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        sent = run(plan, total, options.view, console, shared_domain)
+        signal.signal(signal.SIGINT, before)
+        from tdnet_ros.demo.report import write_report  # loads PyTorch, which would slow the run
+        write_report(plan, sent, console)
     print(f'\nleft in {plan.out}/: overlay.png overlay.mp4 latency.png latency.json bag/ log/')
     if options.source is None:
         print('the sample video is unlike what the model has learnt: try --video your_drive.mp4')

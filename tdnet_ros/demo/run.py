@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 import json
 import os
-from pathlib import Path
 import signal
 import threading
 import time
@@ -15,7 +14,7 @@ from rich.console import Console
 
 from tdnet_ros.bags.progress import progress
 from tdnet_ros.bags.session import ros_node
-from tdnet_ros.demo.output import claim, clear, kept
+from tdnet_ros.demo.output import clear, kept
 from tdnet_ros.demo.plan import LABELS, OVERLAY_JPEG, Plan
 from tdnet_ros.demo.processes import Child, Crew, DemoError
 from tdnet_ros.demo.watch import Watch
@@ -31,7 +30,6 @@ def run(plan: Plan, total: int | None, view: bool, console: Console,
 
     Ctrl-C while it plays ends the playing; what has been played until then is recorded.
     """
-    claim(plan.out, None if plan.live else Path(plan.source))
     logs = plan.out / 'log'
     summary = logs / 'sent.json'
     with ExitStack() as stack:

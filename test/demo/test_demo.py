@@ -198,7 +198,7 @@ def test_interrupt_while_modules_are_loaded_is_silent(start: Start, tmp_path: Pa
 def test_run_that_cannot_start_leaves_the_results_of_the_last(tmp_path: Path, clip: Path,
                                                               start: Start) -> None:
     out = tmp_path / 'out'
-    claim(out, None)
+    claim(out, None).close()
     (out / 'overlay.mp4').write_text('last')
     demo = start('--images', clip, '--model', 'no-such-model', '--out', out)
     _, errors = demo.communicate(timeout=60)
