@@ -9,6 +9,7 @@ from rclpy.serialization import serialize_message
 from sensor_msgs.msg import CameraInfo, Image
 
 from bags.material import KEEPING, Arrivals, Peer, image_message, with_stump, write_raw
+from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.play import PlayOptions, play
 from tdnet_ros.bags.sources import open_source
 
@@ -70,6 +71,16 @@ def test_a_bag_without_one_readable_image_does_not_loop_for_ever(
     assert first == 'tdnet_bag: no image of it can be read'
     assert unread.startswith(f'tdnet_bag: {drive}: 2 messages of /cam/image cannot be read, first '
                              'that logged at 1000000000: RMWError: ')
+
+
+def test_a_folder_that_is_emptied_does_not_loop_for_ever(folder: Path) -> None:
+    def empty(_: object) -> None:
+        for path in folder.iterdir():
+            path.unlink()
+
+    with pytest.raises(BagError, match='no image of it can be read'):
+        play(open_source(str(folder), 100.0), PlayOptions(loop=True, wait_s=0),
+             threading.Event(), on_frame=empty)
 
 
 def test_the_summary_says_which_samples_were_sent(tmp_path: Path) -> None:
