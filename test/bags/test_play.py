@@ -26,6 +26,7 @@ from bags.material import (
 from tdnet_ros.bags.play import PlayOptions, play
 from tdnet_ros.bags.sources import open_source
 
+Run = Callable[..., tuple[int, str, str]]
 Start = Callable[..., subprocess.Popen]
 KEPT = 10  # images that the player keeps for a subscriber that is behind
 
@@ -137,10 +138,9 @@ def test_bag_goes_out_as_it_came_in(bag: Path, peer: Peer, start: Start) -> None
     assert packed.messages == [compressed_message(index) for index in range(3)]
 
 
-@pytest.mark.parametrize('topic', ['/cam', '/cam/compressed'])
-def test_pictures_go_out_as_jpeg(folder: Path, peer: Peer, start: Start, topic: str) -> None:
+def test_pictures_go_out_as_jpeg(folder: Path, peer: Peer, start: Start) -> None:
     arrivals = Arrivals(peer, CompressedImage, '/cam/compressed', KEEPING)
-    player = start('play', folder, '--topic', topic, '--compressed', '--frames', KEPT)
+    player = start('play', folder, '--topic', '/cam', '--compressed', '--frames', KEPT)
     peer.spin_until(lambda: arrivals.count() == KEPT)
     done(player)
     for index, message in enumerate(arrivals.messages):
@@ -149,10 +149,9 @@ def test_pictures_go_out_as_jpeg(folder: Path, peer: Peer, start: Start, topic: 
         np.testing.assert_allclose(pixels, frame(index), atol=2)
 
 
-def test_a_bag_is_not_packed_anew(bag: Path, start: Start) -> None:
-    player = start('play', bag, '--compressed')
-    _, err = player.communicate(timeout=40)
-    assert player.returncode == 1
+def test_a_bag_is_not_packed_anew(bag: Path, tdnet_bag: Run) -> None:
+    status, _, err = tdnet_bag('play', bag, '--compressed')
+    assert status == 1
     assert 'the images of a bag go out as they are' in err
 
 

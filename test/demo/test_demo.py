@@ -15,7 +15,9 @@ import rclpy
 from rosbags.rosbag2 import Reader
 from sensor_msgs.msg import Image
 
+from tdnet_ros.demo.cli import main
 from tdnet_ros.demo.output import claim
+from tdnet_ros.demo.processes import Ending
 
 FRAMES = 12
 Start = Callable[..., subprocess.Popen]
@@ -66,6 +68,15 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     mark_in_environ = processes_with(mark)
     monkeypatch.undo()
     assert mark_in_environ == []
+
+
+@pytest.fixture
+def signals() -> Iterator[None]:
+    """The handlers of signals are those of before, after a demo in this process."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def check_consistent(summary: dict) -> None:
@@ -147,23 +158,31 @@ def test_terminated_while_starting_leaves_nobody(tmp_path: Path, clip: Path,
     assert demo.returncode == 128 + signal.SIGTERM
 
 
+@pytest.mark.usefixtures('signals')
 @pytest.mark.parametrize(('arguments', 'message'), [
     (('--video', 'missing.mp4'), 'demo: missing.mp4 does not exist'),
-    (('--model', 'no-such-model'), "demo: the node reports: cannot configure: model "
-                                   "'no-such-model': expected"),
-    (('--view',), 'demo: --view: '),
+    (('--images', 'clip', '--view'), 'demo: --view: '),
 ])
-def test_bad_input_is_one_clear_line(tmp_path: Path, clip: Path, start: Start,
-                                     monkeypatch: pytest.MonkeyPatch, arguments: tuple,
-                                     message: str) -> None:
+def test_bad_input_is_one_clear_line(
+        clip: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture,
+        arguments: tuple[str, ...], message: str) -> None:
     monkeypatch.delenv('DISPLAY', raising=False)
     monkeypatch.delenv('WAYLAND_DISPLAY', raising=False)
-    source = () if '--video' in arguments else ('--images', clip)
-    demo = start(*source, *arguments, '--out', tmp_path / 'out')
-    _, errors = demo.communicate(timeout=60)
-    assert demo.returncode == 1
+    monkeypatch.chdir(clip.parent)
+    assert main(arguments) == 1
+    errors = capsys.readouterr().err
     assert errors.startswith(message)
     assert len(errors.splitlines()) == 1
+
+
+@pytest.mark.usefixtures('signals')
+@pytest.mark.parametrize(('before', 'after'), [
+    (signal.SIG_DFL, Ending.ask), (signal.SIG_IGN, signal.SIG_IGN)])
+def test_a_hangup_ends_the_demo_unless_nohup_has_it_ignored(before: object,
+                                                            after: object) -> None:
+    signal.signal(signal.SIGHUP, before)
+    assert main(['--video', 'missing.mp4']) == 1
+    assert signal.getsignal(signal.SIGHUP) == after
 
 
 @pytest.mark.parametrize(('name', 'topic', 'other'), [
@@ -204,4 +223,6 @@ def test_run_that_cannot_start_leaves_the_results_of_the_last(tmp_path: Path, cl
     _, errors = demo.communicate(timeout=60)
     assert demo.returncode == 1
     assert (out / 'overlay.mp4').read_text() == 'last'
-    assert f'{out}/ still holds the results of an earlier run (overlay.mp4)' in errors
+    why, kept = errors.splitlines()
+    assert why.startswith("demo: the node reports: cannot configure: model 'no-such-model': ")
+    assert kept.startswith(f'{out}/ still holds the results of an earlier run (overlay.mp4)')

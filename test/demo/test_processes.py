@@ -8,8 +8,7 @@ import time
 import pytest
 
 from tdnet_ros.demo import processes
-from tdnet_ros.demo.cli import main
-from tdnet_ros.demo.processes import Child, Crew, DemoError, Ending
+from tdnet_ros.demo.processes import Child, Crew, DemoError
 
 SLEEP = [sys.executable, '-c', 'import time; print("ready", flush=True); time.sleep(60)']
 DEAF = [sys.executable, '-c', 'import signal, time; '
@@ -79,20 +78,6 @@ def test_signal_while_a_child_starts_comes_after_it_is_known(
     with pytest.raises(KeyboardInterrupt), Crew(tmp_path) as crew:
         crew.start('node', SLEEP)
     assert children[0].poll() is not None
-
-
-@pytest.mark.parametrize(('before', 'after'), [
-    (signal.SIG_DFL, Ending.ask), (signal.SIG_IGN, signal.SIG_IGN)])
-def test_a_hangup_ends_the_demo_unless_nohup_has_it_ignored(before: object,
-                                                            after: object) -> None:
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
-    signal.signal(signal.SIGHUP, before)
-    try:
-        assert main(['--video', 'missing.mp4']) == 1
-        assert signal.getsignal(signal.SIGHUP) == after
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
 
 
 def test_child_that_ignores_the_interrupt_is_killed(tmp_path: Path,
