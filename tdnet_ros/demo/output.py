@@ -52,8 +52,8 @@ def clear(out: Path) -> None:
 def kept(out: Path) -> str:
     """One more line for a run that could not start; '' where no earlier one left results."""
     found = [name for name in ('bag', *FILES[:-1]) if (out / name).exists()]
-    return (f'\n{out}/ still holds the results of an earlier run ({", ".join(found)}); log/ is '
-            'of this one' if found else '')
+    return (f'\n{out}/ still holds the results of an earlier run ({", ".join(found)}); '
+            'log/node.log is of this one' if found else '')
 
 
 def _replaced(source: Path, out: Path, results: list[Path]) -> bool:

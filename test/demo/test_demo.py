@@ -146,16 +146,20 @@ def test_interrupt_reports_what_was_played(tmp_path: Path, clip: Path, start: St
     assert 1 <= summary['frames']['labelled'] < FRAMES
 
 
-def test_terminated_while_starting_leaves_nobody(tmp_path: Path, clip: Path,
-                                                 start: Start) -> None:
+@pytest.mark.parametrize(('number', 'begun', 'message'), [
+    (signal.SIGTERM, 'recorder', ''), (signal.SIGINT, 'player', 'demo: interrupted\n')])
+def test_ended_before_the_first_image_leaves_nobody(
+        tmp_path: Path, clip: Path, start: Start, number: signal.Signals, begun: str,
+        message: str) -> None:
     demo = start('--images', clip, '--model', 'td2-tiny', '--out', tmp_path / 'out')
     end_s = time.monotonic() + 60
-    while not (tmp_path / 'out' / 'log' / 'recorder.log').exists():
+    while not (tmp_path / 'out' / 'log' / f'{begun}.log').exists():
         assert time.monotonic() < end_s
         time.sleep(0.1)
-    demo.send_signal(signal.SIGTERM)
-    demo.communicate(timeout=60)
-    assert demo.returncode == 128 + signal.SIGTERM
+    time.sleep(0.3)  # for the demo to look on
+    demo.send_signal(number)
+    _, errors = demo.communicate(timeout=60)
+    assert (demo.returncode, errors) == (128 + number, message)
 
 
 @pytest.mark.usefixtures('signals')
@@ -225,4 +229,5 @@ def test_run_that_cannot_start_leaves_the_results_of_the_last(tmp_path: Path, cl
     assert (out / 'overlay.mp4').read_text() == 'last'
     why, kept = errors.splitlines()
     assert why.startswith("demo: the node reports: cannot configure: model 'no-such-model': ")
-    assert kept.startswith(f'{out}/ still holds the results of an earlier run (overlay.mp4)')
+    assert kept == (f'{out}/ still holds the results of an earlier run (overlay.mp4); '
+                    'log/node.log is of this one')
