@@ -92,7 +92,7 @@ def check_consistent(summary: dict) -> None:
 def test_run_leaves_everything_it_promises(tmp_path: Path, clip: Path, start: Start) -> None:
     out = tmp_path / 'out'
     (clip / '5b.png').write_bytes(b'no png')
-    demo = start('--images', clip, '--model', 'td2-tiny', '--rate', 2, '--out', out)
+    demo = start('--images', clip, '--model', 'td2-tiny', '--rate', 4, '--out', out)
     text, errors = demo.communicate(timeout=120)
     assert demo.returncode == 0, errors
     assert 'ERROR' not in (out / 'log' / 'node.log').read_text()
