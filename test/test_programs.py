@@ -17,7 +17,7 @@ INTERRUPT = 'os.kill(os.getpid(), signal.SIGINT)'
 DURING_IMPORT = f'''
 class Interrupting:
     def find_spec(self, name, path=None, target=None):
-        if name in ('tdnet_ros.bags.review', 'tdnet_ros.learn.catalogue', 'torch'):
+        if name in ('tdnet_ros.bags.report.cli', 'tdnet_ros.learn.catalogue', 'torch'):
             try:
                 {INTERRUPT}
             except KeyboardInterrupt:  # as when an extension is imported

@@ -11,18 +11,13 @@ import sys
 import threading
 from typing import Any
 
+from tdnet_ros.bags.compare.cli import COMPARE_EXAMPLES, add_compare_options, run_compare
 from tdnet_ros.bags.errors import BagError, tell
 from tdnet_ros.bags.frames.cli import FRAMES_EXAMPLES, add_frames_options, run_frames
 from tdnet_ros.bags.label.cli import LABEL_EXAMPLES, add_label_options, run_label
 from tdnet_ros.bags.options import not_negative, positive
-from tdnet_ros.bags.review import (
-    COMPARE_EXAMPLES,
-    REPORT_EXAMPLES,
-    add_compare_options,
-    add_report_options,
-    run_compare,
-    run_report,
-)
+from tdnet_ros.bags.report.cli import REPORT_EXAMPLES, add_report_options, run_report
+from tdnet_ros.nets.writing import check_writable
 from tdnet_ros.ros.texts import counted
 
 EXAMPLES = {
@@ -138,6 +133,7 @@ def _play(options: argparse.Namespace) -> int:
     from tdnet_ros.bags.session import stop_on_signals
     from tdnet_ros.bags.sources import open_source
     stop = stop_on_signals()
+    check_writable(options.summary)
     source = open_source(options.source, options.rate, tuple(options.topics))
     if source.left_out:
         print(f'tdnet_bag: {", ".join(source.left_out)} came out of a node and is not played; '

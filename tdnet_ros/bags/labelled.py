@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tdnet_ros.bags.bag_classes import BagClasses
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.files.bag import Bag, needs_copy
+from tdnet_ros.bags.files.paths import is_bag, natural_key
 from tdnet_ros.bags.files.scanned import NEVER
 from tdnet_ros.bags.label.wire import decoded
 from tdnet_ros.bags.label_record import FILE, LabelRecord, TopicRecord
@@ -154,6 +155,16 @@ class LabelledBag:
         for message in self.messages(wanted) if wanted else ():
             names |= {item.class_id: item.class_name for item in self.decode(message).class_map}
         return BagClasses.of(names)
+
+
+def labelled_bags(path: Path) -> list[Path]:
+    """The bag itself, or those in a folder."""
+    if not path.is_dir() or is_bag(path):
+        return [path]
+    found = sorted((item for item in path.iterdir() if is_bag(item)), key=natural_key)
+    if not found:
+        raise BagError(f'{path} is no rosbag2 directory and holds none')
+    return found
 
 
 def one_channel(message: Any, compressed: bool) -> Labels:

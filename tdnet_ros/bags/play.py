@@ -169,13 +169,13 @@ class Player:
         """The source's samples with their numbers, once or for ever, due on one timeline."""
         offset_s = 0.0
         while True:
-            last_s = 0.0
+            last_s, sent = 0.0, summary.sent
             for number, sample in enumerate(self._source):
                 if sample.due_s is not None:
                     last_s = sample.due_s
                     sample = replace(sample, due_s=offset_s + last_s)
                 yield number, sample
-            if not summary.sent:  # another pass would send none either
+            if summary.sent == sent:  # another pass would send none either
                 raise BagError('\n'.join(['no image of it can be read', *self._source.problems]))
             if not self._options.loop:
                 return

@@ -97,7 +97,7 @@ def record(topics: Sequence[str], out: Path, stop: threading.Event,
     """
     for topic in topics:
         check_topic(topic)
-    with BagWriter(out) as writer, ros_node('tdnet_bag_record') as node:
+    with ros_node('tdnet_bag_record') as node, BagWriter(out) as writer:
         recorder = Recorder(node, writer, topics)
 
         def look() -> None:

@@ -18,6 +18,7 @@ from rclpy.utilities import try_shutdown
 from rclpy.validate_full_topic_name import validate_full_topic_name
 
 from tdnet_ros.bags.errors import BagError
+from tdnet_ros.ros.errors import one_line
 from tdnet_ros.ros.log_folder import find_log_folder
 
 
@@ -25,7 +26,10 @@ from tdnet_ros.ros.log_folder import find_log_folder
 def ros_node(name: str) -> Iterator[Node]:
     """Bring up a node and shut ROS down after it; signals stay with the caller."""
     find_log_folder()
-    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+    except RuntimeError as error:  # a ROS_DOMAIN_ID that is no number, for one
+        raise BagError(f'ROS does not start: {one_line(error)}') from error
     try:
         node = rclpy.create_node(f'{name}_{os.getpid()}')
         try:
@@ -37,10 +41,11 @@ def ros_node(name: str) -> Iterator[Node]:
 
 
 def stop_on_signals() -> threading.Event:
-    """An event that SIGINT and SIGTERM set."""
+    """An event that SIGINT, SIGTERM and, unless nohup has it ignored, SIGHUP set."""
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda *_: stop.set())
     return stop
 
 

@@ -186,12 +186,19 @@ def is_truth(image: str) -> bool:
     return TRUTH in image.split('/')
 
 
+def camera_number(spec: str) -> int | None:
+    """The camera that is named by 0 or /dev/video0; None where it is a file or anything else."""
+    device = re.fullmatch(r'(?:/dev/video)?(\d+)', spec)
+    if device and (spec.startswith('/dev/') or not Path(spec).exists()):
+        return int(device[1])
+    return None
+
+
 def open_source(spec: str, rate_hz: float | None = None, topics: tuple[str, ...] = ()) -> Source:
     """Open what `spec` names: a camera number or device, a bag, a folder or a video file."""
-    device = re.fullmatch(r'(?:/dev/video)?(\d+)', spec)
-    path = Path(spec)
-    if device and (spec.startswith('/dev/') or not path.exists()):
-        return CameraSource(int(device[1]), rate_hz)
+    camera, path = camera_number(spec), Path(spec)
+    if camera is not None:
+        return CameraSource(camera, rate_hz)
     if not path.exists():
         raise BagError(f'{spec} does not exist: expected a video file, a folder of images, a '
                        'rosbag or the number of a camera')

@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from tdnet_ros.bags.errors import BagError
+from tdnet_ros.bags.files.paths import is_bag
 from tdnet_ros.bags.options import positive
 from tdnet_ros.demo.environment import prepare
 from tdnet_ros.demo.processes import DemoError, Ending
@@ -32,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demo; the exit status is 0, or 1 after a message that says what went wrong."""
     try:
         for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, Ending.ask)
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+                signal.signal(number, Ending.ask)
         options = _parser().parse_args(arguments)
         shared_domain = 'ROS_DOMAIN_ID' in os.environ
         prepare(os.environ)
@@ -48,10 +50,11 @@ def _parser() -> argparse.ArgumentParser:
         prog='script/demo', description=__doc__, epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     source = parser.add_mutually_exclusive_group()
-    source.add_argument('--video', metavar='FILE', help='video file to play')
-    source.add_argument('--images', metavar='DIR', help='folder of images to play')
-    source.add_argument('--bag', metavar='DIR', help='rosbag to play')
-    source.add_argument('--camera', metavar='N', type=int, help='V4L2 camera /dev/videoN')
+    for name, metavar, text in (('--video', 'FILE', 'video file to play'),
+                                ('--images', 'DIR', 'folder of images to play'),
+                                ('--bag', 'DIR', 'rosbag to play'),
+                                ('--camera', 'N', 'V4L2 camera /dev/videoN')):
+        source.add_argument(name, dest='source', metavar=metavar, help=text)
     add = parser.add_argument
     add('--model', default=DEFAULT_MODEL,
         help=f'model card, weights, shipped model or variant (default: {DEFAULT_MODEL})')
@@ -66,19 +69,20 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _plan(options: argparse.Namespace) -> Plan:
+    from tdnet_ros.bags.sources import camera_number
     from tdnet_ros.demo.plan import Plan, default_video, image_topic_of
-    live = options.camera is not None
-    spec = str(options.camera) if live else options.video or options.images or options.bag
-    topic, compressed = image_topic_of(options.bag) if options.bag else (None, False)
-    return Plan(source=spec or str(default_video()), out=options.out,
+    source = str(default_video()) if options.source is None else options.source
+    topic, compressed = image_topic_of(source) if is_bag(Path(source)) else (None, False)
+    return Plan(source=source, out=options.out,
                 model=options.model, input_size=options.input_size and tuple(options.input_size),
-                frames=options.frames, rate_hz=options.rate, live=live, bag_topic=topic,
-                compressed=compressed)
+                frames=options.frames, rate_hz=options.rate,
+                live=camera_number(source) is not None, bag_topic=topic, compressed=compressed)
 
 
 def _demo(options: argparse.Namespace, shared_domain: bool) -> None:
     from rich.console import Console
 
+    from tdnet_ros.demo.output import claim
     from tdnet_ros.demo.run import run
     plan = _plan(options)
     if options.view:
@@ -88,14 +92,15 @@ def _demo(options: argparse.Namespace, shared_domain: bool) -> None:
     total = (plan.open_source() if plan.live else plan.images).count
     total = min(total, plan.frames or total) if total else plan.frames
     console = Console()
-    # It has processes to end and results to keep, whatever module is loaded at the moment.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    sent = run(plan, total, options.view, console, shared_domain)
-    signal.signal(signal.SIGINT, before)
-    from tdnet_ros.demo.report import write_report  # loads PyTorch, which would slow the run
-    write_report(plan, sent, console)
+    with claim(plan.out, None if plan.live else Path(plan.source)):
+        # It has processes to end and results to keep, whatever module is loaded at the moment.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        sent = run(plan, total, options.view, console, shared_domain)
+        signal.signal(signal.SIGINT, before)
+        from tdnet_ros.demo.report import write_report  # loads PyTorch, which would slow the run
+        write_report(plan, sent, console)
     print(f'\nleft in {plan.out}/: overlay.png overlay.mp4 latency.png latency.json bag/ log/')
-    if {options.camera, options.video, options.images, options.bag} == {None}:
+    if options.source is None:
         print('the sample video is unlike what the model has learnt: try --video your_drive.mp4')
     for where, commands in (('here, after `. script/env`', plan.by_hand()),
                             ('on a ROS machine', plan.on_a_ros_machine())):

@@ -1,7 +1,9 @@
 """The folder that the demo writes to: only what a demo left there is ever removed."""
 from __future__ import annotations
 
+import fcntl
 from pathlib import Path
+from typing import TextIO
 
 from tdnet_ros.demo.processes import DemoError
 
@@ -9,8 +11,11 @@ MARK = '.tdnet_demo'
 FILES = ('overlay.mp4', 'overlay.png', 'latency.png', 'latency.json', 'log/sent.json')
 
 
-def claim(out: Path, source: Path | None) -> None:
-    """Mark `out` as a demo's, or fail where a run would cost somebody's files."""
+def claim(out: Path, source: Path | None) -> TextIO:
+    """Mark `out` as a demo's, or fail where a run would cost somebody's files.
+
+    No other demo writes there as long as the file that is returned is open.
+    """
     results = [out / name for name in ('bag', *FILES)]
     try:
         if source and _replaced(source.resolve(), out, results):
@@ -23,7 +28,12 @@ def claim(out: Path, source: Path | None) -> None:
         if strangers:
             raise DemoError(f'{strangers[0]} was not written by a demo: choose another --out')
         (out / 'log').mkdir(parents=True, exist_ok=True)
-        (out / MARK).touch()
+        mark = (out / MARK).open('a', encoding='utf-8')
+        fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return mark
+    except BlockingIOError as error:
+        mark.close()
+        raise DemoError(f'another demo writes to {out}: choose another --out') from error
     except OSError as error:
         raise DemoError(f'--out {out} cannot be written: {error.strerror}') from error
 
@@ -42,8 +52,8 @@ def clear(out: Path) -> None:
 def kept(out: Path) -> str:
     """One more line for a run that could not start; '' where no earlier one left results."""
     found = [name for name in ('bag', *FILES[:-1]) if (out / name).exists()]
-    return (f'\n{out}/ still holds the results of an earlier run ({", ".join(found)}); log/ is '
-            'of this one' if found else '')
+    return (f'\n{out}/ still holds the results of an earlier run ({", ".join(found)}); '
+            'log/node.log is of this one' if found else '')
 
 
 def _replaced(source: Path, out: Path, results: list[Path]) -> bool:

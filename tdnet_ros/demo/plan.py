@@ -9,7 +9,7 @@ import shlex
 import sys
 
 from tdnet_ros.bags.errors import BagError
-from tdnet_ros.bags.message import RAW_IMAGE
+from tdnet_ros.bags.label.options import LabelOptions
 from tdnet_ros.bags.sources import Source, open_source
 from tdnet_ros.ros.messages import LabelInfo
 from tdnet_ros.ros.meter import LATENCY, STAGES
@@ -120,14 +120,10 @@ def _python(module: str) -> list[str]:
 
 
 def image_topic_of(bag: str) -> tuple[str, bool]:
-    """The camera's topic of a bag, and whether it is compressed; raw ones come first."""
-    topics = open_source(bag).topics
-    if not topics:
-        raise BagError(f'{bag} is no rosbag: expected a directory or storage file of one')
-    for topic, kind in topics.items():
-        if kind == RAW_IMAGE:
-            return topic, False
-    return next(iter(topics)), True
+    """The first topic of a bag that can be labelled, and whether it is compressed."""
+    from tdnet_ros.bags.label.bag_job import prepare  # loads PyTorch
+    camera = prepare(Path(bag), LabelOptions()).cameras[0]
+    return camera.topic, camera.compressed
 
 
 def default_video() -> Path:

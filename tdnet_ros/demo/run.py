@@ -15,7 +15,7 @@ from rich.console import Console
 
 from tdnet_ros.bags.progress import progress
 from tdnet_ros.bags.session import ros_node
-from tdnet_ros.demo.output import claim, clear, kept
+from tdnet_ros.demo.output import clear, kept
 from tdnet_ros.demo.plan import LABELS, OVERLAY_JPEG, Plan
 from tdnet_ros.demo.processes import Child, Crew, DemoError
 from tdnet_ros.demo.watch import Watch
@@ -29,9 +29,9 @@ def run(plan: Plan, total: int | None, view: bool, console: Console,
         shared_domain: bool) -> dict[str, Any]:
     """Play, label and record; returns the player's summary.
 
-    Ctrl-C while it plays ends the playing; what has been played until then is recorded.
+    Ctrl-C while it plays ends the playing; what has been played until then is recorded. Before the
+    first image it ends the run, as KeyboardInterrupt.
     """
-    claim(plan.out, None if plan.live else Path(plan.source))
     logs = plan.out / 'log'
     summary = logs / 'sent.json'
     with ExitStack() as stack:
@@ -50,13 +50,11 @@ def run(plan: Plan, total: int | None, view: bool, console: Console,
         if view:
             crew.start('view', plan.viewer(), may_end=True)
         player = crew.start('player', plan.player(summary), may_end=True, result=summary)
-        _play(plan, watch, player, total)
+        sent = _play(plan, watch, player, summary, total)
         _settle(watch)
         recorder.stop()
         node.stop()
-    if not summary.exists():
-        raise DemoError(f'the player left no {summary}')
-    return dict(json.loads(summary.read_text(encoding='utf-8')))
+    return sent
 
 
 def _check_alone(plan: Plan, watch: Watch) -> None:
@@ -83,7 +81,8 @@ def _wait_for_recorder(watch: Watch) -> None:
         watch.pause(1.0)  # the node learns of its subscribers later than we do
 
 
-def _play(plan: Plan, watch: Watch, player: Child, total: int | None) -> None:
+def _play(plan: Plan, watch: Watch, player: Child, summary: Path,
+          total: int | None) -> dict[str, Any]:
     with progress(f'playing {plan.title}', total) as update:
         def show() -> None:
             if watch.report:
@@ -93,7 +92,14 @@ def _play(plan: Plan, watch: Watch, player: Child, total: int | None) -> None:
         with _interrupts() as interrupted:
             watch.wait('the end of the playing',
                        lambda: interrupted.is_set() or player.ended(), on_wait=show)
-            player.stop()
+            player.interrupt()
+    sent = json.loads(summary.read_text(encoding='utf-8')) if summary.exists() else {}
+    if interrupted.is_set() and not sent.get('sent'):
+        raise KeyboardInterrupt
+    player.check()
+    if not sent:
+        raise DemoError(f'the player left no {summary}')
+    return dict(sent)
 
 
 @contextmanager

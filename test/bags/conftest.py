@@ -1,6 +1,7 @@
 """Sources to play, bags to read, and the program under test in processes of its own."""
 from collections.abc import Callable, Iterator
 from pathlib import Path
+import signal
 import subprocess
 import sys
 
@@ -77,6 +78,24 @@ def start() -> Iterator[Callable[..., subprocess.Popen]]:
         if process.poll() is None:
             process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def tdnet_bag(capsys: pytest.CaptureFixture) -> Iterator[Callable[..., tuple[int, str, str]]]:
+    """Run tdnet_bag with these arguments in this process; return status, output and errors."""
+    handlers = {number: signal.getsignal(number)
+                for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        try:
+            status = main([*map(str, arguments)])
+        except SystemExit as end:  # of argparse
+            status = int(end.code)
+        return status, *capsys.readouterr()
+
+    yield run
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope='module')

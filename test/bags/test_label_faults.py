@@ -4,10 +4,14 @@ from __future__ import annotations
 from collections.abc import Callable
 import os
 from pathlib import Path
+import resource
 import signal
 import struct
 import subprocess
 import sys
+from typing import Any
+
+import pytest
 
 from bags.label_material import (
     IMAGE,
@@ -22,6 +26,8 @@ from bags.label_material import (
     write_bag,
 )
 from bags.material import label_command
+from tdnet_ros.bags.label import chunk
+from tdnet_ros.bags.label.job import ChunkJob
 from tdnet_ros.bags.label.output import Output
 from tdnet_ros.bags.label.wire import types
 from tdnet_ros.bags.label_record import LabelRecord
@@ -46,7 +52,7 @@ def cut(path: Path, share: float) -> None:
 
 def test_a_damaged_bag_gives_what_can_be_read_and_the_others_go_on(
         tmp_path: Path, run: Run, model: Path) -> None:
-    frames = drive(400)
+    frames = drive(400)  # some of MCAP's chunks
     bags = {name: write_bag(tmp_path / name, frames, kind) for name, kind in (
         ('cut', 'mcap'), ('broken', 'mcap'), ('database', 'db3'), ('old', 'ros1'),
         ('killed', 'mcap'), ('whole', 'mcap'))}
@@ -55,9 +61,9 @@ def test_a_damaged_bag_gives_what_can_be_read_and_the_others_go_on(
     cut(bags['old'], 0.6)
     (bags['killed'] / 'metadata.yaml').unlink()
     spoil_a_record(bags['broken'] / 'broken.mcap', after=1_100_000)
-    status, errors = run(*bags.values(), '--every', 4)
+    status, errors = run(*bags.values(), '--every', 8)
     assert status == 1
-    wanted = expected(write_bag(tmp_path / 'fourth', frames[::4]), model)['/front/image_raw']
+    wanted = expected(write_bag(tmp_path / 'eighth', frames[::8]), model)['/front/image_raw']
     every = len(wanted)
     for name, least, most in (('cut', 0.5, 0.6), ('broken', 0.98, 1), ('database', 0.5, 0.6),
                               ('old', 0.5, 0.6), ('killed', 1, 1), ('whole', 1, 1)):
@@ -78,7 +84,7 @@ def test_a_damaged_bag_gives_what_can_be_read_and_the_others_go_on(
 
 def test_killed_work_is_a_readable_bag_and_goes_on(
         tmp_path: Path, model: Path, run: Run) -> None:
-    bag = write_bag(tmp_path / 'drive', drive(160))
+    bag = write_bag(tmp_path / 'drive', drive(80))
     part = tmp_path / 'out' / 'drive.part'
     program = f'''
 import os, signal, sys
@@ -89,11 +95,11 @@ def killed(self, job, on_frame, stop):
     def on_each():
         on_frame()
         frames.append(job.number)
-        if len(frames) == 70:
+        if len(frames) == 35:
             os.kill(os.getpid(), signal.SIGKILL)
     return label(self, job, on_each, stop)
 chunk.Labeller.label = killed
-sys.exit(cli.main({label_command(model, tmp_path, bag, '--chunk', 20)!r}))
+sys.exit(cli.main({label_command(model, tmp_path, bag, '--chunk', 10)!r}))
 '''
     killed = subprocess.run([sys.executable, '-c', program], stdout=subprocess.DEVNULL,
                             timeout=60, check=False)
@@ -101,21 +107,21 @@ sys.exit(cli.main({label_command(model, tmp_path, bag, '--chunk', 20)!r}))
     wanted = expected(bag, model)['/front/image_raw']
     record = LabelRecord.read(part)
     done = read_labels(part, LABELS)
-    assert 40 <= len(done) < 160 and not record.complete
+    assert 20 <= len(done) < 80 and not record.complete
     assert_same(done, dict(list(wanted.items())[:len(done)]))
     assert record.topics['/front/image_raw'].frames == len(done)
     assert record.until_ns == list(done)[-1]
 
     kept = (part / 'drive_0.mcap').stat().st_ino
-    assert run(bag, '--chunk', 20) == (0, [])
+    assert run(bag, '--chunk', 10) == (0, [])
     assert not part.exists()
     final = tmp_path / 'out' / 'drive'
     assert_same(read_labels(final, LABELS), wanted)
     assert (final / 'drive_0.mcap').stat().st_ino == kept
     assert LabelRecord.read(final).complete
-    status, errors = run(bag, '--chunk', 21)
+    status, errors = run(bag, '--chunk', 11)
     assert (status, len(errors)) == (1, 1)
-    assert 'was labelled with chunk_frames 20, not 21' in errors[0]
+    assert 'was labelled with chunk_frames 10, not 11' in errors[0]
 
 
 def test_other_names_of_the_classes_are_another_model(tmp_path: Path, run: Run,
@@ -140,31 +146,28 @@ def test_two_runs_do_not_write_one_output(tmp_path: Path, run: Run) -> None:
     assert run(bag) == (0, [])
 
 
-def test_a_full_disk_is_one_line_and_keeps_what_is_done(tmp_path: Path, model: Path) -> None:
-    first = write_bag(tmp_path / 'first', drive(100))
-    second = write_bag(tmp_path / 'second', drive(100))
-    program = f'''
-import resource, sys
-from tdnet_ros.bags import cli
-from tdnet_ros.bags.label import chunk
-label = chunk.Labeller.label
-def limited(self, job, *rest):
-    if job.number == 2:  # a limit on the size of files fails as a full disk does
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 15, 1 << 15))
-    return label(self, job, *rest)
-chunk.Labeller.label = limited
-sys.exit(cli.main({label_command(model, tmp_path, first, second, '--raw', '--chunk', 20)!r}))
-'''
-    done = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True,
-                          timeout=60, check=False)
+def test_a_full_disk_is_one_line_and_keeps_what_is_done(
+        tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = write_bag(tmp_path / 'first', drive(40))
+    second = write_bag(tmp_path / 'second', drive(40))
+    label, limits = chunk.Labeller.label, resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def limited(self: chunk.Labeller, job: ChunkJob, *rest: Any) -> Any:
+        if job.number == 2:  # a limit on the size of files fails as a full disk does
+            resource.setrlimit(resource.RLIMIT_FSIZE, (2 ** 14, limits[1]))
+        return label(self, job, *rest)
+
+    monkeypatch.setattr(chunk.Labeller, 'label', limited)
     out = tmp_path / 'out'
-    assert done.returncode == 1
-    assert done.stderr.splitlines() == [
-        f'tdnet_bag: cannot write {out}/{name}.part: File too large'
-        for name in ('first', 'second')]
+    try:
+        assert run(first, second, '--raw', '--chunk', 10) == (1, [
+            f'tdnet_bag: cannot write {out}/{name}.part: File too large'
+            for name in ('first', 'second')])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert [path.name for path in out.iterdir()] == ['first.part']
-    assert len(read_labels(out / 'first.part', '/tdnet/labels')) == 40
-    assert LabelRecord.read(out / 'first.part').topics['/front/image_raw'].frames == 40
+    assert len(read_labels(out / 'first.part', '/tdnet/labels')) == 20
+    assert LabelRecord.read(out / 'first.part').topics['/front/image_raw'].frames == 20
     assert not (out / 'first.part' / 'writing').exists()
 
 

@@ -9,9 +9,11 @@ from rclpy.serialization import serialize_message
 from sensor_msgs.msg import CameraInfo, Image
 
 from bags.material import KEEPING, Arrivals, Peer, image_message, with_stump, write_raw
+from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.play import PlayOptions, play
 from tdnet_ros.bags.sources import open_source
 
+Run = Callable[..., tuple[int, str, str]]
 Start = Callable[..., subprocess.Popen]
 
 
@@ -19,21 +21,22 @@ Start = Callable[..., subprocess.Popen]
     (('--wait-for-subscriber', 0.3), 'no subscriber on /camera/image_raw after 0.3 s'),
     (('--subscribers', 2, '--wait-for-subscriber', 0.3), 'no subscriber on /camera/image_raw'),
     (('--topic', 'bad topic'), "'bad topic' is no topic name"),
+    (('--topic', '/cam/compressed', '--compressed', '--wait-for-subscriber', 0.1),
+     'no subscriber on /cam/compressed after'),
     (('--start-paused', '--wait-for-subscriber', 0), 'there is no input'),
 ])
-def test_nobody_there_is_one_clear_line(folder: Path, start: Start,
-                                        arguments: tuple, message: str) -> None:
-    player = start('play', folder, *arguments, stdin=subprocess.DEVNULL)
-    _, err = player.communicate(timeout=40)
-    assert player.returncode == 1
+def test_nobody_there_is_one_clear_line(folder: Path, tdnet_bag: Run, arguments: tuple,
+                                        message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Path('/dev/null').open() as nothing:
+        monkeypatch.setattr('sys.stdin', nothing)
+        status, _, err = tdnet_bag('play', folder, *arguments)
+    assert status == 1
     assert message in err.splitlines()[-1]
-    assert 'Traceback' not in err
 
 
-def test_two_topics_cannot_go_to_one(bag: Path, start: Start) -> None:
-    player = start('play', bag, '--topic', '/cam')
-    _, err = player.communicate(timeout=40)
-    assert player.returncode == 1
+def test_two_topics_cannot_go_to_one(bag: Path, tdnet_bag: Run) -> None:
+    status, _, err = tdnet_bag('play', bag, '--topic', '/cam')
+    assert status == 1
     assert 'choose with --from: /front/image_raw, /rear/image_raw/compressed' in err
 
 
@@ -61,15 +64,24 @@ def unreadable(path: Path, with_info: bool) -> Path:
 
 @pytest.mark.parametrize('with_info', [False, True])
 def test_a_bag_without_one_readable_image_does_not_loop_for_ever(
-        tmp_path: Path, start: Start, with_info: bool) -> None:
+        tmp_path: Path, tdnet_bag: Run, with_info: bool) -> None:
     drive = unreadable(tmp_path / 'drive', with_info)
-    player = start('play', drive, '--loop', '--wait-for-subscriber', 0)
-    out, err = player.communicate(timeout=20)
-    assert (player.returncode, out) == (1, '')
+    status, out, err = tdnet_bag('play', drive, '--loop', '--wait-for-subscriber', 0)
+    assert (status, out) == (1, '')
     first, unread = [line for line in err.splitlines() if line.startswith('tdnet_bag: ')]
     assert first == 'tdnet_bag: no image of it can be read'
     assert unread.startswith(f'tdnet_bag: {drive}: 2 messages of /cam/image cannot be read, first '
                              'that logged at 1000000000: RMWError: ')
+
+
+def test_a_folder_that_is_emptied_does_not_loop_for_ever(folder: Path) -> None:
+    def empty(_: object) -> None:
+        for path in folder.iterdir():
+            path.unlink()
+
+    with pytest.raises(BagError, match='no image of it can be read'):
+        play(open_source(str(folder), 100.0), PlayOptions(loop=True, wait_s=0),
+             threading.Event(), on_frame=empty)
 
 
 def test_the_summary_says_which_samples_were_sent(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tdnet_ros.bags.errors import BagError
-from tdnet_ros.bags.sources import open_source
+from tdnet_ros.bags.sources import camera_number, open_source
 
 FRAMES = 12
 
@@ -89,6 +89,14 @@ def test_broken_images_are_left_out_and_named(folder: Path) -> None:
 def test_absent_camera_is_named(device: str) -> None:
     with pytest.raises(BagError, match='camera 63'):
         open_source(device)
+
+
+def test_a_file_comes_before_a_camera_of_its_name(tmp_path: Path,
+                                                  monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / '7').write_bytes(b'')
+    specs = ('7', '8', '/dev/video7', 'clip.mp4')
+    assert [camera_number(spec) for spec in specs] == [None, 8, 7, None]
 
 
 def test_topics_need_a_bag(folder: Path) -> None:

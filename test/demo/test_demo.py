@@ -15,7 +15,9 @@ import rclpy
 from rosbags.rosbag2 import Reader
 from sensor_msgs.msg import Image
 
+from tdnet_ros.demo.cli import main
 from tdnet_ros.demo.output import claim
+from tdnet_ros.demo.processes import Ending
 
 FRAMES = 12
 Start = Callable[..., subprocess.Popen]
@@ -68,6 +70,15 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     assert mark_in_environ == []
 
 
+@pytest.fixture
+def signals() -> Iterator[None]:
+    """The handlers of signals are those of before, after a demo in this process."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 def check_consistent(summary: dict) -> None:
     frames = summary['frames']
     assert list(frames) == ['sent', 'received', 'labelled', 'overwritten', 'failed']
@@ -81,7 +92,7 @@ def check_consistent(summary: dict) -> None:
 def test_run_leaves_everything_it_promises(tmp_path: Path, clip: Path, start: Start) -> None:
     out = tmp_path / 'out'
     (clip / '5b.png').write_bytes(b'no png')
-    demo = start('--images', clip, '--model', 'td2-tiny', '--rate', 2, '--out', out)
+    demo = start('--images', clip, '--model', 'td2-tiny', '--rate', 4, '--out', out)
     text, errors = demo.communicate(timeout=120)
     assert demo.returncode == 0, errors
     assert 'ERROR' not in (out / 'log' / 'node.log').read_text()
@@ -135,35 +146,47 @@ def test_interrupt_reports_what_was_played(tmp_path: Path, clip: Path, start: St
     assert 1 <= summary['frames']['labelled'] < FRAMES
 
 
-def test_terminated_while_starting_leaves_nobody(tmp_path: Path, clip: Path,
-                                                 start: Start) -> None:
+@pytest.mark.parametrize(('number', 'begun', 'message'), [
+    (signal.SIGTERM, 'recorder', ''), (signal.SIGINT, 'player', 'demo: interrupted\n')])
+def test_ended_before_the_first_image_leaves_nobody(
+        tmp_path: Path, clip: Path, start: Start, number: signal.Signals, begun: str,
+        message: str) -> None:
     demo = start('--images', clip, '--model', 'td2-tiny', '--out', tmp_path / 'out')
     end_s = time.monotonic() + 60
-    while not (tmp_path / 'out' / 'log' / 'recorder.log').exists():
+    while not (tmp_path / 'out' / 'log' / f'{begun}.log').exists():
         assert time.monotonic() < end_s
         time.sleep(0.1)
-    demo.send_signal(signal.SIGTERM)
-    demo.communicate(timeout=60)
-    assert demo.returncode == 128 + signal.SIGTERM
+    time.sleep(0.3)  # for the demo to look on
+    demo.send_signal(number)
+    _, errors = demo.communicate(timeout=60)
+    assert (demo.returncode, errors) == (128 + number, message)
 
 
+@pytest.mark.usefixtures('signals')
 @pytest.mark.parametrize(('arguments', 'message'), [
     (('--video', 'missing.mp4'), 'demo: missing.mp4 does not exist'),
-    (('--model', 'no-such-model'), "demo: the node reports: cannot configure: model "
-                                   "'no-such-model': expected"),
-    (('--view',), 'demo: --view: '),
+    (('--images', 'clip', '--view'), 'demo: --view: '),
 ])
-def test_bad_input_is_one_clear_line(tmp_path: Path, clip: Path, start: Start,
-                                     monkeypatch: pytest.MonkeyPatch, arguments: tuple,
-                                     message: str) -> None:
+def test_bad_input_is_one_clear_line(
+        clip: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture,
+        arguments: tuple[str, ...], message: str) -> None:
     monkeypatch.delenv('DISPLAY', raising=False)
     monkeypatch.delenv('WAYLAND_DISPLAY', raising=False)
-    source = () if '--video' in arguments else ('--images', clip)
-    demo = start(*source, *arguments, '--out', tmp_path / 'out')
-    _, errors = demo.communicate(timeout=60)
-    assert demo.returncode == 1
+    monkeypatch.chdir(clip.parent)
+    assert main(arguments) == 1
+    errors = capsys.readouterr().err
     assert errors.startswith(message)
     assert len(errors.splitlines()) == 1
+
+
+@pytest.mark.usefixtures('signals')
+@pytest.mark.parametrize(('before', 'after'), [
+    (signal.SIG_DFL, Ending.ask), (signal.SIG_IGN, signal.SIG_IGN)])
+def test_a_hangup_ends_the_demo_unless_nohup_has_it_ignored(before: object,
+                                                            after: object) -> None:
+    signal.signal(signal.SIGHUP, before)
+    assert main(['--video', 'missing.mp4']) == 1
+    assert signal.getsignal(signal.SIGHUP) == after
 
 
 @pytest.mark.parametrize(('name', 'topic', 'other'), [
@@ -198,10 +221,13 @@ def test_interrupt_while_modules_are_loaded_is_silent(start: Start, tmp_path: Pa
 def test_run_that_cannot_start_leaves_the_results_of_the_last(tmp_path: Path, clip: Path,
                                                               start: Start) -> None:
     out = tmp_path / 'out'
-    claim(out, None)
+    claim(out, None).close()
     (out / 'overlay.mp4').write_text('last')
     demo = start('--images', clip, '--model', 'no-such-model', '--out', out)
     _, errors = demo.communicate(timeout=60)
     assert demo.returncode == 1
     assert (out / 'overlay.mp4').read_text() == 'last'
-    assert f'{out}/ still holds the results of an earlier run (overlay.mp4)' in errors
+    why, kept = errors.splitlines()
+    assert why.startswith("demo: the node reports: cannot configure: model 'no-such-model': ")
+    assert kept == (f'{out}/ still holds the results of an earlier run (overlay.mp4); '
+                    'log/node.log is of this one')

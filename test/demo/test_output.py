@@ -11,7 +11,7 @@ from tdnet_ros.demo.processes import DemoError
 def out(tmp_path: Path) -> Path:
     """What a demo leaves."""
     path = tmp_path / 'out'
-    claim(path, None)
+    claim(path, None).close()
     (path / 'bag').mkdir()
     for name in ('bag/bag.mcap', 'bag/metadata.yaml', 'overlay.mp4', 'latency.json', 'notes.txt'):
         (path / name).write_text(name)
@@ -19,7 +19,7 @@ def out(tmp_path: Path) -> Path:
 
 
 def test_results_of_a_demo_are_replaced_and_the_rest_stays(tmp_path: Path, out: Path) -> None:
-    claim(out, tmp_path / 'drive.mp4')
+    claim(out, tmp_path / 'drive.mp4').close()
     clear(out)
     assert sorted(path.name for path in out.iterdir()) == ['.tdnet_demo', 'log', 'notes.txt']
 
@@ -32,7 +32,13 @@ def test_source_is_not_overwritten(out: Path, source: str) -> None:
 
 
 def test_source_beside_the_results_may_be_played(out: Path) -> None:
-    claim(out, out / 'drive.mp4')
+    claim(out, out / 'drive.mp4').close()
+
+
+def test_two_demos_do_not_write_to_one_folder(out: Path) -> None:
+    with claim(out, None), pytest.raises(DemoError, match=f'another demo writes to {out}'):
+        claim(out, None)
+    claim(out, None).close()
 
 
 @pytest.mark.parametrize('name', ['bag/bag.mcap', 'overlay.mp4'])

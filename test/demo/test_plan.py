@@ -3,6 +3,7 @@ from pathlib import Path
 
 import cv2
 import pytest
+from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from bags.material import compressed_message, image_message, write_bag
@@ -66,20 +67,23 @@ def test_a_path_with_spaces_can_be_pasted() -> None:
         assert " play 'my clip.mp4' --topic /camera/image_raw" in commands[1]
 
 
-def test_raw_images_of_a_bag_come_first(tmp_path: Path) -> None:
-    bag = write_bag(tmp_path / 'both', {'/a/compressed': [(0, compressed_message(0))],
-                                        '/b': [(0, image_message(0))]})
-    assert image_topic_of(str(bag)) == ('/b', False)
-    bag = write_bag(tmp_path / 'one', {'/a/compressed': [(0, compressed_message(0))]})
-    assert image_topic_of(str(bag)) == ('/a/compressed', True)
+DEPTH = Image(height=24, width=32, encoding='32FC1', step=128, data=bytes(24 * 128))
 
 
-def test_images_that_a_node_made_are_passed_over(tmp_path: Path) -> None:
-    made = {'/tdnet/labels': [(0, image_message(0))],
-            '/tdnet/overlay/compressed': [(0, compressed_message(0))]}
-    bag = write_bag(tmp_path / 'both', {**made, '/front': [(0, image_message(0))]})
-    assert image_topic_of(str(bag)) == ('/front', False)
-    bag = write_bag(tmp_path / 'made', made)
+@pytest.mark.parametrize(('topics', 'chosen'), [
+    ({'/a/compressed': compressed_message(0), '/a': image_message(0)}, ('/a', False)),
+    ({'/a/compressed': compressed_message(0), '/b': DEPTH}, ('/a/compressed', True)),
+    ({'/front': image_message(0), '/a/labels': image_message(0)}, ('/front', False))])
+def test_the_first_topic_that_a_node_can_label_is_played(
+        tmp_path: Path, topics: dict[str, object], chosen: tuple[str, bool]) -> None:
+    bag = write_bag(tmp_path / 'bag', {topic: [(0, message)] for topic, message in topics.items()})
+    assert image_topic_of(str(bag)) == chosen
+
+
+def test_bag_of_labels_alone_is_named(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / 'made', {
+        '/tdnet/labels': [(0, image_message(0))],
+        '/tdnet/overlay/compressed': [(0, compressed_message(0))]})
     with pytest.raises(BagError, match=r'no camera images, only .*: /tdnet/labels, /tdnet/overl'):
         image_topic_of(str(bag))
 

@@ -9,7 +9,7 @@ from tdnet_ros.demo.sheet import Pair, write_sheet
 from tdnet_ros.nets.classes import CITYSCAPES
 
 
-@pytest.mark.parametrize('count', [1, 3, 8])
+@pytest.mark.parametrize('count', [1, 3])
 def test_sheet_shows_pairs_and_legend(tmp_path: Path, count: int) -> None:
     image, overlay = np.zeros((48, 64, 3), np.uint8), np.zeros((48, 64, 3), np.uint8)
     image[:], overlay[:] = (200, 10, 90), (10, 200, 90)

@@ -12,8 +12,8 @@ from typing import Any
 import yaml
 
 from tdnet_ros.bags.errors import BagError
+from tdnet_ros.bags.files.compression import unpack_file
 from tdnet_ros.bags.files.merging import in_time
-from tdnet_ros.bags.files.packed import unpack
 from tdnet_ros.bags.files.paths import (
     INFORMATION,
     METADATA,
@@ -133,8 +133,7 @@ class Bag:
         """A storage file as it is, or all of it that can be put into one; and its name."""
         if path.suffix == PACKED:
             plain = Path(self._folder(), path.stem)
-            damage = unpack(path, plain)
-            if damage:
+            if damage := unpack_file(path, plain):
                 self._report(f'{path}: {damage}')
             return plain, f'{path}: unpacked'
         log = write_ahead_log(path)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from tdnet_ros.bags.errors import NOT_REACHED, STOPPED, BagError, tell
 from tdnet_ros.bags.label.options import LabelOptions
 from tdnet_ros.bags.options import not_negative, positive
-from tdnet_ros.bags.review import write_and_tell
+from tdnet_ros.bags.report.cli import write_and_tell
 from tdnet_ros.nets import DEFAULT_MODEL
 from tdnet_ros.nets.engines import ENGINES, PRECISIONS
 from tdnet_ros.ros.texts import counted
@@ -51,7 +51,7 @@ def add_label_options(parser: argparse.ArgumentParser) -> None:
         help='begin S seconds into the bag')
     add('--duration', type=positive(float), metavar='S', help='label S seconds')
     add('--every', type=positive(int), default=1, metavar='N', help='label every Nth image')
-    add('--max-gap', type=float, default=LabelOptions.max_gap_s, metavar='S',
+    add('--max-gap', type=not_negative(float), default=LabelOptions.max_gap_s, metavar='S',
         help='a longer pause between two images empties the memory (default: %(default)g)')
     add('--no-scene-cut', action='store_true', help='keep the memory over cuts of the scene')
     add('--keep', nargs='+', default=[], metavar='CLASS', help='all other classes become 255')

@@ -94,10 +94,12 @@ def _all_cameras(bag: Bag) -> list[str]:
                and topic.removesuffix(COMPRESSED) not in {*images} - {topic}]
     problems = {topic: _problem(bag, topic) for topic in sorted(cameras)}
     found = [topic for topic, problem in problems.items() if problem is None]
+    if not cameras:
+        raise BagError(f'{bag.path} holds no camera images, only labels and what is made of them: '
+                       f'{", ".join(sorted(images))}; --topic of `tdnet_bag` takes one')
     if not found:
         why = '; '.join(f'{topic}: {problem}' for topic, problem in problems.items())
-        raise BagError(f'{bag.path} has no image topic that can be labelled '
-                       f'({why or ", ".join(sorted(images))}): name one with --topic')
+        raise BagError(f'{bag.path} has no image topic that can be labelled ({why})')
     return found
 
 

@@ -14,7 +14,7 @@ from tdnet_ros.bags.report.kept import kept_summary
 from tdnet_ros.bags.report.page import Detail, data_uri, write_page
 from tdnet_ros.bags.report.plots import THEMES, timeline
 from tdnet_ros.bags.report.strip import strip
-from tdnet_ros.nets.writing import naming, replacing
+from tdnet_ros.nets.writing import check_folder, naming, replacing
 
 MAX_DETAILED = 24
 '''Cameras that the page shows with pictures; each is some 500 kB.'''
@@ -28,6 +28,9 @@ def write_report(bag_dirs: Sequence[Path], out: Path, truth: Sequence[str] = (),
     Returns one line for each bag that cannot be read, which the report names, and for all that
     is damaged in the others. BagError where none can be read: then nothing is written.
     """
+    if out.is_dir() or out.suffix == '.json':
+        raise BagError(f'--out {out}: expected the name of a page, such as report.html')
+    check_folder(out.parent)
     bags = [_summary(path, truth, update) for path in bag_dirs]
     if all('error' in bag for bag in bags):
         raise BagError('\n'.join(bag['error'] for bag in bags))

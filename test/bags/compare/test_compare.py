@@ -2,7 +2,6 @@
 from collections.abc import Callable
 import json
 from pathlib import Path
-import subprocess
 
 import cv2
 import numpy as np
@@ -20,13 +19,13 @@ from bags.labelled_material import (
     write_labels,
 )
 from bags.material import write_bag
-from tdnet_ros.bags.compare import compare
+from tdnet_ros.bags.compare.comparison import compare
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.pair_counts import PairCounts
 from tdnet_ros.learn.metrics import Confusion
 
 pytest.importorskip('vision_msgs.msg', reason='the bags name their classes in a LabelInfo')
-Start = Callable[..., subprocess.Popen]
+Run = Callable[..., tuple[int, str, str]]
 ROAD, CAR, SKY, NONE = 0, 1, 2, 255
 NAMES = ('road', 'car', 'sky')
 FIRST = labels([[ROAD, ROAD, ROAD, ROAD], [CAR, CAR, SKY, NONE]])
@@ -43,10 +42,10 @@ def pair(tmp_path: Path) -> tuple[Path, Path]:
             write_labels(tmp_path / 'b', others, classes=NAMES))
 
 
-def test_figures_are_exact(tmp_path: Path, pair: tuple[Path, Path], start: Start) -> None:
-    process = start('compare', *pair, '--json', tmp_path / 'c.json', '--out', tmp_path / 'worst')
-    out, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (0, '')
+def test_figures_are_exact(tmp_path: Path, pair: tuple[Path, Path], tdnet_bag: Run) -> None:
+    status, out, err = tdnet_bag('compare', *pair, '--json', tmp_path / 'c.json', '--out',
+                                 tmp_path / 'worst')
+    assert (status, err) == (0, '')
     content = json.loads((tmp_path / 'c.json').read_text())
     camera, = content['cameras']
     assert camera['topics'] == ['/tdnet/labels', '/tdnet/labels']
@@ -178,48 +177,40 @@ def test_cameras_that_do_not_match_are_named(tmp_path: Path) -> None:
 
 
 def test_pictures_of_two_comparisons_are_not_mixed(
-        tmp_path: Path, pair: tuple[Path, Path], start: Start) -> None:
+        tmp_path: Path, pair: tuple[Path, Path], tdnet_bag: Run) -> None:
     command = 'compare', *pair, '--out', tmp_path / 'worst'
-    assert start(*command).wait(60) == 0
-    process = start(*command)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 1
+    assert tdnet_bag(*command)[0] == 0
+    status, _, err = tdnet_bag(*command)
+    assert status == 1
     assert err.startswith(f'tdnet_bag: {tmp_path}/worst holds pictures already: choose another')
 
 
 @pytest.mark.parametrize('option', ['--json', '--out'])
 def test_an_output_that_cannot_be_written_is_named_before_the_work(
-        tmp_path: Path, start: Start, option: str) -> None:
+        tmp_path: Path, tdnet_bag: Run, option: str) -> None:
     (tmp_path / 'file').write_text('')
-    process = start('compare', tmp_path / 'missing', tmp_path / 'missing',
-                    option, tmp_path / 'file' / 'x')
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 1
-    assert err == f'tdnet_bag: cannot write {tmp_path}/file/x: Not a directory\n'
+    assert tdnet_bag('compare', tmp_path / 'missing', tmp_path / 'missing', option,
+                     tmp_path / 'file' / 'x') == (
+        1, '', f'tdnet_bag: cannot write {tmp_path}/file/x: Not a directory\n')
 
 
-def test_bad_input_is_one_line(tmp_path: Path, start: Start) -> None:
-    process = start('compare', tmp_path / 'missing', tmp_path / 'missing')
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 1
+def test_bad_input_is_one_line(tmp_path: Path, tdnet_bag: Run) -> None:
+    status, _, err = tdnet_bag('compare', tmp_path / 'missing', tmp_path / 'missing')
+    assert status == 1
     assert len(err.splitlines()) == 1
     assert err.startswith(f'tdnet_bag: {tmp_path}/missing ')
 
 
 def test_the_bag_in_a_folder_is_taken_and_several_are_named(tmp_path: Path,
-                                                            start: Start) -> None:
+                                                            tdnet_bag: Run) -> None:
     first, second = tmp_path / 'first', tmp_path / 'second'
     for bag in (first / 'drive', second / 'drive', second / 'drive10', second / 'drive9'):
         write_labels(bag, {0: FIRST})
     (second / 'report.html').write_text('')
-    process = start('compare', first, second)
-    out, err = process.communicate(timeout=60)
-    assert (process.returncode, out) == (1, '')
-    assert err == (f'tdnet_bag: {second} holds 3 bags: name one of them (drive, drive9, '
-                   'drive10)\n')
-    process = start('compare', first, second / 'drive')
-    out, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (0, '')
+    assert tdnet_bag('compare', first, second) == (
+        1, '', f'tdnet_bag: {second} holds 3 bags: name one of them (drive, drive9, drive10)\n')
+    status, out, err = tdnet_bag('compare', first, second / 'drive')
+    assert (status, err) == (0, '')
     assert f'A {first}/drive  /tdnet/labels' in out
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bags.labelled_material import labels, write_labels
-from tdnet_ros.bags.compare import compare
+from tdnet_ros.bags.compare.comparison import compare
 from tdnet_ros.bags.compare.pictures import (
     CAPTION,
     DIFFERENT,

@@ -3,9 +3,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from bags.labelled_material import labels
 from tdnet_ros.bags.label_record import LabelRecord, TopicRecord
-from tdnet_ros.bags.report import write_report
+from tdnet_ros.bags.report import writing
 
 ROAD, CAR, SKY, NONE = 0, 1, 2, 255
 NAMES = ('road', 'car', 'sky')
@@ -15,9 +17,13 @@ FRAMES = {0: labels([[ROAD] * 4, [CAR, CAR, SKY, NONE]]),
           200: labels([[CAR] * 4, [CAR, CAR, CAR, CAR]])}
 
 
-def report(*bags: Path, **options: Any) -> dict[str, Any]:
+def report(*bags: Path, drawn: bool = False, **options: Any) -> dict[str, Any]:
+    """The figures; the page, which shows no camera unless `drawn`, is beside the first bag."""
     out = bags[0].parent / 'report.html'
-    problems = write_report(bags, out, **options)
+    with pytest.MonkeyPatch.context() as patch:
+        if not drawn:
+            patch.setattr(writing, 'MAX_DETAILED', 0)
+        problems = writing.write_report(bags, out, **options)
     content = json.loads(out.with_suffix('.json').read_text())
     content['problems'] = problems
     return content

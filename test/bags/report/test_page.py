@@ -12,7 +12,7 @@ from bags.labelled_material import names, png, raw, stamp_ns
 from bags.material import write_bag
 from bags.report.browser import chromium
 from tdnet_ros.bags.label_record import LabelRecord, TopicRecord
-from tdnet_ros.bags.report import write_report
+from tdnet_ros.bags.report.writing import write_report
 
 pytest.importorskip('vision_msgs.msg', reason='the bags name their classes in a LabelInfo')
 NAMES = ('road', '<b>car</b>', 'sky')

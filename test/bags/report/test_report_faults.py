@@ -2,7 +2,6 @@
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-import subprocess
 
 import numpy as np
 import pytest
@@ -15,11 +14,11 @@ from bags.report.report_material import FRAMES, camera_of, pictures, report
 from tdnet_ros.bags.definitions import definition
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.labelled import LabelledBag
-from tdnet_ros.bags.report import write_report
+from tdnet_ros.bags.report.writing import write_report
 from tdnet_ros.ros.messages import to_jpeg
 
 pytest.importorskip('vision_msgs.msg', reason='the bags name their classes in a LabelInfo')
-Start = Callable[..., subprocess.Popen]
+Run = Callable[..., tuple[int, str, str]]
 
 
 def test_bags_that_cannot_be_read_are_named_and_the_others_reported(
@@ -38,20 +37,18 @@ def test_bags_that_cannot_be_read_are_named_and_the_others_reported(
     assert 'missing does not exist' in problems[2]
 
 
-def test_bad_input_is_one_line(tmp_path: Path, start: Start) -> None:
-    process = start('report', tmp_path)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 1
-    assert err == f'tdnet_bag: {tmp_path} is no rosbag2 directory and holds none\n'
+def test_bad_input_is_one_line(tmp_path: Path, tdnet_bag: Run) -> None:
+    assert tdnet_bag('report', tmp_path) == (
+        1, '', f'tdnet_bag: {tmp_path} is no rosbag2 directory and holds none\n')
 
 
 def test_nothing_is_written_where_there_is_nothing_to_report(
-        tmp_path: Path, start: Start) -> None:
+        tmp_path: Path, tdnet_bag: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     bag = write_bag(tmp_path / 'bag', {'/load': [(0, Float32())]})
     before = sorted(tmp_path.rglob('*'))
-    process = start('report', 'nope', bag, cwd=tmp_path)
-    out, err = process.communicate(timeout=60)
-    assert (process.returncode, out) == (1, '')
+    status, out, err = tdnet_bag('report', 'nope', bag)
+    assert (status, out) == (1, '')
     first, second = err.splitlines()
     assert first.startswith('tdnet_bag: nope does not exist')
     assert second.startswith(f'tdnet_bag: {bag} has no label topic')
@@ -61,8 +58,17 @@ def test_nothing_is_written_where_there_is_nothing_to_report(
 def test_output_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     bag = write_labels(tmp_path / 'bag', FRAMES)
     (tmp_path / 'file').write_text('')
-    with pytest.raises(OSError, match=r'cannot write .*file/report\.json: File exists'):
+    with pytest.raises(OSError, match=f'cannot write {tmp_path}/file: Not a directory'):
         write_report([bag], tmp_path / 'file' / 'report.html')
+
+
+@pytest.mark.parametrize('name', ['figures.json', '.'])
+def test_a_page_is_not_written_over_its_figures(tmp_path: Path, name: str) -> None:
+    bag = write_labels(tmp_path / 'bag', FRAMES)
+    before = sorted(tmp_path.rglob('*'))
+    with pytest.raises(BagError, match='expected the name of a page, such as '):
+        write_report([bag], tmp_path / name)
+    assert sorted(tmp_path.rglob('*')) == before
 
 
 def test_a_labelled_bag_that_may_not_be_looked_into_is_done_without(
@@ -80,7 +86,7 @@ def test_topic_that_stayed_silent_is_shown_as_such(tmp_path: Path) -> None:
     with Writer(tmp_path / 'bag', version=8, storage_plugin=StoragePlugin.MCAP) as writer:
         writer.add_connection('/tdnet/labels', 'sensor_msgs/msg/Image', msgdef=known.text,
                               rihs01=known.digest)
-    assert camera_of(tmp_path / 'bag')['frames'] == 0
+    assert camera_of(tmp_path / 'bag', drawn=True)['frames'] == 0
     assert 'There are no label images.' in (tmp_path / 'report.html').read_text()
 
 
@@ -90,7 +96,7 @@ def test_damaged_picture_is_left_out(tmp_path: Path) -> None:
     bag = write_bag(tmp_path / 'bag', {
         '/tdnet/labels': [raw(ms, pixels) for ms, pixels in FRAMES.items()],
         '/tdnet/overlay/compressed': overlays})
-    assert report(bag)['problems'] == []
+    assert report(bag, drawn=True)['problems'] == []
     assert pictures((tmp_path / 'report.html').read_text()) == 2
 
 
@@ -105,7 +111,7 @@ def test_damaged_label_is_an_error_that_names_it(tmp_path: Path) -> None:
 
 def test_message_without_a_header_is_left_out_and_told(tmp_path: Path) -> None:
     bag = write_damaged_labels(tmp_path / 'bag', {0: FRAMES[0], 50: FRAMES[0], 200: FRAMES[0]})
-    content = report(bag)
+    content = report(bag, drawn=True)
     assert content['bags'][0]['cameras'][0]['frames'] == 3
     assert content['problems'] == [f'{bag}: message of /tdnet/labels logged at 1100000000: '
                                    '4 bytes are too few for a header']

@@ -43,5 +43,6 @@ def test_pictures_say_when_they_were_taken(tmp_path: Path) -> None:
     bag = record(write_bag(tmp_path / 'bag', {
         '/tdnet/labels/compressed': [png(ms, PIXELS) for ms in (0, 700, 1900)]}))
     assert [time_s for time_s, _ in shown(bag)] == pytest.approx([0, 0.7, 1.9])
+    report(bag, drawn=True)
     page = (tmp_path / 'report.html').read_text()
     assert [page.count(f'{time_s} s</figcaption>') for time_s in (0.0, 0.7, 1.9)] == [1, 1, 1]

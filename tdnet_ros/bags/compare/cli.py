@@ -1,13 +1,11 @@
-"""The commands that look at labelled bags: their options, and what they print."""
+"""The command line of `tdnet_bag compare`."""
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 import json
 from pathlib import Path
 
 from tdnet_ros.bags.errors import BagError, tell
-from tdnet_ros.bags.files.paths import is_bag, natural_key
 from tdnet_ros.bags.options import positive
 from tdnet_ros.nets.writing import check_folder, check_writable, naming
 from tdnet_ros.ros.texts import counted
@@ -23,53 +21,6 @@ COMPARE_EXAMPLES = '''examples:
 
 Frames are matched by stamp, cameras by name. The exit status is 0, however much they
 differ, and 1 where a bag is damaged or cannot be compared.'''
-
-REPORT_EXAMPLES = '''examples:
-  tdnet_bag report labelled                       every bag that `tdnet_bag label` left there
-  tdnet_bag report out/bag --out live.html        what `tdnet_bag record` recorded of a node
-  tdnet_bag report run1 --truth /camera/labels_by_hand
-
-Writes one HTML file that needs nothing else, and the same figures as JSON beside it.'''
-
-
-def add_report_options(parser: argparse.ArgumentParser) -> None:
-    """Declare what `tdnet_bag report` takes."""
-    add = parser.add_argument
-    add('bags', nargs='+', type=Path, metavar='DIR', help='labelled bag, or a folder of them')
-    add('--truth', action='append', default=[], metavar='TOPIC',
-        help='topic with a ground truth; may be repeated (default: topics called ground_truth)')
-    add('--out', type=Path, metavar='FILE',
-        help='page to write (default: report.html in the first DIR)')
-
-
-def run_report(options: argparse.Namespace) -> int:
-    """Write the report; name the bags that cannot be read."""
-    bags = [bag for path in options.bags for bag in labelled_bags(path)]
-    first = options.bags[0]
-    out = options.out or (first if first.is_dir() else first.parent) / 'report.html'
-    return write_and_tell(bags, out, options.truth)
-
-
-def write_and_tell(bags: Sequence[Path], out: Path, truth: Sequence[str] = ()) -> int:
-    """Write the report, with a line for all that is wrong; 1 if anything is."""
-    from tdnet_ros.bags.progress import progress
-    from tdnet_ros.bags.report import write_report
-    what = f'{len(bags)} bags' if len(bags) > 1 else str(bags[0])
-    with progress(f'reading {what}') as update:
-        problems = write_report(bags, out, truth, update)
-    status = tell(problems)
-    print(f'{out} and {out.with_suffix(".json")}: the labels of {what}')
-    return status
-
-
-def labelled_bags(path: Path) -> list[Path]:
-    """The bag itself, or those in a folder."""
-    if not path.is_dir() or is_bag(path):
-        return [path]
-    found = sorted((item for item in path.iterdir() if is_bag(item)), key=natural_key)
-    if not found:
-        raise BagError(f'{path} is no rosbag2 directory and holds none')
-    return found
 
 
 def add_compare_options(parser: argparse.ArgumentParser) -> None:
@@ -91,7 +42,7 @@ def run_compare(options: argparse.Namespace) -> int:
     """Compare two bags, print the tables and write what was asked for."""
     from rich.console import Console
 
-    from tdnet_ros.bags.compare import compare
+    from tdnet_ros.bags.compare.comparison import compare
     from tdnet_ros.bags.compare.tables import print_comparison
     from tdnet_ros.bags.progress import progress
     check_writable(options.json)  # before the work, not after it
@@ -123,6 +74,7 @@ def run_compare(options: argparse.Namespace) -> int:
 
 def _only_bag(path: Path) -> Path:
     """The bag itself, or the one in a folder."""
+    from tdnet_ros.bags.labelled import labelled_bags
     bags = labelled_bags(path)
     if len(bags) > 1:
         names = [bag.name for bag in bags[:MAX_NAMED]] + ['...'] * (len(bags) > MAX_NAMED)
