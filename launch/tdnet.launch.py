@@ -1,5 +1,7 @@
 """Starts the segmentation node, and RViz, bag playback and bag recording where asked for."""
+import json
 import os
+import re
 
 from ament_index_python.packages import get_package_share_directory
 from launch import LaunchContext, LaunchDescription
@@ -21,6 +23,7 @@ ACTIVE = b'active: labels'
 RECORDER_S = '3'
 RESPAWN_S = 2.0
 # As tdnet_ros/ros/fastdds.py: the first is set, all are read. Later ROS warns of the old name.
+# Not imported from there: what the package sets for itself would go to all that launch starts.
 OLD_PROFILE = 'FASTRTPS_DEFAULT_PROFILES_FILE'
 PROFILES = ((OLD_PROFILE,) if os.environ.get('ROS_DISTRO', 'jazzy') in ('humble', 'iron', 'jazzy')
             else ('FASTDDS_DEFAULT_PROFILES_FILE', OLD_PROFILE))
@@ -100,13 +103,18 @@ def _environment(given: dict) -> dict:
 
 
 def _node(given: dict) -> Node:
+    overrides = _overrides(given)
+    # Of the sections that fit a node the last counts, and one that is in several files stands
+    # where it came first. So arguments go both into the node's own section and, by -p, into /**.
+    everywhere = [word for name, value in overrides.items()
+                  for word in ('-p', f'{name}:={json.dumps(value)}')]
     return Node(
         package='tdnet_ros', executable='tdnet_node', name='tdnet', namespace=given['namespace'],
-        parameters=[given['params_file'], _overrides(given)],
+        parameters=[given['params_file'], overrides],
         remappings=[('image', given['image_topic']), ('depth', given['depth_topic']),
                     ('cloud_in', given['cloud_topic']),
                     ('camera_info', _camera_info(given['image_topic']))],
-        arguments=['--ros-args', '--log-level', given['log_level']], output='screen',
+        arguments=['--ros-args', '--log-level', given['log_level'], *everywhere], output='screen',
         emulate_tty=True, respawn=_is_true(given['use_respawn']), respawn_delay=RESPAWN_S,
         additional_env=_environment(given))
 
@@ -159,13 +167,15 @@ def _overrides(given: dict) -> dict:
 
 def _settings(given: dict) -> dict:
     """The parameters of the node: what its file says, and arguments on top."""
+    node = _in_namespace(given, 'tdnet')
     with open(given['params_file']) as file:
         entries = [('', yaml.safe_load(file) or {})]
     settings = {'image_transport': 'raw', 'use_sim_time': False}
     for name, content in entries:  # grows: namespaces may be nested
         if 'ros__parameters' not in content:
-            entries += [(inner, found or {}) for inner, found in content.items()]
-        elif name.rpartition('/')[2] in ('tdnet', '*', '**'):
+            entries += [(f'{name}/{inner.strip("/")}', found or {})
+                        for inner, found in content.items()]
+        elif re.fullmatch(name.replace('/**', r'(/\w+)*').replace('/*', r'/\w+'), node):
             settings |= content['ros__parameters'] or {}
     return {**settings, **_overrides(given)}
 
