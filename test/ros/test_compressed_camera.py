@@ -35,6 +35,7 @@ BEST_EFFORT = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
 @pytest.fixture(scope='module')
 def compressed(start: Callable[..., NodeProcess]) -> NodeProcess:
     return start(*TINY, '-p', 'image_transport:=compressed', '-r', '__node:=packed',
+                 '-p', 'input_size:=[33, 65]',
                  '-r', 'image:=/camera/image_raw', '-p', 'use_sim_time:=true',
                  '-p', 'qos_overrides./camera/image_raw/compressed.subscription.reliability:='
                        'reliable', patch=TALKATIVE,

@@ -29,7 +29,7 @@ CLIP = moving_square(8)
 
 @pytest.fixture(scope='module')
 def node(start: Callable[..., NodeProcess]) -> NodeProcess:
-    return start(*TINY, patch=TALKATIVE)
+    return start(*TINY, '-p', 'input_size:=[33, 65]', patch=TALKATIVE)
 
 
 @pytest.fixture(scope='module')
@@ -124,7 +124,7 @@ def test_a_thousand_messages_with_random_bytes(camera: Camera, node: NodeProcess
             wire[int(generator.integers(4, len(wire)))] = int(generator.integers(256))
         return bytes(wire)
 
-    must_deal_with(camera, 1000, mutation)
+    must_deal_with(camera, 400, mutation)  # most are not even messages
     assert node.alive
     assert 'Traceback' not in node.log
     assert max(map(len, node.log.splitlines())) < 1000
