@@ -74,6 +74,7 @@ def _actions(context: LaunchContext) -> list:
     pushed = context.launch_configurations.get('ros_namespace', '')
     given['full_namespace'] = (given['namespace'] if given['namespace'].startswith('/')
                                else f'{pushed}/{given["namespace"]}')
+    _check_paths(given)
     node = _node(given)
     bags = ([_record(given)] if given['record'] else []) + ([_play(given)] if given['bag'] else [])
     # Loading takes seconds that a bag must not run on in; a quieter log does not tell when.
@@ -81,6 +82,15 @@ def _actions(context: LaunchContext) -> list:
         bags = [_once_active(node, bags)]
     rviz = [_rviz(given)] if _is_true(given['rviz']) else []
     return [*bags, node, *rviz]
+
+
+def _check_paths(given: dict) -> None:
+    """Refuse what would be noticed late: launch_ros starts the node without a file that is not."""
+    for name in 'params_file', 'bag':
+        if given[name] and not os.path.exists(given[name]):
+            raise ValueError(f"{name}: there is no '{given[name]}'")
+    if given['record'] and os.path.exists(given['record']):
+        raise ValueError(f"record: '{given['record']}' exists already")
 
 
 def _once_active(node: Node, actions: list) -> RegisterEventHandler:

@@ -10,6 +10,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from types import ModuleType
 from typing import Any
 
@@ -32,7 +33,7 @@ DOCUMENTED = {
 
 @pytest.fixture(autouse=True)
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A prefix whose share folder is this checkout's launch and config."""
+    """A prefix whose share folder is this checkout's launch and config, and a bag 'drive'."""
     prefix = tmp_path / 'prefix'
     index = prefix / 'share/ament_index/resource_index/packages'
     index.mkdir(parents=True)
@@ -46,6 +47,8 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         f'#!/bin/sh\nexec {sys.executable} -m tdnet_ros.ros.program "$@"\n')
     (programs / 'tdnet_node').chmod(0o755)
     others = os.environ.get('AMENT_PREFIX_PATH', '')
+    (tmp_path / 'drive').mkdir()
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv('AMENT_PREFIX_PATH', os.pathsep.join(filter(None, [str(prefix), others])))
 
 
@@ -230,6 +233,16 @@ def test_a_wrong_flag_is_named(argument: str) -> None:
         actions(**{argument: 'maybe', 'bag': 'drive'})
 
 
+@pytest.mark.parametrize(('argument', 'path', 'words'), [
+    ('params_file', 'mine.yaml', "params_file: there is no 'mine.yaml'"),
+    ('bag', '~/drive', "bag: there is no '~/drive'"),
+    ('record', 'drive', "record: 'drive' exists already")])
+def test_a_path_that_cannot_be_used_is_named_before_anything_starts(
+        argument: str, path: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        actions(**{argument: path})
+
+
 INCLUDE = '''
 import sys
 from launch import LaunchDescription, LaunchService
@@ -259,6 +272,7 @@ def launched(included: str, *arguments: str) -> Iterator[subprocess.Popen]:
     try:
         yield process
     finally:
+        time.sleep(0.5)  # launch loses what it has to do when the signal comes at that moment
         process.send_signal(signal.SIGINT)
 
 
