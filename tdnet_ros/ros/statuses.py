@@ -91,8 +91,8 @@ def camera_status(node: Node, name: str, phase: str, stream: CameraStream,
     with noting(findings):
         silence = (unlabelled_findings(snapshot, parameters)
                    + _unheard(node, stream.input, parameters, pause))
-        if any(item.level == ERROR for item in silence):
-            stream.silence.report('; '.join(item.text for item in silence), about='silence')
+        if errors := [item.text for item in silence if item.level == ERROR]:
+            stream.silence.report('; '.join(errors), about='silence')
         findings += silence
         if snapshot.is_forgetful or snapshot.recent_skips:
             findings += graph.rivals(node, stream.input.topic)
