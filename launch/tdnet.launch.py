@@ -117,7 +117,7 @@ def _node(given: dict) -> Node:
     # Of the sections that fit a node the last counts, and one that is in several files stands
     # where it came first. So arguments go both into the node's own section and, by -p, into /**.
     everywhere = [word for name, value in overrides.items()
-                  for word in ('-p', f'{name}:={json.dumps(value)}')]
+                  for word in ('-p', f'{name}:={json.dumps(value, ensure_ascii=False)}')]
     return Node(
         package='tdnet_ros', executable='tdnet_node', name='tdnet', namespace=given['namespace'],
         parameters=[given['params_file'], overrides],
