@@ -1,5 +1,7 @@
 """Starts the segmentation node, and RViz, bag playback and bag recording where asked for."""
+import json
 import os
+import re
 
 from ament_index_python.packages import get_package_share_directory
 from launch import LaunchContext, LaunchDescription
@@ -21,6 +23,7 @@ ACTIVE = b'active: labels'
 RECORDER_S = '3'
 RESPAWN_S = 2.0
 # As tdnet_ros/ros/fastdds.py: the first is set, all are read. Later ROS warns of the old name.
+# Not imported from there: what the package sets for itself would go to all that launch starts.
 OLD_PROFILE = 'FASTRTPS_DEFAULT_PROFILES_FILE'
 PROFILES = ((OLD_PROFILE,) if os.environ.get('ROS_DISTRO', 'jazzy') in ('humble', 'iron', 'jazzy')
             else ('FASTDDS_DEFAULT_PROFILES_FILE', OLD_PROFILE))
@@ -71,6 +74,7 @@ def _actions(context: LaunchContext) -> list:
     pushed = context.launch_configurations.get('ros_namespace', '')
     given['full_namespace'] = (given['namespace'] if given['namespace'].startswith('/')
                                else f'{pushed}/{given["namespace"]}')
+    _check_paths(given)
     node = _node(given)
     bags = ([_record(given)] if given['record'] else []) + ([_play(given)] if given['bag'] else [])
     # Loading takes seconds that a bag must not run on in; a quieter log does not tell when.
@@ -78,6 +82,15 @@ def _actions(context: LaunchContext) -> list:
         bags = [_once_active(node, bags)]
     rviz = [_rviz(given)] if _is_true(given['rviz']) else []
     return [*bags, node, *rviz]
+
+
+def _check_paths(given: dict) -> None:
+    """Refuse what would be noticed late: launch_ros starts the node without a file that is not."""
+    for name in 'params_file', 'bag':
+        if given[name] and not os.path.exists(given[name]):
+            raise ValueError(f"{name}: there is no '{given[name]}'")
+    if given['record'] and os.path.exists(given['record']):
+        raise ValueError(f"record: '{given['record']}' exists already")
 
 
 def _once_active(node: Node, actions: list) -> RegisterEventHandler:
@@ -100,13 +113,18 @@ def _environment(given: dict) -> dict:
 
 
 def _node(given: dict) -> Node:
+    overrides = _overrides(given)
+    # Of the sections that fit a node the last counts, and one that is in several files stands
+    # where it came first. So arguments go both into the node's own section and, by -p, into /**.
+    everywhere = [word for name, value in overrides.items()
+                  for word in ('-p', f'{name}:={json.dumps(value, ensure_ascii=False)}')]
     return Node(
         package='tdnet_ros', executable='tdnet_node', name='tdnet', namespace=given['namespace'],
-        parameters=[given['params_file'], _overrides(given)],
+        parameters=[given['params_file'], overrides],
         remappings=[('image', given['image_topic']), ('depth', given['depth_topic']),
                     ('cloud_in', given['cloud_topic']),
                     ('camera_info', _camera_info(given['image_topic']))],
-        arguments=['--ros-args', '--log-level', given['log_level']], output='screen',
+        arguments=['--ros-args', '--log-level', given['log_level'], *everywhere], output='screen',
         emulate_tty=True, respawn=_is_true(given['use_respawn']), respawn_delay=RESPAWN_S,
         additional_env=_environment(given))
 
@@ -159,13 +177,15 @@ def _overrides(given: dict) -> dict:
 
 def _settings(given: dict) -> dict:
     """The parameters of the node: what its file says, and arguments on top."""
+    node = _in_namespace(given, 'tdnet')
     with open(given['params_file']) as file:
         entries = [('', yaml.safe_load(file) or {})]
     settings = {'image_transport': 'raw', 'use_sim_time': False}
     for name, content in entries:  # grows: namespaces may be nested
         if 'ros__parameters' not in content:
-            entries += [(inner, found or {}) for inner, found in content.items()]
-        elif name.rpartition('/')[2] in ('tdnet', '*', '**'):
+            entries += [(f'{name}/{inner.strip("/")}', found or {})
+                        for inner, found in content.items()]
+        elif re.fullmatch(name.replace('/**', r'(/\w+)*').replace('/*', r'/\w+'), node):
             settings |= content['ros__parameters'] or {}
     return {**settings, **_overrides(given)}
 

@@ -4,14 +4,18 @@ import os
 from pathlib import Path
 import signal
 import socket
+from tempfile import TemporaryDirectory
 import time
 
 import pytest
 import torch
 
 from tdnet_ros.demo.environment import prepare
+from tdnet_ros.ros.fastdds import given_profile, profile_variable
 
 SHARED_MEMORY = Path('/dev/shm')
+OFTEN = ('<builtin><discovery_config><leaseAnnouncement><sec>0</sec>'
+         '<nanosec>200000000</nanosec></leaseAnnouncement></discovery_config></builtin>')
 SAFE_DOMAINS = range(1, 102)  # above these DDS ports meet the ephemeral ports of Linux
 
 torch.set_num_threads(1)
@@ -47,6 +51,17 @@ def free_abandoned_segments() -> None:
             continue
 
 
+def announce_often(folder: Path) -> None:
+    """Let processes find each other sooner, by announcing themselves every 0.2 s in place of 3 s.
+
+    The first announcements are often missed. The DDS profile is otherwise what it was.
+    """
+    if given_profile():
+        profile = folder / 'fastdds.xml'
+        profile.write_text(Path(given_profile()).read_text().replace('<rtps>', f'<rtps>{OFTEN}'))
+        os.environ[profile_variable()] = str(profile)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Keep the tests, and the processes they start, away from every other ROS node."""
     domain, config.tdnet_domain_holder = take_domain()
@@ -55,6 +70,9 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ['OMP_NUM_THREADS'] = '1'
     free_abandoned_segments()
     prepare(os.environ)
+    folder = TemporaryDirectory()
+    config.add_cleanup(folder.cleanup)
+    announce_often(Path(folder.name))
 
 
 @pytest.fixture(autouse=True)

@@ -10,6 +10,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from types import ModuleType
 from typing import Any
 
@@ -32,7 +33,7 @@ DOCUMENTED = {
 
 @pytest.fixture(autouse=True)
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A prefix whose share folder is this checkout's launch and config."""
+    """A prefix whose share folder is this checkout's launch and config, and a bag 'drive'."""
     prefix = tmp_path / 'prefix'
     index = prefix / 'share/ament_index/resource_index/packages'
     index.mkdir(parents=True)
@@ -46,6 +47,8 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         f'#!/bin/sh\nexec {sys.executable} -m tdnet_ros.ros.program "$@"\n')
     (programs / 'tdnet_node').chmod(0o755)
     others = os.environ.get('AMENT_PREFIX_PATH', '')
+    (tmp_path / 'drive').mkdir()
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv('AMENT_PREFIX_PATH', os.pathsep.join(filter(None, [str(prefix), others])))
 
 
@@ -191,14 +194,16 @@ def test_recorder_and_rviz_do_as_the_parameter_file_says(tmp_path: Path) -> None
     path = tmp_path / 'mine.yaml'
     path.write_text(
         'robot: {tdnet: {ros__parameters: {image_transport: compressed, use_sim_time: true}}}\n'
-        'amcl: {ros__parameters: {image_transport: raw, use_sim_time: false}}')
-    given = {'params_file': str(path), 'record': 'out', 'log_level': 'warn'}
+        '/**/amcl: {ros__parameters: {image_transport: raw, use_sim_time: false}}\n'
+        '/rear/tdnet: {ros__parameters: {image_transport: raw, use_sim_time: false}}')
+    given = {'params_file': str(path), 'record': 'out', 'log_level': 'warn', 'namespace': 'robot'}
     record = command(processes(actions(**given))[0])
     assert ' --use-sim-time ' in record
-    assert ' /image/compressed ' in record
-    record = command(processes(actions(**given, image_transport='raw', use_sim_time='false'))[0])
-    assert ' --use-sim-time ' not in record
-    assert ' /image ' in record
+    assert ' /robot/image/compressed ' in record
+    for others in {'image_transport': 'raw', 'use_sim_time': 'false'}, {'namespace': 'rear'}:
+        record = command(processes(actions(**{**given, **others}))[0])
+        assert ' --use-sim-time ' not in record
+        assert '/image ' in record
 
 
 @pytest.mark.parametrize('content', ['', '/**:', '/**:\n  ros__parameters:', 'robot: {tdnet: }'])
@@ -228,6 +233,16 @@ def test_a_wrong_flag_is_named(argument: str) -> None:
         actions(**{argument: 'maybe', 'bag': 'drive'})
 
 
+@pytest.mark.parametrize(('argument', 'path', 'words'), [
+    ('params_file', 'mine.yaml', "params_file: there is no 'mine.yaml'"),
+    ('bag', '~/drive', "bag: there is no '~/drive'"),
+    ('record', 'drive', "record: 'drive' exists already")])
+def test_a_path_that_cannot_be_used_is_named_before_anything_starts(
+        argument: str, path: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        actions(**{argument: path})
+
+
 INCLUDE = '''
 import sys
 from launch import LaunchDescription, LaunchService
@@ -240,22 +255,24 @@ service.include_launch_description(LaunchDescription([
 sys.exit(service.run())
 '''
 TWO = '''
-    ([], {'model': 'td2-tiny', 'namespace': 'left', 'image_topic': '/front/image'}),
+    ([], {'model': 'td2-tiny', 'namespace': 'left', 'image_topic': '/front/image',
+          'params_file': sys.argv[2]}),
     ([PushRosNamespace('fleet'), SetRemap('image', '/rear/image')],
-     {'model': 'td2-tiny', 'image_transport': 'compressed'})
+     {'model': 'td2-tiny', 'image_transport': 'compressed', 'params_file': sys.argv[2]})
 '''
 
 
 @contextmanager
-def launched(included: str) -> Iterator[subprocess.Popen]:
+def launched(included: str, *arguments: str) -> Iterator[subprocess.Popen]:
     """A launch service that includes the file so; it is interrupted at the end."""
     process = subprocess.Popen(
         [sys.executable, '-c', INCLUDE.replace('{}', included),
-         str(ROOT / 'launch/tdnet.launch.py')],
+         str(ROOT / 'launch/tdnet.launch.py'), *arguments],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         yield process
     finally:
+        time.sleep(0.5)  # launch loses what it has to do when the signal comes at that moment
         process.send_signal(signal.SIGINT)
 
 
@@ -264,14 +281,19 @@ def read_until(process: subprocess.Popen, *texts: str) -> str:
     lines: list[str] = []
     for line in process.stdout:
         lines.append(line)
+        assert 'cannot configure' not in line
         if all(any(text in line for line in lines) for text in texts):
             return ''.join(lines)
     raise AssertionError(''.join(lines))
 
 
-def test_two_from_one_launch_file_start_and_end_with_exit_code_0() -> None:
-    """Included twice; no argument of one leaks into the other."""
-    with launched(TWO) as process:
+def test_two_from_one_launch_file_start_and_end_with_exit_code_0(tmp_path: Path) -> None:
+    """Included twice; no argument of one leaks into the other, and none is lost to the file."""
+    path = tmp_path / 'mine.yaml'
+    path.write_text('/left/tdnet: {ros__parameters: {scene_cut: false}}\n'
+                    '/**: {ros__parameters: {model: td9}}\n'
+                    '/fleet/tdnet: {ros__parameters: {model: td9}}')
+    with launched(TWO, str(path)) as process:
         read_until(process, '[left.tdnet]: active: labels /front/image',
                    '[fleet.tdnet]: active: labels /rear/image/compressed')
     rest = process.stdout.read()

@@ -41,17 +41,10 @@ argparse.ArgumentParser.parse_args = parse_args
 '''
 
 
-@pytest.mark.parametrize('name', PROGRAMS)
-@pytest.mark.parametrize('moment', [DURING_IMPORT, AT_WORK], ids=['import', 'work'])
+@pytest.mark.parametrize(('name', 'moment'), [
+    *((name, DURING_IMPORT) for name in PROGRAMS), ('bag', AT_WORK),
+    ('bag', WHERE_NOTHING_CAN_BE_RAISED)], ids=[*PROGRAMS, 'work', 'nowhere'])
 def test_an_interrupt_is_one_line(name: str, moment: str) -> None:
-    assert_interrupted(name, moment)
-
-
-def test_an_interrupt_is_not_lost() -> None:
-    assert_interrupted('bag', WHERE_NOTHING_CAN_BE_RAISED)
-
-
-def assert_interrupted(name: str, moment: str) -> None:
     code = (f'import os, signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n'
             f'{moment}\nfrom tdnet_ros import programs\nsys.exit(programs.{name}())')
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True,
@@ -62,7 +55,7 @@ def assert_interrupted(name: str, moment: str) -> None:
 
 def test_who_ignores_interrupts_keeps_ignoring_them() -> None:
     code = (f'import os, signal, sys\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n{AT_WORK}\n'
-            'from tdnet_ros import programs\nsys.exit(programs.convert())')
+            'from tdnet_ros import programs\nsys.exit(programs.bag())')
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True,
                           timeout=60, check=False)
     assert 'interrupted' not in done.stderr
@@ -88,11 +81,11 @@ def test_opencv_adds_nothing_to_the_line_that_names_a_damaged_file(
     assert len(done.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize(('name', 'unbuffered'), [('bag', ''), ('bag', '1'), ('convert', '')])
-def test_a_program_that_nobody_reads_ends_without_a_word(name: str, unbuffered: str) -> None:
+@pytest.mark.parametrize('unbuffered', ['', '1'])
+def test_a_program_that_nobody_reads_ends_without_a_word(unbuffered: str) -> None:
     code = ('import argparse, sys\nfrom tdnet_ros import programs\ndef parse_args(*_):\n'
             '    print("text")\n    sys.exit(0)\nargparse.ArgumentParser.parse_args = parse_args\n'
-            f'sys.exit(programs.{name}())')
+            'sys.exit(programs.bag())')
     reader, writer = os.pipe()
     os.close(reader)
     done = subprocess.run(

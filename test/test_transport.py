@@ -12,7 +12,7 @@ from sensor_msgs.msg import Image
 
 from tdnet_ros.ros.fastdds import given_profile
 
-FRAMES = 20
+FRAMES = 12
 CAMERA = f'''
 import array, time, rclpy
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -27,11 +27,11 @@ image.data = array.array('B', bytes(1080 * 5760))
 deadline = time.monotonic() + 30
 while not publisher.get_subscription_count() and time.monotonic() < deadline:
     time.sleep(0.05)
-time.sleep(2)
+time.sleep(0.5)
 for _ in range({FRAMES}):
     publisher.publish(image)
     time.sleep(1 / 4)
-time.sleep(2)
+time.sleep(1)
 rclpy.shutdown()
 '''
 

@@ -74,7 +74,7 @@ class CameraStream:
         self._reset_reason: str | None = None
         self._rate_limit = RateLimit()
         self._errors = ErrorLog(node)
-        self.unheard = ErrorLog(node)
+        self.silence = ErrorLog(node)
         '''Used by the thread of the diagnostics alone.'''
         self._is_news = False
         self._reset_pace = Pace()

@@ -117,19 +117,25 @@ def stream_findings(snapshot: Snapshot, parameters: NodeParameters,
             WARN, f'{counted(snapshot.recent_losses, "image")} lost between driver and node: '
                   f'large images need config/fastdds.xml ({profile_variable()}) on both sides, '
                   'those over 64 MiB a larger segment_size in it; or image_transport compressed'))
+    if snapshot.since_image_s <= parameters.no_image_timeout_s:  # else they are of the past
+        findings += _lasting_findings(snapshot, parameters.latency_budget_ms)
+    return findings + _stamp_findings(snapshot, in_simulated_time)
+
+
+def unlabelled_findings(snapshot: Snapshot, parameters: NodeParameters) -> list[Finding]:
+    """Why images that come in are not labelled."""
+    findings = []
     if snapshot.recent_skips:
         level = WARN if snapshot.recent_processed else ERROR
         findings.append(Finding(level, f'{counted(snapshot.recent_skips, "image")} skipped, last: '
                                        f'{snapshot.last_skip}'))
-    budget_ms = parameters.latency_budget_ms
-    if snapshot.unanswered_s > max(parameters.no_image_timeout_s, budget_ms / 1e3):
+    patience_s = max(parameters.no_image_timeout_s, parameters.latency_budget_ms / 1e3)
+    if snapshot.unanswered_s > patience_s:
         findings.append(Finding(
             ERROR, f'images come in, none was labelled for {snapshot.unanswered_s:.1f} s: the '
                    'network hangs, or takes so long: a smaller input_size or model, or a GPU, is '
                    'faster'))
-    if snapshot.since_image_s <= parameters.no_image_timeout_s:  # else they are of the past
-        findings += _lasting_findings(snapshot, budget_ms)
-    return findings + _stamp_findings(snapshot, in_simulated_time)
+    return findings
 
 
 def _lasting_findings(snapshot: Snapshot, budget_ms: float) -> list[Finding]:

@@ -144,6 +144,9 @@ class PointPainter:
         """Unsubscribe and forget what waits."""
         for item in self.inputs:
             item.close()
+        self._forget()
+
+    def _forget(self) -> None:
         with self._lock:
             self._arrived.clear()
             self._period_ns = 0
@@ -177,6 +180,9 @@ class PointPainter:
 
     def publish_due(self) -> None:
         """Publish points of all labels whose depth or cloud has come; forget the others' past."""
+        if not self.wanted:  # what is kept is large, and of no use to the next who wants points
+            self._forget()
+            return
         with self._lock:
             pairs = list(self._waiting)
             due = [pair for pair in pairs if pair[0].is_due]

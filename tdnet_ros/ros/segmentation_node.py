@@ -49,8 +49,9 @@ class SegmentationNode(LifecycleNode):
         self._worker: Worker | None = None
         self._phase = 'unconfigured'
         self._failure = ''
-        self._say_unused([*parameters.unknown_names(self),
-                          *unused_files(parameter_files, self.get_fully_qualified_name())])
+        self._ignored = [*parameters.unknown_names(self),
+                         *unused_files(parameter_files, self.get_fully_qualified_name())]
+        self._say_unused(self._ignored)
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self.create_service(Trigger, '~/reset', self._on_reset)
         self.create_service(SetBool, '~/enable', self._on_enable)
@@ -124,7 +125,7 @@ class SegmentationNode(LifecycleNode):
         for stream in self._streams:
             stream.open(self._worker.wake)
         self._phase, self._failure = 'active', ''
-        self._say_unused(parameters.unused_qos_overrides(self))
+        self._say_unused([*self._ignored, *parameters.unused_qos_overrides(self)])
         topics = ', '.join(stream.input.topic for stream in self._streams)
         self.get_logger().info(f'active: labels {topics}')
 
@@ -132,8 +133,8 @@ class SegmentationNode(LifecycleNode):
         """Log what was given to the node and has no effect; diagnostics keep saying it."""
         for line in lines:
             if line not in self._unused:
-                self._unused.append(line)
                 self.get_logger().warning(line)
+        self._unused = lines
 
     def _deactivate(self) -> None:
         if self._worker is not None:

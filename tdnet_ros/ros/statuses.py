@@ -19,6 +19,7 @@ from tdnet_ros.ros.diagnostics import (
     noting,
     status,
     stream_findings,
+    unlabelled_findings,
 )
 from tdnet_ros.ros.inputs import Input
 from tdnet_ros.ros.messages import LabelInfo
@@ -88,10 +89,11 @@ def camera_status(node: Node, name: str, phase: str, stream: CameraStream,
     snapshot = stream.meter.snapshot()
     findings = stream_findings(snapshot, parameters, is_simulated(node))
     with noting(findings):
-        images = _unheard(node, stream.input, parameters, pause)
-        if any(item.level == ERROR for item in images):
-            stream.unheard.report('; '.join(item.text for item in images), about='unheard')
-        findings += images
+        silence = (unlabelled_findings(snapshot, parameters)
+                   + _unheard(node, stream.input, parameters, pause))
+        if errors := [item.text for item in silence if item.level == ERROR]:
+            stream.silence.report('; '.join(errors), about='silence')
+        findings += silence
         if snapshot.is_forgetful or snapshot.recent_skips:
             findings += graph.rivals(node, stream.input.topic)
         findings += graph.incompatible_receivers(node, stream.outputs.topics)

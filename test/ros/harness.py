@@ -109,6 +109,10 @@ class NodeProcess:
         return int(self._process.exitcode)
 
 
+TALKATIVE = 'from tdnet_ros.ros import errors; errors.PAUSE_S = 0'
+'''A patch of the node: its log says more than one thing a second.'''
+
+
 def slow_network(seconds: float) -> str:
     """A patch of the node: each frame takes so much longer."""
     return f'''

@@ -13,6 +13,7 @@ from tdnet_ros.ros.diagnostics import (
     camera_values,
     status,
     stream_findings,
+    unlabelled_findings,
 )
 from tdnet_ros.ros.meter import Snapshot, Spread
 from tdnet_ros.ros.parameters import NodeParameters
@@ -73,8 +74,8 @@ def test_failures_warn_and_are_an_error_when_nothing_else_comes() -> None:
 
 def test_skipped_images_warn_and_are_an_error_when_nothing_else_comes() -> None:
     some = Snapshot(recent_skips=2, last_skip='same stamp', recent_processed=9)
-    assert levels(some) == [WARN]
-    assert stream_findings(Snapshot(recent_skips=2, last_skip='same stamp'), PARAMETERS) == [
+    assert [finding.level for finding in unlabelled_findings(some, PARAMETERS)] == [WARN]
+    assert unlabelled_findings(Snapshot(recent_skips=2, last_skip='same stamp'), PARAMETERS) == [
         Finding(ERROR, '2 images skipped, last: same stamp')]
 
 
@@ -93,9 +94,9 @@ def test_images_that_nothing_becomes_of_are_an_error(
         budget_ms: float, expected: list[bytes]) -> None:
     """Unless they may take so long."""
     parameters = NodeParameters(latency_budget_ms=budget_ms, no_image_timeout_s=3.0)
-    assert [finding.level for finding in stream_findings(
+    assert [finding.level for finding in unlabelled_findings(
         Snapshot(unanswered_s=12.0), parameters)] == expected
-    assert stream_findings(Snapshot(unanswered_s=2.0), parameters) == []
+    assert unlabelled_findings(Snapshot(unanswered_s=2.0), parameters) == []
 
 
 @pytest.mark.parametrize(('age_s', 'words'), [

@@ -13,6 +13,7 @@ from sensor_msgs.msg import Image
 
 from ros.camera import Camera
 from ros.harness import (
+    TALKATIVE,
     TINY,
     NodeProcess,
     Peer,
@@ -28,7 +29,7 @@ CLIP = moving_square(8)
 
 @pytest.fixture(scope='module')
 def node(start: Callable[..., NodeProcess]) -> NodeProcess:
-    return start(*TINY)
+    return start(*TINY, '-p', 'input_size:=[33, 65]', patch=TALKATIVE)
 
 
 @pytest.fixture(scope='module')
@@ -62,7 +63,6 @@ def test_a_bad_image_is_named_and_the_next_is_labelled(
         camera: Camera, node: NodeProcess, changes: dict[str, object], words: str) -> None:
     must_label(camera)
     before = camera.count('failed')
-    time.sleep(1.0)  # the log says one thing a second
     camera.sender.publish(broken(**changes))
     wait_for(lambda: camera.count('failed') == before + 1, 'count of the failure')
     node.wait_for_log(words)
@@ -124,7 +124,7 @@ def test_a_thousand_messages_with_random_bytes(camera: Camera, node: NodeProcess
             wire[int(generator.integers(4, len(wire)))] = int(generator.integers(256))
         return bytes(wire)
 
-    must_deal_with(camera, 1000, mutation)
+    must_deal_with(camera, 400, mutation)  # most are not even messages
     assert node.alive
     assert 'Traceback' not in node.log
     assert max(map(len, node.log.splitlines())) < 1000
@@ -139,16 +139,17 @@ def test_every_image_received_is_accounted_for(camera: Camera) -> None:
     wait_for(balance, 'balance of the counts')
 
 
-def test_thirty_seconds_faster_than_the_network(
+def test_ten_seconds_faster_than_the_network(
         start: Callable[..., NodeProcess], peer: Peer, node: NodeProcess) -> None:
     """At 200 Hz the newest image wins, the latency is bounded and memory does not grow."""
     assert node.end() == 0
     process = start(*TINY, patch=slow_network(0.05))
     camera = Camera(peer)
+    clip = moving_square(8, 120, 160)  # with which a queue without bounds would be 115 MB
     begin, sizes = time.monotonic(), []
-    for index in range(6000):
-        camera.send(CLIP[index % len(CLIP)])
-        if index % 500 == 499:
+    for index in range(2000):
+        camera.send(clip[index % len(clip)])
+        if index % 200 == 199:
             sizes.append(resident_mib(process.pid))
         time.sleep(max(0.0, begin + index / 200 - time.monotonic()))
     wait_for(lambda: camera.is_answered, 'labels of the newest image')

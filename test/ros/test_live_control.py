@@ -13,13 +13,22 @@ from sensor_msgs.msg import Image
 from std_srvs.srv import SetBool
 
 from ros.camera import Camera
-from ros.harness import LATCHED, TINY, NodeProcess, Peer, moving_square, pixels, wait_for
+from ros.harness import (
+    LATCHED,
+    TALKATIVE,
+    TINY,
+    NodeProcess,
+    Peer,
+    moving_square,
+    pixels,
+    wait_for,
+)
 from tdnet_ros.stream import VideoSegmenter
 
 
 @pytest.fixture(scope='module')
 def node(start: Callable[..., NodeProcess]) -> NodeProcess:
-    return start(*TINY, '-p', 'scene_cut:=false', '-p', 'max_gap_s:=60.0')
+    return start(*TINY, '-p', 'scene_cut:=false', '-p', 'max_gap_s:=60.0', patch=TALKATIVE)
 
 
 @pytest.fixture(scope='module')
@@ -73,7 +82,6 @@ def test_a_scene_cut_empties_the_memory_where_asked_for(
         camera: Camera, node: NodeProcess, peer: Peer) -> None:
     assert set_parameter(peer, 'scene_cut', True).successful
     camera.step(moving_square(1)[0])
-    time.sleep(1.0)  # the log says one thing a second
     camera.step(moving_square(1)[0][::-1, ::-1].copy())
     camera.wait_for_value('last reset', 'scene cut')
     assert 'memory emptied: scene cut (correlation ' in node.log

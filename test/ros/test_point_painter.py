@@ -256,3 +256,19 @@ def test_depth_that_is_rarer_than_images_is_not_missing(
         clock.now += PERIOD / S
         assert not painter.problem
     assert len(clouds) == 4
+
+
+def test_for_who_comes_later_nothing_is_kept_and_nothing_is_missing_yet(
+        painter: PointPainter, source: Source, clouds: list[Any],
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SimpleNamespace(now=100.0, monotonic=lambda: clock.now)
+    monkeypatch.setattr(points, 'time', clock)
+    label(painter, painter.expect(header(START)))
+    with monkeypatch.context() as nobody:
+        nobody.setattr(PointPainter, 'wanted', False)
+        painter.publish_due()
+    clock.now += 60.0
+    source.send(START)
+    label(painter, painter.expect(header(START + S)))
+    assert not clouds
+    assert not painter.problem

@@ -20,6 +20,7 @@ from ros.harness import (
     wait_for,
 )
 from ros.points import CALIBRATION, SENSOR, Layer, depth_message
+from tdnet_ros.ros.points import KEPT
 
 
 @pytest.fixture(scope='module')
@@ -91,7 +92,7 @@ def test_a_slow_network_makes_points_of_fast_depth(
         start: Callable[..., NodeProcess], peer: Peer) -> None:
     """While an image is labelled more depth images come than the node keeps."""
     process = start(*TINY, '-p', 'points:=true', '-r', '__ns:=/slow',
-                    patch=slow_network(1.5), ready='active: labels /slow/image')
+                    patch=slow_network(0.8), ready='active: labels /slow/image')
     clouds = peer.collect(PointCloud2, '/slow/tdnet/points', SENSOR)
     image, depth = (peer.sender(topic=f'/slow/{name}') for name in ('image', 'depth'))
     info, stamps = peer.sender(CameraInfo, '/slow/camera_info'), []
@@ -100,10 +101,10 @@ def test_a_slow_network_makes_points_of_fast_depth(
         info.publish(CALIBRATION)
         stamps.append(peer.now_ns())
         image.publish(image_message(moving_square(1)[0], stamps[-1]))
-        for number in range(60):
+        for number in range(3 * KEPT):
             depth.publish(depth_message(stamps[-1] + number * 33_000_000))
-            time.sleep(0.02)
-        time.sleep(2.0)
+            time.sleep(0.01)
+        time.sleep(0.8)
 
     wait_for(lambda: send() or clouds, 'cloud')
     assert stamp_of(clouds[0]) in stamps

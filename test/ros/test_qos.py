@@ -5,15 +5,18 @@ from collections.abc import Callable
 
 from diagnostic_msgs.msg import DiagnosticArray
 import pytest
+from rcl_interfaces.srv import SetParameters
 from rclpy.duration import Duration
+from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, LivelinessPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 
-from ros.harness import TINY, NodeProcess, Peer, message_of, wait_for
+from ros.harness import DOWN, TINY, UP, NodeProcess, Peer, message_of, wait_for
 
 OVERRIDES = {'/tdnet/labels.publisher.reliability': 'best_effort',
              '/tdnet/overlay.publisher.durability': 'transient_local',
              '/depth.subscription.reliability': 'reliable',
+             '/cloud_in.subscription.depth': 2,
              '/tdnet/lables.publisher.depth': 5}
 
 
@@ -69,9 +72,20 @@ def test_a_subscriber_that_asks_for_more_is_named(
     peer.node.destroy_subscription(subscription)
 
 
-def test_an_override_of_no_topic_is_named(node: NodeProcess, peer: Peer) -> None:
+def test_an_override_of_no_topic_is_named_until_there_is_one(
+        node: NodeProcess, peer: Peer) -> None:
     diagnostics = peer.collect(DiagnosticArray, '/diagnostics')
-    text = "'qos_overrides./tdnet/lables.publisher.depth' is for no topic of this node"
-    assert node.log.count(text) == 1
+    wrong, early = (f"'qos_overrides.{name}' is for no topic of this node" for name in (
+        '/tdnet/lables.publisher.depth', '/cloud_in.subscription.depth'))
     assert "'qos_overrides./tdnet/labels" not in node.log
-    wait_for(lambda: text in message_of(diagnostics, 'tdnet: device'), 'finding')
+    for text in wrong, early:
+        wait_for(lambda text=text: text in message_of(diagnostics, 'tdnet: device'), 'finding')
+    for transition in DOWN:
+        assert peer.change_state(transition)
+    cloud = Parameter('points_source', value='cloud').to_parameter_msg()
+    peer.call(SetParameters, '/tdnet/set_parameters', SetParameters.Request(parameters=[cloud]))
+    for transition in UP:
+        assert peer.change_state(transition)
+    wait_for(lambda: early not in message_of(diagnostics, 'tdnet: device'), 'end of the finding')
+    assert wrong in message_of(diagnostics, 'tdnet: device')
+    assert [node.log.count(text) for text in (wrong, early)] == [1, 1]

@@ -141,12 +141,16 @@ def test_a_signal_while_it_labels_is_no_failure_of_the_image(
     assert 'Failed' not in process.log
 
 
+SHORT_GRACE = 'from tdnet_ros.ros import spinning; spinning.GRACE_S = 0.5'
+
+
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_while_the_network_hangs(
         start: Callable[..., NodeProcess], peer: Peer, number: signal.Signals) -> None:
     topic = f'/hanging_{int(number)}'
     process = start(*TINY, '-r', f'image:={topic}', '-r', f'__node:={topic[1:]}',
-                    patch=SLOW_TO_LABEL.replace('sleep(1)', 'sleep(1000)'), ready='')
+                    patch=SLOW_TO_LABEL.replace('sleep(1)', 'sleep(1000)') + SHORT_GRACE,
+                    ready='')
     send = peer.sender(topic=topic)
     wait_for(lambda: send.publish(image_message(moving_square(1)[0], peer.now_ns()))
              or time.sleep(0.05) or 'labelling' in process.log, 'image in work')

@@ -34,10 +34,14 @@ def hung(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope='module')
-def camera(start: Callable[..., NodeProcess], peer: Peer, hung: Path) -> Camera:
-    start(*TINY, '-p', 'diagnostics_window_s:=1.0', '-p', 'no_image_timeout_s:=1.5',
-          '-p', 'latency_budget_ms:=100.0', '-p', 'max_gap_s:=0.05',
-          patch=SLOW.replace('HUNG', repr(str(hung))))
+def node(start: Callable[..., NodeProcess], hung: Path) -> NodeProcess:
+    return start(*TINY, '-p', 'diagnostics_window_s:=1.0', '-p', 'no_image_timeout_s:=1.5',
+                 '-p', 'latency_budget_ms:=100.0', '-p', 'max_gap_s:=0.05',
+                 patch=SLOW.replace('HUNG', repr(str(hung))))
+
+
+@pytest.fixture(scope='module')
+def camera(node: NodeProcess, peer: Peer) -> Camera:
     return Camera(peer)
 
 
@@ -59,7 +63,7 @@ def test_two_publishers_are_named_where_the_memory_is_emptied(camera: Camera) ->
 
 
 def test_a_network_that_does_not_answer_is_an_error_until_it_does(
-        camera: Camera, hung: Path) -> None:
+        node: NodeProcess, camera: Camera, hung: Path) -> None:
     camera.step(CLIP[0])
     hung.touch()
     camera.send(CLIP[1])
@@ -69,6 +73,7 @@ def test_a_network_that_does_not_answer_is_an_error_until_it_does(
         camera.send(image)
     status = camera.wait_for_value('message', words)
     assert status['level'] == DiagnosticStatus.ERROR
+    node.wait_for_log(words)
     hung.unlink()
     wait_for(lambda: words not in camera.status()['message'], 'end of the error')
     wait_for(lambda: camera.is_answered, 'labels of the newest image')
