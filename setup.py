@@ -42,6 +42,7 @@ setup(
         'dev': [
             'pytest>=8',
             'pytest-timeout>=2.2',
+            'pytest-xdist>=3.2',
             'ruff>=0.6',
             'mypy>=1.11',
             'types-PyYAML',
