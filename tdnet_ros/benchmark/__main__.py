@@ -44,6 +44,8 @@ def main(arguments: list[str] | None = None) -> int:
         check_writable(options.out / DOCUMENT)
         if options.results:
             results = json.loads(options.results.read_text())
+            if not isinstance(results, dict):
+                raise ValueError(f'{options.results}: expected the figures of an earlier run')
         else:
             options.json.parent.mkdir(parents=True, exist_ok=True)
             check_writable(options.json)

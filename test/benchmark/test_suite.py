@@ -58,11 +58,14 @@ def test_what_cannot_be_written_is_named_before_the_work(
         (tmp_path / folder).rmdir()
 
 
-def test_figures_of_another_version(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(('content', 'said'), [
+    ('{}', 'these figures are of another version'), ('[]', 'expected the figures of an earlier')])
+def test_figures_of_another_version(tmp_path: Path, capsys: pytest.CaptureFixture[str],
+                                    content: str, said: str) -> None:
     figures = tmp_path / 'figures.json'
-    figures.write_text('{}')
+    figures.write_text(content)
     assert main(['--from', str(figures), '--out', str(tmp_path)]) == 1
-    assert 'these figures are of another version' in capsys.readouterr().err
+    assert said in capsys.readouterr().err
 
 
 def test_what_was_not_measured_is_no_success() -> None:
