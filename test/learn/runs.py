@@ -1,5 +1,4 @@
 """Runs of the training command, small enough for a test."""
-import multiprocessing
 import os
 from pathlib import Path
 import socket
@@ -8,8 +7,9 @@ import sys
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 import yaml
 
-FORKS = multiprocessing.get_context('forkserver')
-FORKS.set_forkserver_preload(['tdnet_ros.learn.run'])  # takes seconds, in every process otherwise
+from forks import FORKS, preload, set_environment
+
+preload('tdnet_ros.learn.run')
 
 EXACT = {'scale': [1, 1], 'rotation_deg': 0, 'flip': False, 'brightness': 0.05, 'contrast': 0.05,
          'saturation': 0, 'tint': 0}
@@ -46,7 +46,7 @@ def run_processes(folder, arguments, count=1, program=''):
         port = free.getsockname()[1]
     said = [folder / f'stderr{rank}' for rank in range(count)]
     processes = [FORKS.Process(target=_process, args=(
-        arguments, _environment(rank, count, port), said[rank], program))
+        arguments, {**os.environ, **_environment(rank, count, port)}, said[rank], program))
         for rank in range(count)]
     try:
         for process in processes:
@@ -70,7 +70,7 @@ def _environment(rank, count, port):
 
 def _process(arguments, environment, said, program):
     from tdnet_ros.learn.train import main
-    os.environ.update(environment)
+    set_environment(environment)
     with said.open('w') as file:
         os.dup2(file.fileno(), 2)
     exec(program, {'arguments': arguments})

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-import multiprocessing
 import os
 from pathlib import Path
 import signal
@@ -23,6 +22,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.time import Time
 from sensor_msgs.msg import Image
 
+from forks import FORKS, preload, set_environment
 from tdnet_ros.ros.messages import array_to_image
 
 SETTLE_S = 0.1
@@ -48,8 +48,7 @@ def wait_for(condition: Callable[[], Any], what: str, timeout_s: float = PATIENC
     raise AssertionError(f'no {what} within {timeout_s} s')
 
 
-FORKS = multiprocessing.get_context('forkserver')
-FORKS.set_forkserver_preload(['tdnet_ros.ros.segmentation_node', 'tdnet_ros.ros.spinning', NODE])
+preload('tdnet_ros.ros.segmentation_node', 'tdnet_ros.ros.spinning', NODE)
 
 
 def _run(log: Path, arguments: tuple[str, ...], patch: str, environment: dict[str, str]) -> None:
@@ -58,8 +57,7 @@ def _run(log: Path, arguments: tuple[str, ...], patch: str, environment: dict[st
         os.dup2(output.fileno(), 1)
         os.dup2(output.fileno(), 2)
     sys.stdout.reconfigure(line_buffering=True)
-    os.environ.clear()
-    os.environ.update(environment)
+    set_environment(environment)
     sys.argv = ['tdnet_node', '--ros-args', *arguments]
     exec(f'{patch}\nimport sys\nfrom {NODE} import main\nsys.exit(main())',
          {'__name__': '__main__'})
