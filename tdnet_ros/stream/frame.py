@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,8 @@ Image = NDArray[np.uint8]
 class Frame:
     """One image of a camera.
 
-    Raises ValueError if the image is not uint8 RGB [H, W, 3] with at least one pixel.
+    Raises ValueError if the image is not uint8 RGB [H, W, 3] with at least one pixel, or the stamp
+    no whole number.
     """
 
     rgb: Image
@@ -34,6 +36,8 @@ class Frame:
         if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.size == 0:
             raise ValueError(f'image has shape {list(rgb.shape)}, expected [H, W, 3] '
                              'with at least one pixel')
+        if not isinstance(self.stamp_ns, Integral):
+            raise ValueError(f'stamp is {self.stamp_ns!r}, expected a whole number of nanoseconds')
 
     @property
     def size(self) -> tuple[int, int]:

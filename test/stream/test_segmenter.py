@@ -113,6 +113,12 @@ def test_bad_frames(rgb: object, expected: str) -> None:
         Frame(rgb, 0)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize('stamp', [1.5, None, '1'])
+def test_bad_stamps(stamp: object) -> None:
+    with pytest.raises(ValueError, match='expected a whole number of nanoseconds'):
+        Frame(np.zeros((4, 4, 3), np.uint8), stamp)
+
+
 @pytest.mark.parametrize(('options', 'expected'), [
     ({'device': 'tpu'}, "device 'tpu', expected auto"),
     ({'input_size': (8, 8)}, 'expected at least 32x32'),

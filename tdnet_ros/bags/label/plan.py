@@ -96,7 +96,8 @@ def _all_cameras(bag: Bag) -> list[str]:
     found = [topic for topic, problem in problems.items() if problem is None]
     if not cameras:
         raise BagError(f'{bag.path} holds no camera images, only labels and what is made of them: '
-                       f'{", ".join(sorted(images))}; --topic of `tdnet_bag` takes one')
+                       f'{", ".join(sorted(images))}; take the bag that these were made from, or '
+                       'record the camera, too')
     if not found:
         why = '; '.join(f'{topic}: {problem}' for topic, problem in problems.items())
         raise BagError(f'{bag.path} has no image topic that can be labelled ({why})')
