@@ -33,7 +33,9 @@ def test_time_that_stands_is_named_and_silence_is_then_no_error(
 
     says('device', 'use_sim_time is true and /sim/clock is silent: ')
     camera, clock = peer.sender(), peer.sender(Clock, '/sim/clock')
-    clock.publish(Clock(clock=Time(sec=104)))
+    # Again and again: the first may come before the node listens to us.
+    wait_for(lambda: clock.publish(Clock(clock=Time(sec=104)))
+             or 'stands' in message_of(diagnostics, 'simulated: image'), 'time that stands')
     says('image', 'simulated time stands at 104.0 s: the bag or the simulation is paused')
     assert latest_status(diagnostics, 'simulated: image')['level'] == DiagnosticStatus.WARN
     says('device', 'simulated time stands at 104.0 s: the bag')
