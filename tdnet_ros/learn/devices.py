@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+import gc
 import os
 from typing import Any, TypeVar
 import warnings
@@ -86,8 +87,14 @@ def channels_last(module: Module) -> Module:
 
 
 def leave_together() -> None:
-    """End the group of processes, if there is one; who loses another while it ends aborts."""
+    """
+    End the group of processes, if there is one; who loses another while it ends aborts.
+
+    To be called when what was trained is gone: a DistributedDataParallel that is the last to
+    refer to the group frees it with the GIL held, for which gloo's threads may wait for ever.
+    """
     if torch.distributed.is_available() and torch.distributed.is_initialized():
+        gc.collect()
         torch.distributed.barrier()
         torch.distributed.destroy_process_group()
 

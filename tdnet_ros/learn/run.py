@@ -35,6 +35,13 @@ def train(options: argparse.Namespace, config: TrainConfig, datasets: Sequence[D
 
     deadline: time.monotonic() at which to save and stop.
     """
+    done = _train(options, config, datasets, end, deadline)
+    leave_together()  # when all that refers to the group of processes is gone
+    return done
+
+
+def _train(options: argparse.Namespace, config: TrainConfig, datasets: Sequence[Dataset],
+           end: int, deadline: float) -> bool:
     training, validation = datasets
     start = find_model(options.init) if options.init else None
     wanted = architecture(options.model, start)
@@ -85,7 +92,6 @@ def run(trainer: Trainer, training: Dataset, input_size: tuple[int, int], valida
         if trainer.step < config.steps:
             print(f'stopped at step {trainer.step} of {config.steps}; --resume goes on')
         finish(config, trainer.step, last, training, validator)
-    leave_together()
     return done
 
 
