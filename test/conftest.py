@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 import signal
 import socket
+import sys
 from tempfile import TemporaryDirectory
 import time
 
@@ -13,6 +14,7 @@ import torch
 from tdnet_ros.demo.environment import prepare
 from tdnet_ros.ros.fastdds import given_profile, profile_variable
 
+ROOT = Path(__file__).parents[1]
 SHARED_MEMORY = Path('/dev/shm')
 OFTEN = ('<builtin><discovery_config><leaseAnnouncement><sec>0</sec>'
          '<nanosec>200000000</nanosec></leaseAnnouncement></discovery_config></builtin>')
@@ -80,3 +82,24 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(autouse=True)
 def seeded() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A prefix whose share folder is this checkout's launch and config, and a bag 'drive'."""
+    prefix = tmp_path / 'prefix'
+    index = prefix / 'share/ament_index/resource_index/packages'
+    index.mkdir(parents=True)
+    (index / 'tdnet_ros').touch()
+    (prefix / 'share/tdnet_ros').mkdir()
+    (prefix / 'share/tdnet_ros/config').symlink_to(ROOT / 'config')
+    (prefix / 'share/tdnet_ros/launch').symlink_to(ROOT / 'launch')
+    programs = prefix / 'lib/tdnet_ros'
+    programs.mkdir(parents=True)
+    (programs / 'tdnet_node').write_text(
+        f'#!/bin/sh\nexec {sys.executable} -m tdnet_ros.ros.program "$@"\n')
+    (programs / 'tdnet_node').chmod(0o755)
+    others = os.environ.get('AMENT_PREFIX_PATH', '')
+    (tmp_path / 'drive').mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv('AMENT_PREFIX_PATH', os.pathsep.join(filter(None, [str(prefix), others])))

@@ -79,7 +79,7 @@ def _find_card(model: str | Path) -> ModelCard:
         return load_card(shipped)
     if str(model) in VARIANTS:
         return untrained_card(str(model))
-    if path.is_dir():
+    if str(model) and path.is_dir():
         best = path / 'best.yaml'
         raise ValueError(f"model '{model}' is a folder: expected "
                          + (f'the card {best} in it' if best.is_file() else 'a card (.yaml)'))

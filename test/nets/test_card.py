@@ -123,6 +123,11 @@ def test_unknown_model_lists_what_there_is() -> None:
         find_model('resnet-9000')
 
 
+def test_no_name_is_not_the_folder_of_the_program() -> None:
+    with pytest.raises(ValueError, match="model '': expected a card"):
+        find_model('')
+
+
 @pytest.mark.parametrize(('model', 'near'), [
     ('street-smal', 'street-small'), ('td4_psp18', 'td4-psp18')])
 def test_a_misspelt_name_is_understood(model: str, near: str) -> None:
