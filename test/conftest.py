@@ -21,8 +21,10 @@ OFTEN = ('<builtin><discovery_config><leaseAnnouncement><sec>0</sec>'
 SAFE_DOMAINS = range(1, 102)  # above these DDS ports meet the ephemeral ports of Linux
 
 torch.set_num_threads(1)
-# A shell ignores it in what it puts into the background, and so would all that tests start.
+# A shell ignores the one in what it puts into the background, nohup the other, and so would all
+# that tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def take_domain() -> tuple[int, socket.socket | None]:
