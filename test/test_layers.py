@@ -1,4 +1,4 @@
-"""Imports point one way, nets and stream know no ROS, and a robot needs no optional package."""
+"""Imports point one way; who runs no network, no ROS or no extras loads none."""
 import ast
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,3 +73,12 @@ for layer in {layers!r}:
     modules = done.stdout.split()
     for layer in layers:
         assert len([name for name in modules if name.startswith(f'tdnet_ros.{layer}.')]) >= 3
+
+
+@pytest.mark.parametrize('module', [
+    'nets.card', 'stream', 'bags.play', 'bags.record', 'bags.report.writing',
+    'bags.compare.comparison', 'bags.frames.pictures',
+    'bags.label.bag_job', 'demo.run', 'demo.watch', 'demo.report'])
+def test_programs_that_run_no_network_load_no_pytorch(module: str) -> None:
+    program = f"import sys, tdnet_ros.{module}; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, '-c', program], timeout=60, check=True)

@@ -13,7 +13,7 @@ from tdnet_ros.nets import DEFAULT_MODEL
 from tdnet_ros.nets.architecture import Architecture
 from tdnet_ros.nets.card import ModelCard, find_model
 from tdnet_ros.nets.classes import ClassSet
-from tdnet_ros.nets.zoo import FOR_USERS
+from tdnet_ros.nets.variants import FOR_USERS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / 'README.md').read_text()

@@ -97,7 +97,8 @@ def _demo(options: argparse.Namespace, shared_domain: bool) -> None:
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
         sent = run(plan, total, options.view, console, shared_domain)
         signal.signal(signal.SIGINT, before)
-        from tdnet_ros.demo.report import write_report  # loads PyTorch, which would slow the run
+        # It loads Matplotlib, which would slow the run.
+        from tdnet_ros.demo.report import write_report
         write_report(plan, sent, console)
     print(f'\nleft in {plan.out}/: overlay.png overlay.mp4 latency.png latency.json bag/ log/')
     if options.source is None:

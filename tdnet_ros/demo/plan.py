@@ -121,7 +121,7 @@ def _python(module: str) -> list[str]:
 
 def image_topic_of(bag: str) -> tuple[str, bool]:
     """The first topic of a bag that can be labelled, and whether it is compressed."""
-    from tdnet_ros.bags.label.bag_job import prepare  # loads PyTorch
+    from tdnet_ros.bags.label.bag_job import prepare
     camera = prepare(Path(bag), LabelOptions()).cameras[0]
     return camera.topic, camera.compressed
 

@@ -24,8 +24,9 @@ from tdnet_ros.nets.architecture import Architecture, aligned_size
 from tdnet_ros.nets.card import ModelCard, find_model, shipped_models
 from tdnet_ros.nets.classes import ClassSet
 from tdnet_ros.nets.records import plain
+from tdnet_ros.nets.variants import VARIANTS, variant
 from tdnet_ros.nets.writing import replacing
-from tdnet_ros.nets.zoo import VARIANTS, Network, build, variant
+from tdnet_ros.nets.zoo import Network, build
 
 
 def train(options: argparse.Namespace, config: TrainConfig, datasets: Sequence[Dataset],

@@ -35,7 +35,7 @@ CONTEXTS = {
 
 @dataclass(frozen=True)
 class Architecture:
-    """One row of the table of variants (see zoo.py); every field has one meaning everywhere."""
+    """One row of the table in variants.py; every field has one meaning everywhere."""
 
     paths: Count
     '''N: number of sub-networks, one per frame in turn; 1 is a per-frame network.'''

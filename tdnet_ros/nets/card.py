@@ -13,7 +13,7 @@ import yaml
 from tdnet_ros.nets.architecture import Architecture, aligned_size
 from tdnet_ros.nets.classes import CAMVID, CITYSCAPES, ClassSet
 from tdnet_ros.nets.records import Range, Share, Side, plain, read_record, read_yaml
-from tdnet_ros.nets.zoo import FOR_USERS, VARIANTS
+from tdnet_ros.nets.variants import FOR_USERS, VARIANTS
 
 MODELS = Path(__file__).resolve().parent.parent / 'models'
 IMAGENET_MEAN = (0.485, 0.456, 0.406)

@@ -11,8 +11,9 @@ import torch
 from tdnet_ros.nets.card import save_card, untrained_card
 from tdnet_ros.nets.checkpoint import load_state, read_official, rename_official, save_weights
 from tdnet_ros.nets.classes import CLASS_SETS, ClassSet, read_classes
+from tdnet_ros.nets.variants import FOR_USERS, variant
 from tdnet_ros.nets.writing import naming, replacing
-from tdnet_ros.nets.zoo import FOR_USERS, build, variant
+from tdnet_ros.nets.zoo import build
 
 EXAMPLES = '''examples:
   tdnet_convert td4-psp18.pkl --model td4-psp18 --classes cityscapes --out td4-psp18.safetensors

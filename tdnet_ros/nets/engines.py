@@ -5,6 +5,8 @@ PRECISIONS = ('float32', 'bfloat16', 'float16')
 ENGINES = {'torch': PRECISIONS, 'eager': PRECISIONS, 'reference': ('float32',),
            'onnxruntime': ('float32', 'float16'), 'tensorrt': ('float32', 'float16')}
 '''The engines, and the precisions that each computes in.'''
+RESIZABLE = ('torch', 'eager', 'reference')
+'''Engines that take any input size.'''
 
 
 def check_engine(name: str, precision: str) -> None:

@@ -13,9 +13,8 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from tdnet_ros.nets import DEFAULT_MODEL
-from tdnet_ros.nets.engines import ENGINES, PRECISIONS
+from tdnet_ros.nets.engines import ENGINES, PRECISIONS, RESIZABLE
 from tdnet_ros.stream.memory import MAX_GAP_S
-from tdnet_ros.stream.segmenter import RESIZABLE
 
 TRANSPORTS = {'raw': 'sensor_msgs/msg/Image', 'compressed': 'sensor_msgs/msg/CompressedImage'}
 '''Types of the messages, by the values of `image_transport`.'''

@@ -12,6 +12,7 @@ import torch
 
 from tdnet_ros.nets.architecture import checked_size
 from tdnet_ros.nets.card import ModelCard, find_model
+from tdnet_ros.nets.engines import RESIZABLE
 from tdnet_ros.stream.batch import largest_worthwhile, measured, runs
 from tdnet_ros.stream.devices import find_device
 from tdnet_ros.stream.engines import load_engine
@@ -23,8 +24,6 @@ from tdnet_ros.stream.preprocess import Preprocessor
 from tdnet_ros.stream.transfer import Lanes
 
 TRIES = 3
-RESIZABLE = ('torch', 'eager', 'reference')
-'''Engines that take any input size.'''
 
 
 class VideoSegmenter:

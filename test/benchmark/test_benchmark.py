@@ -15,7 +15,7 @@ from tdnet_ros.benchmark.ceiling import count_gmac, measure_ceiling
 from tdnet_ros.benchmark.cli import main
 from tdnet_ros.benchmark.frames import find_images, make_frame
 from tdnet_ros.benchmark.worker import Setup, Stepper, Worker
-from tdnet_ros.nets.zoo import variant
+from tdnet_ros.nets.variants import variant
 from tdnet_ros.stream import VideoSegmenter
 
 

@@ -5,7 +5,8 @@ from learn.synthetic import write_folder
 from tdnet_ros.learn.export import export
 from tdnet_ros.nets.card import IMAGENET_MEAN, IMAGENET_STD, ModelCard
 from tdnet_ros.nets.classes import ClassSet
-from tdnet_ros.nets.zoo import VARIANTS, build
+from tdnet_ros.nets.variants import VARIANTS
+from tdnet_ros.nets.zoo import build
 
 CLASSES = ClassSet('squares', ('sky', 'ground', 'square'), ((0, 0, 255), (0, 99, 0), (255, 9, 0)))
 

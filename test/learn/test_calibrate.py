@@ -9,7 +9,8 @@ from learn.synthetic import write_folder
 from tdnet_ros.learn.calibrate import best_shift, calibrate, has_bias, sample_pixels
 from tdnet_ros.learn.catalogue import open_dataset
 from tdnet_ros.learn.validate import StreamingValidation
-from tdnet_ros.nets.zoo import build, variant
+from tdnet_ros.nets.variants import variant
+from tdnet_ros.nets.zoo import build
 
 
 def test_a_bias_towards_a_class_is_taken_back():

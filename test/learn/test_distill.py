@@ -9,7 +9,8 @@ from tdnet_ros.nets.card import save_card, untrained_card
 from tdnet_ros.nets.checkpoint import save_weights
 from tdnet_ros.nets.classes import CAMVID
 from tdnet_ros.nets.pyramid import upsample
-from tdnet_ros.nets.zoo import VARIANTS, build
+from tdnet_ros.nets.variants import VARIANTS
+from tdnet_ros.nets.zoo import build
 
 PSP = replace(VARIANTS['psp18'], width=0.25)
 

@@ -7,7 +7,8 @@ import torch
 from learn.synthetic import picture
 from tdnet_ros.learn.labellers import KeyFrame, PerFrame, Streaming, TemporalContext, optical_flow
 from tdnet_ros.learn.metrics import warp_logits
-from tdnet_ros.nets.zoo import VARIANTS, build
+from tdnet_ros.nets.variants import VARIANTS
+from tdnet_ros.nets.zoo import build
 from tdnet_ros.stream.frame import Frame
 from tdnet_ros.stream.segmenter import VideoSegmenter
 

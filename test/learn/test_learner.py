@@ -9,7 +9,8 @@ from tdnet_ros.learn.distill import GroupedTeacher, divergence
 from tdnet_ros.learn.learner import Learner, Passes
 from tdnet_ros.learn.losses import ohem_cross_entropy
 from tdnet_ros.learn.samples import Clip
-from tdnet_ros.nets.zoo import VARIANTS, build
+from tdnet_ros.nets.variants import VARIANTS
+from tdnet_ros.nets.zoo import build
 
 CONFIG = TrainConfig((Stage('one', 1, (65, 97), 2, (1e-3, 0)),))
 TERMS = {'full', 'sub', 'agreement', 'total'}

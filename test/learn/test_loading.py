@@ -6,7 +6,8 @@ from tdnet_ros.learn import samples
 from tdnet_ros.learn.catalogue import open_dataset
 from tdnet_ros.learn.config import Stage, TrainConfig
 from tdnet_ros.learn.loading import check_batches, clips, fewest_clips
-from tdnet_ros.nets.zoo import VARIANTS, build
+from tdnet_ros.nets.variants import VARIANTS
+from tdnet_ros.nets.zoo import build
 
 
 def config(batch, accumulate, steps=1, crop=(65, 97)):

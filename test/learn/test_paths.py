@@ -8,7 +8,8 @@ from tdnet_ros.learn.auxiliary import AuxiliaryHeads
 from tdnet_ros.learn.config import Stage, TrainConfig
 from tdnet_ros.learn.learner import Learner
 from tdnet_ros.learn.paths import start_paths
-from tdnet_ros.nets.zoo import VARIANTS, build
+from tdnet_ros.nets.variants import VARIANTS
+from tdnet_ros.nets.zoo import build
 
 IMAGE = torch.randn((1, 3, 65, 97), generator=torch.Generator().manual_seed(3))
 OWN = replace(VARIANTS['td2-bise18-half'], width=0.125, paths=4, shared_stages=2,

@@ -18,7 +18,8 @@ from tdnet_ros.nets.card import (
 )
 from tdnet_ros.nets.checkpoint import load_network, save_weights
 from tdnet_ros.nets.classes import ClassSet
-from tdnet_ros.nets.zoo import build, variant
+from tdnet_ros.nets.variants import variant
+from tdnet_ros.nets.zoo import build
 
 SMALL = replace(variant('td2-bise18-half'), width=0.125, key_channels=8)
 THREE = ClassSet('three', ('road', 'tree', 'car'), ((1, 2, 3), (4, 5, 6), (7, 8, 9)))

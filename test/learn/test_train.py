@@ -18,7 +18,8 @@ from tdnet_ros.learn.evaluate import main as evaluate
 from tdnet_ros.learn.loading import check_batches
 from tdnet_ros.learn.train import main as train
 from tdnet_ros.nets.card import find_model
-from tdnet_ros.nets.zoo import build, variant
+from tdnet_ros.nets.variants import variant
+from tdnet_ros.nets.zoo import build
 
 
 def test_a_tiny_network_overfits_a_few_clips(data, tmp_path, capsys):

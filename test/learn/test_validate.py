@@ -5,7 +5,8 @@ import torch
 from learn.synthetic import write_folder
 from tdnet_ros.learn.catalogue import open_dataset
 from tdnet_ros.learn.validate import StreamingValidation
-from tdnet_ros.nets.zoo import build, variant
+from tdnet_ros.nets.variants import variant
+from tdnet_ros.nets.zoo import build
 
 LABELLED = (2, 7, 13)
 

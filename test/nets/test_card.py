@@ -11,7 +11,8 @@ import yaml
 
 from tdnet_ros.nets.card import find_model, load_card, save_card, shipped_models, untrained_card
 from tdnet_ros.nets.checkpoint import load_network, save_weights
-from tdnet_ros.nets.zoo import VARIANTS, build
+from tdnet_ros.nets.variants import VARIANTS
+from tdnet_ros.nets.zoo import build
 
 
 @pytest.mark.parametrize('name', VARIANTS)

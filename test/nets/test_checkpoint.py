@@ -21,7 +21,8 @@ from tdnet_ros.nets.checkpoint import (
     save_weights,
 )
 from tdnet_ros.nets.convert import main
-from tdnet_ros.nets.zoo import Network, build, variant
+from tdnet_ros.nets.variants import variant
+from tdnet_ros.nets.zoo import Network, build
 
 REFERENCE = Path(__file__).parents[3] / 'shared' / 'reference' / 'official_keys.json'
 PUBLISHED = ['td4-psp18', 'td2-psp50', 'psp101']

@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from nets.official import State, random_state
 from nets.test_published_wiring import attend, conv, norm, project
 from tdnet_ros.nets.checkpoint import load_state, rename_official
-from tdnet_ros.nets.zoo import build, variant
+from tdnet_ros.nets.variants import variant
+from tdnet_ros.nets.zoo import build
 
 SIZE = (96, 136)
 STRIDE = 3

@@ -14,7 +14,8 @@ import torch.nn.functional as F
 
 from nets.official import State, random_state
 from tdnet_ros.nets.checkpoint import load_state, rename_official
-from tdnet_ros.nets.zoo import build, variant
+from tdnet_ros.nets.variants import variant
+from tdnet_ros.nets.zoo import build
 
 SIZE = (65, 97)
 Queue = list[tuple[Tensor, Tensor, Tensor]]

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tdnet_ros.nets.zoo import VARIANTS, Network, build, variant
+from tdnet_ros.nets.variants import VARIANTS, variant
+from tdnet_ros.nets.zoo import Network, build
 
 
 def run(network: Network, frames: list[torch.Tensor]) -> list[torch.Tensor]:

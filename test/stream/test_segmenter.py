@@ -9,7 +9,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from tdnet_ros.nets.zoo import build, variant
+from tdnet_ros.nets.variants import variant
+from tdnet_ros.nets.zoo import build
 from tdnet_ros.stream import Frame, VideoSegmenter
 from tdnet_ros.stream.engines.allocator import is_out_of_memory
 from tdnet_ros.stream.flight import ImageSizeError

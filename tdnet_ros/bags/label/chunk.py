@@ -5,7 +5,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-import os
 import threading
 import time
 
@@ -19,11 +18,8 @@ from tdnet_ros.bags.label.encoder import Encoder
 from tdnet_ros.bags.label.frames import Frames
 from tdnet_ros.bags.label.job import ChunkEnd, ChunkJob, ChunkResult, Place
 from tdnet_ros.bags.label.options import LabelOptions
-from tdnet_ros.bags.label.reader import Item, read_ahead
+from tdnet_ros.bags.label.reader import THREADS, Item, read_ahead
 from tdnet_ros.stream import VideoSegmenter
-
-THREADS = max(2, min(8, (os.cpu_count() or 2) // 2))
-'''That decode and encode: OpenCV and compression let others run meanwhile.'''
 
 OnFrame = Callable[[], None]
 

@@ -14,6 +14,7 @@ from tdnet_ros.bags.label.options import LabelOptions
 from tdnet_ros.bags.options import not_negative, positive
 from tdnet_ros.bags.report.cli import write_and_tell
 from tdnet_ros.nets import DEFAULT_MODEL
+from tdnet_ros.nets.card import find_model
 from tdnet_ros.nets.engines import ENGINES, PRECISIONS
 from tdnet_ros.ros.texts import counted
 
@@ -96,10 +97,11 @@ def _label_on_ray(options: argparse.Namespace, settings: LabelOptions) -> tuple[
 
 
 def _label_here(options: argparse.Namespace, settings: LabelOptions) -> tuple[int, list[Path]]:
-    from tdnet_ros.bags.label.chunk import Labeller
-    from tdnet_ros.bags.label.remote import label_location
-    from tdnet_ros.bags.label.run import Outcome
     try:
+        find_model(settings.model, settings.weights)  # said before PyTorch is loaded
+        from tdnet_ros.bags.label.chunk import Labeller
+        from tdnet_ros.bags.label.remote import label_location
+        from tdnet_ros.bags.label.run import Outcome
         labeller = Labeller(settings)
     except (ValueError, OSError) as error:
         raise BagError(str(error)) from error

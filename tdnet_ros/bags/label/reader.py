@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Collection, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
+import os
 import time
 from typing import Any, NamedTuple
 
@@ -28,6 +29,8 @@ from tdnet_ros.stream import Frame
 
 AHEAD_BYTES = 128 * 2 ** 20
 '''Decoded images that may wait for the network.'''
+THREADS = max(2, min(8, (os.cpu_count() or 2) // 2))
+'''That decode and encode: OpenCV and compression let others run meanwhile.'''
 DEPTH_NS = 500_000_000
 '''How much earlier or later than an image its depth may be logged.'''
 

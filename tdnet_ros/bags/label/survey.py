@@ -13,10 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 from tdnet_ros.bags.files.bag import Bag
 from tdnet_ros.bags.label.bag_job import BagJob
 from tdnet_ros.bags.label.camera import CameraTrack
-from tdnet_ros.bags.label.chunk import THREADS
 from tdnet_ros.bags.label.job import ChunkEnd, ChunkJob, Place
 from tdnet_ros.bags.label.output import Output
-from tdnet_ros.bags.label.reader import Item, read_ahead
+from tdnet_ros.bags.label.reader import THREADS, Item, read_ahead
 from tdnet_ros.nets.card import find_model
 from tdnet_ros.stream import FrameMemory
 

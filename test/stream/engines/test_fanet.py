@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from tdnet_ros.nets.architecture import Architecture
 from tdnet_ros.nets.card import untrained_card
 from tdnet_ros.nets.checkpoint import load_network
-from tdnet_ros.nets.zoo import Network, variant
+from tdnet_ros.nets.variants import variant
+from tdnet_ros.nets.zoo import Network
 from tdnet_ros.stream import Frame, VideoSegmenter
 from tdnet_ros.stream.engines.contexts import fused_context
 from tdnet_ros.stream.engines.engine import ReferenceEngine

@@ -13,7 +13,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
 
 from tdnet_ros.nets.architecture import Architecture
-from tdnet_ros.nets.zoo import VARIANTS, Network, build, variant
+from tdnet_ros.nets.variants import VARIANTS, variant
+from tdnet_ros.nets.zoo import Network, build
 from tdnet_ros.stream.classify import with_confidence
 from tdnet_ros.stream.engines.graphs import GraphEngine, repeat
 from tdnet_ros.stream.engines.step import StepFeatures

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from tdnet_ros.nets.architecture import Architecture
-from tdnet_ros.nets.zoo import VARIANTS, Network, variant
+from tdnet_ros.nets.variants import VARIANTS, variant
+from tdnet_ros.nets.zoo import Network
 from tdnet_ros.stream.engines import cpu, onednn
 from tdnet_ros.stream.engines.engine import ReferenceEngine
 from tdnet_ros.stream.engines.step import WholeNorm
