@@ -20,6 +20,8 @@ from tdnet_ros.ros.names import COMPRESSED
 
 DEFAULT_RATE_HZ = 10.0  # where images carry no times
 MAX_RATE_HZ = 1000.0
+WHOLE = 0.95
+'''Share of the frames that a video says it has: some only estimate their number.'''
 TRUTH = 'ground_truth'
 '''Part of the names of topics with labels that are right.'''
 
@@ -108,7 +110,8 @@ class VideoSource(_PixelSource):
         capture = cv2.VideoCapture(str(self._path), cv2.CAP_FFMPEG)
         if not capture.isOpened():
             raise BagError(f'{self._path} is no video that OpenCV can decode (container or codec '
-                           'unknown): expected a video file, a folder of images or a rosbag')
+                           'unknown, or its recording was cut off): expected a video file, '
+                           'a folder of images or a rosbag')
         return capture
 
     def __iter__(self) -> Iterator[Sample]:
@@ -117,10 +120,19 @@ class VideoSource(_PixelSource):
             for index in itertools.count():
                 ok, image = capture.read()
                 if not ok:
+                    self._note_end(index)
                     return
                 yield self._sample(index, image)
         finally:
             capture.release()
+
+    def _note_end(self, count: int) -> None:
+        """Tell of a video that ends before its end, or else what it says of itself is true."""
+        if self.count and count < WHOLE * self.count:
+            problem = (f'{self._path}: {count} of {self.count} frames can be read: it was cut off '
+                       'or is damaged')
+            if problem not in self.problems:
+                self.problems.append(problem)
 
 
 class FolderSource(_PixelSource):

@@ -69,6 +69,8 @@ def _train(options: argparse.Namespace, config: TrainConfig, datasets: Sequence[
         options.out.mkdir(parents=True, exist_ok=True)
         with replacing(options.out / 'config.yaml') as part:
             part.write_text(yaml.safe_dump(plain(config), sort_keys=False))
+        if resumed and options.init:
+            print(f'--init {options.init} is not used: {last} is there')
         if options.resume and not resumed:
             print(f'{last} is not there: the run starts')
         if not resumed:
@@ -82,7 +84,8 @@ def run(trainer: Trainer, training: Dataset, input_size: tuple[int, int], valida
     fabric, config, start = trainer.fabric, trainer.config, trainer.step
     done = start >= end
     if done and fabric.is_global_zero:
-        print(f'{trainer.out} is finished: {start} of {end} steps are done')
+        print(f'{trainer.out} is finished: {start} steps are done, {end} were asked for'
+              if start > end else f'{trainer.out} is finished: {start} of {end} steps are done')
     last = None if done else trainer.average.network
     if not done:
         data = clips(config, training, trainer.network.architecture.paths, input_size, start,

@@ -52,7 +52,8 @@ class Trainer:
             end: int, deadline: float = float('inf')) -> bool:
         """Train up to step `end`, or to the deadline (time.monotonic); True at the end.
 
-        SIGINT ends the step that it meets, and raises KeyboardInterrupt once that is saved.
+        SIGINT or SIGTERM ends the step that it meets, and raises KeyboardInterrupt once that is
+        saved.
         """
         with DeferredInterrupt() as interrupt:
             self._run(clips, validator, progress, end, deadline, interrupt)

@@ -156,7 +156,7 @@ class CameraStream:
             self._fail(error)
             return None
         parameters = self._parameters()
-        self.memory.max_gap_s = parameters.max_gap_s
+        self.memory.max_gap_s = parameters.longest_gap_s
         self.memory.scene_cut = parameters.scene_cut
         self._last_stamp_ns = frame.stamp_ns
         match = (self.points.expect(arrival.msg.header)

@@ -71,8 +71,8 @@ class NodeParameters:
         "camera, and 'camera_info') or cloud ('cloud_in', organised, as many points as the image "
         'has pixels).')
     max_gap_s: float = _parameter(
-        MAX_GAP_S, 'A longer pause between two images empties the temporal memory; 0: any does.',
-        unit='s', low=0.0, high=3600.0, live=True)
+        MAX_GAP_S, 'A longer pause between two images, on top of that of max_rate_hz, empties '
+        'the temporal memory; 0: any does.', unit='s', low=0.0, high=3600.0, live=True)
     scene_cut: bool = _parameter(
         True, 'Empty the temporal memory when the image changes abruptly as a whole.',
         live=True)
@@ -124,6 +124,12 @@ class NodeParameters:
                     'names of letters, digits and underscores')
         self._check('cameras', not {'device', 'image'} & {*self.cameras},
                     "names other than 'device' and 'image', which diagnostics give to others")
+
+    @property
+    def longest_gap_s(self) -> float:
+        """Time between two labelled images that the memory outlasts."""
+        period_s = 1 / self.max_rate_hz if self.max_rate_hz else 0.0
+        return self.max_gap_s and self.max_gap_s + period_s
 
     def _check(self, name: str, fine: bool, expected: str) -> None:
         if not fine:

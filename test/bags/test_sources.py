@@ -2,6 +2,7 @@
 from pathlib import Path
 import time
 
+import cv2
 import numpy as np
 import pytest
 
@@ -61,6 +62,23 @@ def test_video_cut_short_is_named(video: Path) -> None:
     video.write_bytes(video.read_bytes()[:200])
     with pytest.raises(BagError, match=r'clip\.mp4'):
         open_source(str(video))
+
+
+def test_video_that_was_cut_off_is_played_and_told(tmp_path: Path) -> None:
+    path = tmp_path / 'drive.avi'
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'MJPG'), 20.0, (32, 24))
+    for _ in range(60):
+        writer.write(np.random.default_rng(0).integers(0, 255, (24, 32, 3), np.uint8))
+    writer.release()
+    source = open_source(str(path))
+    assert len(list(source)) == 60
+    assert source.problems == []
+    path.write_bytes(path.read_bytes()[:path.stat().st_size // 2])
+    source = open_source(str(path))
+    played = [len(list(source)) for _ in range(2)]
+    assert played[0] == played[1] < 40
+    assert source.problems == [
+        f'{path}: {played[0]} of 60 frames can be read: it was cut off or is damaged']
 
 
 def test_empty_folder_is_named(tmp_path: Path, folder: Path) -> None:

@@ -121,12 +121,17 @@ def test_a_long_gradient_is_shortened(data, tmp_path):
 
 
 def test_a_finished_run_says_so(data, tmp_path, capsys):
-    config = write_config(tmp_path / 'c.yaml', [{'steps': 1}])
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 2}])
     arguments = command(data, config, tmp_path / 'run', '--resume')
     assert train(arguments) == 0
     assert 'is finished' not in capsys.readouterr().out
     assert train(arguments) == 0
-    assert capsys.readouterr().out == f'{tmp_path}/run is finished: 1 of 1 steps are done\n'
+    assert capsys.readouterr().out == f'{tmp_path}/run is finished: 2 of 2 steps are done\n'
+    init = str(tmp_path / 'run/best.yaml')
+    assert train([*arguments, '--set', 'stages.0.steps=1', '--init', init]) == 0
+    assert capsys.readouterr().out == (
+        f'--init {init} is not used: {tmp_path}/run/last.pt is there\n'
+        f'{tmp_path}/run is finished: 2 steps are done, 1 were asked for\n')
 
 
 def test_the_best_weights_are_calibrated_once(data, tmp_path, capsys):

@@ -34,13 +34,15 @@ def test_a_full_disk_leaves_the_last_checkpoint(data, tmp_path, capsys):
     assert not list(out.glob('.*'))
 
 
-def test_an_interrupt_saves_the_step_that_it_meets(data, tmp_path, capfd, monkeypatch):
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_saves_the_step_that_it_meets(data, tmp_path, capfd, monkeypatch, number):
     def interrupt(self, clips, times=1):
         for _ in range(times if self.step == 1 else 0):
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(number)
         return take_step(self, clips)
 
-    take_step = Trainer.take_step
+    take_step, before = Trainer.take_step, signal.getsignal(signal.SIGTERM)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # where it ends what runs the test
     config = write_config(tmp_path / 'c.yaml', [{'steps': 4}], calibrate=False)
     whole, cut, twice = (command(data, config, tmp_path / name, '--resume')
                          for name in ('whole', 'cut', 'twice'))
@@ -54,7 +56,8 @@ def test_an_interrupt_saves_the_step_that_it_meets(data, tmp_path, capfd, monkey
     said = capfd.readouterr().err
     assert 'saving when this step is done; Ctrl-C again ends at once' in said
     assert said.endswith('\ntdnet_train: interrupted; --resume goes on\n')
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(number) is signal.default_int_handler
+    signal.signal(signal.SIGTERM, before)
     monkeypatch.setattr(Trainer, 'take_step', take_step)
     assert train(cut) == 0
     assert losses(tmp_path / 'cut') == pytest.approx(losses(tmp_path / 'whole'))

@@ -90,12 +90,16 @@ def test_a_scene_cut_empties_the_memory_where_asked_for(
 
 def test_a_rate_limit_leaves_images_out(camera: Camera, peer: Peer) -> None:
     assert set_parameter(peer, 'max_rate_hz', 5.0).successful
+    assert set_parameter(peer, 'max_gap_s', 0.15).successful  # beyond the 0.2 s of the limit
+    resets = int(camera.status()['resets'])
     before, start = len(camera.labels), time.monotonic()
     wait_for(lambda: camera.send(moving_square(1)[0])
              and len(camera.labels) >= before + 8 and camera.count('throttled') > 20,
              'labels of some and count of the others')
     let_through = len(camera.labels) - before
     assert let_through <= 5 * (time.monotonic() - start) + 2
+    assert int(camera.status()['resets']) <= resets + 1  # by the pause before the first of them
+    assert set_parameter(peer, 'max_gap_s', 60.0).successful
     assert set_parameter(peer, 'max_rate_hz', 0.0).successful
 
 

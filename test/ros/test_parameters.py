@@ -71,6 +71,13 @@ def test_whole_numbers_are_numbers(make_node: Callable[..., Node]) -> None:
     assert isinstance(values.max_gap_s, float)
 
 
+def test_a_rate_limit_does_not_empty_the_memory() -> None:
+    values = parameters.NodeParameters(max_gap_s=1.0, max_rate_hz=0.5)
+    assert values.longest_gap_s == 3.0
+    assert values.changed({'max_rate_hz': 0.0}).longest_gap_s == 1.0
+    assert values.changed({'max_gap_s': 0.0}).longest_gap_s == 0.0
+
+
 def test_an_empty_list_is_the_default() -> None:
     context = Context()
     rclpy.init(context=context)

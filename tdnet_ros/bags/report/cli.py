@@ -27,10 +27,13 @@ def add_report_options(parser: argparse.ArgumentParser) -> None:
 
 def run_report(options: argparse.Namespace) -> int:
     """Write the report; name the bags that cannot be read."""
+    from tdnet_ros.bags.label.output import PART
     from tdnet_ros.bags.labelled import labelled_bags
     bags = [bag for path in options.bags for bag in labelled_bags(path)]
     first = options.bags[0]
-    out = options.out or (first if first.is_dir() else first.parent) / 'report.html'
+    # Not into one in work: what is there is part of the finished bag in the end.
+    inside = first.is_dir() and first.suffix != PART
+    out = options.out or (first if inside else first.parent) / 'report.html'
     return write_and_tell(bags, out, options.truth)
 
 

@@ -8,6 +8,18 @@ from bags.label_material import drive, save_model, write_bag
 from tdnet_ros.bags.cli import main
 
 
+def test_a_report_does_not_stay_in_the_bag_that_is_in_work(tmp_path: Path) -> None:
+    model = save_model(tmp_path, paths=2)
+    bag = write_bag(tmp_path / 'drive', drive(6))
+    out = tmp_path / 'out'
+    assert main(['label', str(bag), '--out', str(out), '--model', str(model), '--device', 'cpu',
+                 '--no-report']) == 0
+    part = (out / 'drive').rename(out / 'drive.part')
+    assert main(['report', str(part)]) == 0
+    assert (out / 'report.html').exists()
+    assert not (part / 'report.html').exists()
+
+
 @pytest.mark.parametrize('wanted', [True, False])
 def test_labelling_ends_with_a_report(tmp_path: Path, capsys: pytest.CaptureFixture,
                                       wanted: bool) -> None:
