@@ -127,7 +127,7 @@ class VideoSource(_PixelSource):
             capture.release()
 
     def _note_end(self, count: int) -> None:
-        """Tell of a video that ends before its end, or else what it says of itself is true."""
+        """Tell of a video that has clearly fewer frames than it says."""
         if self.count and count < WHOLE * self.count:
             problem = (f'{self._path}: {count} of {self.count} frames can be read: it was cut off '
                        'or is damaged')

@@ -84,8 +84,7 @@ def run(trainer: Trainer, training: Dataset, input_size: tuple[int, int], valida
     fabric, config, start = trainer.fabric, trainer.config, trainer.step
     done = start >= end
     if done and fabric.is_global_zero:
-        print(f'{trainer.out} is finished: {start} steps are done, {end} were asked for'
-              if start > end else f'{trainer.out} is finished: {start} of {end} steps are done')
+        print(f'{trainer.out} is finished: {start} steps are done, {end} were asked for')
     last = None if done else trainer.average.network
     if not done:
         data = clips(config, training, trainer.network.architecture.paths, input_size, start,

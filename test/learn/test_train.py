@@ -126,7 +126,8 @@ def test_a_finished_run_says_so(data, tmp_path, capsys):
     assert train(arguments) == 0
     assert 'is finished' not in capsys.readouterr().out
     assert train(arguments) == 0
-    assert capsys.readouterr().out == f'{tmp_path}/run is finished: 2 of 2 steps are done\n'
+    assert capsys.readouterr().out == (
+        f'{tmp_path}/run is finished: 2 steps are done, 2 were asked for\n')
     init = str(tmp_path / 'run/best.yaml')
     assert train([*arguments, '--set', 'stages.0.steps=1', '--init', init]) == 0
     assert capsys.readouterr().out == (
