@@ -47,7 +47,7 @@ class Camera:
 
     def vanish_and_return(self) -> None:
         """Take the topic off the graph for a while."""
-        self.peer.node.destroy_publisher(self.sender)
+        self.peer.destroy(self.sender)
         wait_for(lambda: not self.peer.node.count_publishers(self._topic), 'end of the topic')
         self.sender = self.peer.sender(topic=self._topic)
         self._say_hello()

@@ -18,7 +18,9 @@ import numpy as np
 import rclpy
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.subscription import Subscription
 from rclpy.time import Time
 from sensor_msgs.msg import Image
 
@@ -156,6 +158,17 @@ class Peer:
         publisher = self.node.create_publisher(kind, topic, qos)
         wait_for(publisher.get_subscription_count, f'subscriber of {topic}')
         return publisher
+
+    def destroy(self, entity: Publisher | Subscription) -> None:
+        """Take a publisher or subscription back, in the thread that may wait for it.
+
+        In another one it could go while a wait set is made of it, which ends that thread.
+        """
+        destroy = (self.node.destroy_publisher if isinstance(entity, Publisher)
+                   else self.node.destroy_subscription)
+        task = self._executor.create_task(destroy, entity)
+        wait_for(task.done, 'end of the topic')
+        assert task.result(), 'it was destroyed before'
 
     def call(self, kind: Any, name: str, request: Any = None) -> Any:
         client = self.node.create_client(kind, name)

@@ -90,7 +90,7 @@ def test_a_topic_without_publisher_is_named_with_those_that_have_one(
     seen, logged = len(diagnostics), pair.log.count('no publisher on /robot/front/image')
     wait_for(lambda: len(diagnostics) >= seen + 10, 'ten more statuses')
     assert pair.log.count('no publisher on /robot/front/image') <= logged + 2
-    peer.node.destroy_publisher(other)
+    peer.destroy(other)
 
 
 def test_a_topic_of_another_type_is_named(
@@ -98,7 +98,7 @@ def test_a_topic_of_another_type_is_named(
     wrong = peer.node.create_publisher(CompressedImage, '/robot/front/image', 1)
     wait_for(lambda: 'is published as sensor_msgs/msg/CompressedImage, expected sensor_msgs/msg/'
                      'Image' in message_of(diagnostics, 'robot/tdnet: front'), 'finding')
-    peer.node.destroy_publisher(wrong)
+    peer.destroy(wrong)
 
 
 def test_a_subscriber_whose_qos_does_not_match_is_named(
@@ -109,8 +109,8 @@ def test_a_subscriber_whose_qos_does_not_match_is_named(
     wait_for(lambda: '/peer subscribes /robot/tdnet/front/labels with QoS that does not match: '
              'it asks for transient local' in message_of(diagnostics, name), 'finding')
     assert 'overlay' not in message_of(diagnostics, name)
-    peer.node.destroy_subscription(ordinary)
-    peer.node.destroy_subscription(picky)
+    peer.destroy(ordinary)
+    peer.destroy(picky)
 
 
 @pytest.fixture(scope='module')

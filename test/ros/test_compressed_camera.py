@@ -67,7 +67,7 @@ def test_qos_overrides_and_a_publisher_that_does_not_match(
             f'effort is offered; set qos_overrides.{topic}.subscription.reliability to '
             'best_effort')
     wait_for(lambda: text in message_of(received, 'packed: image'), 'finding')
-    peer.node.destroy_publisher(unreliable)
+    peer.destroy(unreliable)
 
 
 def test_compressed_images_in_simulated_time(compressed: NodeProcess, peer: Peer) -> None:

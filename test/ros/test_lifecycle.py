@@ -106,7 +106,7 @@ def test_ten_cycles_leak_nothing(managed: NodeProcess, peer: Peer) -> None:
         sizes.append(resident_mib(managed.pid))
         threads.append(count_of(managed.pid, 'task'))
         files.append(count_of(managed.pid, 'fd'))
-    peer.node.destroy_publisher(send)
+    peer.destroy(send)
     # A leaked network would be 2 MiB a cycle. What is freed may come back a little later.
     assert min(sizes[-3:]) - sizes[3] < 6, sizes
     assert min(sizes[-3:]) <= 1.05 * sizes[0], sizes

@@ -40,7 +40,7 @@ def test_a_wrong_topic_is_named_with_the_candidates(
     wait_for(lambda: words in said(), f"'{words}'")
     node.wait_for_log('no points: no publisher on /depth')
     for other in others:
-        peer.node.destroy_publisher(other)
+        peer.destroy(other)
 
 
 def test_depth_of_a_qos_that_does_not_match_is_named(
@@ -49,7 +49,7 @@ def test_depth_of_a_qos_that_does_not_match_is_named(
     words = ('no points: /peer publishes /depth with QoS that does not match: we ask for '
              'reliable, best effort is offered; set qos_overrides./depth.subscription.reliability')
     wait_for(lambda: words in said(), f"'{words}'")
-    peer.node.destroy_publisher(sender)
+    peer.destroy(sender)
 
 
 def test_depth_that_stops_is_named_and_calibration_comes_once(

@@ -69,7 +69,7 @@ def test_a_subscriber_that_asks_for_more_is_named(
         CompressedImage if topic.endswith('compressed') else Image, topic, print, profile)
     wait_for(lambda: f'/peer subscribes {topic} with QoS that does not match: {words}'
              in message_of(diagnostics, 'tdnet: image'), 'finding')
-    peer.node.destroy_subscription(subscription)
+    peer.destroy(subscription)
 
 
 def test_an_override_of_no_topic_is_named_until_there_is_one(

@@ -44,7 +44,7 @@ def test_time_that_stands_is_named_and_silence_is_then_no_error(
     wait_for(lambda: labels, 'labels')
     says('image', 'use_sim_time is true, but /clock has another time than the images: set it to '
                   'false with real cameras')
-    peer.node.destroy_publisher(clock)
+    peer.destroy(clock)
     says('device', '/sim/clock has no publisher; set use_sim_time to false with real cameras')
     clock = peer.sender(Clock, '/sim/clock')
     times = iter(range(105, 10_000))

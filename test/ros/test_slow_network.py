@@ -59,7 +59,7 @@ def test_two_publishers_are_named_where_the_memory_is_emptied(camera: Camera) ->
     for index in range(2):
         camera.step(CLIP[index])
     camera.wait_for_value('message', '2 publishers on /image, whose images mix: /peer, /peer')
-    camera.peer.node.destroy_publisher(other)
+    camera.peer.destroy(other)
 
 
 def test_a_network_that_does_not_answer_is_an_error_until_it_does(
