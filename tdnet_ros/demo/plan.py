@@ -102,7 +102,9 @@ class Plan:
         if self.compressed:
             node += ' -p image_transport:=compressed'
         player = f'tdnet_bag play {shlex.quote(self.source)}'
-        return [node, player if self.bag_topic else f'{player} --topic {self.topic}']
+        if not self.bag_topic:
+            player += f' --topic {self.topic}'
+        return [node, player if self.rate_hz is None else f'{player} --rate {self.rate_hz:g}']
 
     def on_a_ros_machine(self) -> list[str]:
         """The same with `ros2 launch`, one command a terminal."""

@@ -130,9 +130,8 @@ def check_classes(model: str, theirs: ClassSet, ours: ClassSet) -> None:
     pairs = enumerate(zip_longest(theirs.names, ours.names, fillvalue='none'))
     for number, (one, other) in pairs:
         if one != other:
-            raise ValueError(f'{model} has other classes ({len(theirs)}) than the data '
-                             f'({len(ours)}): number {number} is {one} in the model and {other} '
-                             'in the data')
+            raise ValueError(f'{model} has other classes than the data: of its {len(theirs)} '
+                             f'number {number} is {one}, of the {len(ours)} in the data {other}')
 
 
 def pair_frames(images: dict[str, Path], labels: dict[str, Path], source: Path,

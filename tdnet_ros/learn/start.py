@@ -18,9 +18,9 @@ from tdnet_ros.nets.checkpoint import load_network, load_state
 from tdnet_ros.nets.classes import ClassSet
 from tdnet_ros.nets.zoo import Network
 
-GROWING = ('width', 'paths', 'key_channels', 'shared_stages', 'shared_head')
+GROWING = ('width', 'paths', 'key_channels', 'memory_stride', 'shared_stages', 'shared_head')
 """Fields of the architecture that may differ between a network and what starts it."""
-NEW = ('groups', 'value_channels', 'head_reduction', 'memory_stride', 'norm_size')
+NEW = ('groups', 'value_channels', 'head_reduction', 'norm_size')
 """Fields of what a per-frame network lacks, or has uncut."""
 SHARES = (0.2, 0.8)
 """Range of what each copy of a channel carries on: unequal, so that they come to differ."""

@@ -1,4 +1,5 @@
 """The commands of node, recorder and player."""
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -56,9 +57,9 @@ def test_launch_line_does_the_same(plan: Plan, words: list[str]) -> None:
 
 def test_node_and_player_by_hand_do_the_same() -> None:
     plan = Plan(source='b', out=Path(), model='m', bag_topic='/x/compressed', compressed=True)
-    assert plan.by_hand() == [
-        'tdnet_node --ros-args -r image:=/x -p model:=m -p image_transport:=compressed',
-        'tdnet_bag play b']
+    node = 'tdnet_node --ros-args -r image:=/x -p model:=m -p image_transport:=compressed'
+    assert plan.by_hand() == [node, 'tdnet_bag play b']
+    assert replace(plan, rate_hz=5.0).by_hand() == [node, 'tdnet_bag play b --rate 5']
 
 
 def test_a_path_with_spaces_can_be_pasted() -> None:

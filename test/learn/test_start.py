@@ -110,6 +110,14 @@ def test_a_head_of_other_widths_is_new(tmp_path, frames):
         assert torch.equal(head.classifier[-1].weight, fresh.heads[path].classifier[-1].weight)
 
 
+def test_a_memory_of_another_stride_starts_with_the_same_weights(tmp_path):
+    card = trained_card(tmp_path, SMALL)
+    coarser = build(replace(SMALL, memory_stride=2 * SMALL.memory_stride), len(THREE))
+    assert start_from(coarser, card, THREE) == []
+    theirs = load_network(card).state_dict()
+    assert all(torch.equal(value, theirs[key]) for key, value in coarser.state_dict().items())
+
+
 def test_copies_of_a_channel_learn_different_things(tmp_path, frames):
     grown = build(replace(SMALL, width=0.25), len(THREE))
     start_from(grown, trained_card(tmp_path, SMALL), THREE)
@@ -139,10 +147,10 @@ def test_the_shipped_model_starts_a_larger_one(frames):
 
 
 @pytest.mark.parametrize(('changes', 'message'), [
-    ({'depth': 34, 'memory_stride': 4},
-     'has depth 18, memory_stride 2, expected depth 34, memory_stride 4'),
+    ({'depth': 34, 'output_stride': 8},
+     'has depth 18, output_stride 4, expected depth 34, output_stride 8'),
     ({'paths': 1}, 'has paths 2, expected paths 1'),
-    ({'memory_stride': 4}, 'has memory_stride 2, expected memory_stride 4'),
+    ({'value_channels': 128}, 'has value_channels 256, expected value_channels 128'),
     ({'width': 0.1875}, 'no whole multiple of'),
 ])
 def test_what_does_not_fit_is_one_clear_error(tmp_path, changes, message):
