@@ -59,6 +59,8 @@ class Architecture:
     '''Native size of the spatial norm's weights; None: one group norm over all channels.'''
     output_stride: int = 8
     '''Stride of the logits: 8, or 4 (the head then adds detail from the first stage).'''
+    raised_channels: Count = 32
+    '''Channels that the head brings to output stride 4, before `width`; unused at 8.'''
     shared_stages: Annotated[int, Range(0, 5)] = 0
     '''Number of leading backbone stages (stem, then layers) that all paths share.'''
     shared_head: bool = False

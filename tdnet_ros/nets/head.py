@@ -31,7 +31,11 @@ class SpatialNorm(nn.Module):
 
 
 class SegmentationHead(nn.Module):
-    """Norm, 3x3 convolution, classifier; with output stride 4, detail is added in between."""
+    """Norm, 3x3 convolution, classifier; with output stride 4, detail is added in between.
+
+    At stride 4 positions are many, so few channels get there: scaling up is linear, hence the
+    1x1 convolution that picks them comes before it, at a quarter of the positions.
+    """
 
     def __init__(self, architecture: Architecture, classes: int, norm: nn.Module) -> None:
         super().__init__()
@@ -41,8 +45,10 @@ class SegmentationHead(nn.Module):
         self.conv = nn.Sequential(*conv_norm(channels, inner, 3), activation(architecture))
         self.detail: nn.Module | None = None
         if architecture.output_stride == 4:
+            raised = architecture.channels(architecture.raised_channels)
+            self.narrow = nn.Conv2d(inner, raised, 1, bias=False)
             self.detail = nn.Sequential(
-                *conv_norm(inner + architecture.stage_channels[1], inner, 3),
+                *conv_norm(raised + architecture.stage_channels[1], inner, 3),
                 activation(architecture))
         self.classifier = nn.Sequential(nn.Dropout2d(0.1), nn.Conv2d(
             inner, classes, 1, bias=architecture.around.classifier_bias))
@@ -54,7 +60,8 @@ class SegmentationHead(nn.Module):
     def finish(self, x: Tensor, detail: Tensor) -> Tensor:
         """Map the output of `conv` to logits."""
         if self.detail is not None:
-            x = self.detail(torch.cat((upsample(x, size_of(detail)), detail), 1))
+            raised = upsample(self.narrow(x), size_of(detail))
+            x = self.detail(torch.cat((raised, detail), 1))
         logits: Tensor = self.classifier(x)
         return logits
 

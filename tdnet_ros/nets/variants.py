@@ -6,7 +6,7 @@ from functools import partial
 from tdnet_ros.nets.architecture import Architecture
 
 _bise = partial(Architecture, context='bise', value_channels=256, head_reduction=2,
-                memory_stride=2, norm_size=None, output_stride=4)
+                norm_size=None, output_stride=4)
 _fa = partial(Architecture, depth=18, context='fa', value_channels=256, head_reduction=1,
               memory_stride=3, norm_size=(96, 192))
 _tiny = partial(Architecture, depth=18, groups=2, width=0.125, key_channels=8,

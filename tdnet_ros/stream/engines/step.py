@@ -50,14 +50,17 @@ class FusedHead(nn.Module):
         elif isinstance(head.norm, nn.GroupNorm):
             self.norm = WholeNorm(head.norm)
         self.conv = conv
-        self.detail = None if head.detail is None else fuse([head.detail])[0]
+        self.detail: nn.Module | None = None
+        if head.detail is not None:
+            self.narrow, self.detail = fuse([head.narrow, head.detail])
         self.classifier, = fuse([head.classifier])
 
     def forward(self, value: Tensor, detail: Tensor) -> Tensor:
         """Map values [B, C, h/8, w/8] and maps [B, D, h/4, w/4] to logits."""
         x = self.conv(self.norm(value))
         if self.detail is not None:
-            x = self.detail(torch.cat((upsample(x, size_of(detail)), detail), 1))
+            raised = upsample(self.narrow(x), size_of(detail))
+            x = self.detail(torch.cat((raised, detail), 1))
         logits: Tensor = self.classifier(x.float())
         return logits
 
