@@ -6,3 +6,6 @@ import os
 # A frame of the default model on two cores, median: 20 ms with 1000 as with 3000 when nothing else
 # runs; beside other programs 41 instead of 48 ms of processor time, and 130 and more by default.
 os.environ.setdefault('GOMP_SPINCOUNT', '1000')
+# Read when onnxruntime is loaded, whose wheel otherwise notes in the home folder what machine and
+# program it runs on, to be reported.
+os.environ.setdefault('ORT_DISABLE_TELEMETRY', '1')

@@ -99,6 +99,13 @@ def leave_together() -> None:
         torch.distributed.destroy_process_group()
 
 
+def has_lost_another(error: Exception) -> bool:
+    """Whether an error says that another process of the run has gone; gloo has no type for it."""
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return False
+    return isinstance(error, torch.distributed.DistError) or 'gloo' in str(error)
+
+
 def processes_here() -> int:
     """Processes of the run on this machine."""
     return int(os.environ.get('LOCAL_WORLD_SIZE', 1))

@@ -3,6 +3,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
+import shutil
 
 from lightning_fabric import Fabric
 import yaml
@@ -27,6 +29,9 @@ from tdnet_ros.nets.records import plain
 from tdnet_ros.nets.variants import VARIANTS, variant
 from tdnet_ros.nets.writing import replacing
 from tdnet_ros.nets.zoo import Network, build
+
+IN_CHECKPOINT = 4
+"""Times the weights: they, their average, and what the optimiser keeps of each."""
 
 
 def train(options: argparse.Namespace, config: TrainConfig, datasets: Sequence[Dataset],
@@ -67,6 +72,7 @@ def _train(options: argparse.Namespace, config: TrainConfig, datasets: Sequence[
         validator.resume()
     if fabric.is_global_zero:
         options.out.mkdir(parents=True, exist_ok=True)
+        check_room(options.out, learner)
         with replacing(options.out / 'config.yaml') as part:
             part.write_text(yaml.safe_dump(plain(config), sort_keys=False))
         if resumed and options.init:
@@ -76,6 +82,17 @@ def _train(options: argparse.Namespace, config: TrainConfig, datasets: Sequence[
         if not resumed:
             print(*advice(options, config, card, datasets, contents), sep='\n')
     return run(trainer, training, size, validator, end, deadline)
+
+
+def check_room(out: Path, learner: Learner) -> None:
+    """Refuse a disk with no room for a checkpoint beside the one that it replaces."""
+    weights = sum(value.nbytes for value in learner.state_dict().values())
+    last = out / LAST
+    needed = (1 if last.exists() else 2) * IN_CHECKPOINT * weights
+    free = shutil.disk_usage(out).free
+    if free < needed:
+        raise ValueError(f'{out} has room for {free / 2**20:.0f} MiB: {LAST}, written anew before '
+                         f'the old one goes, takes {needed / 2**20:.0f}')
 
 
 def run(trainer: Trainer, training: Dataset, input_size: tuple[int, int], validator: Validator,

@@ -88,7 +88,12 @@ def main(arguments: list[str] | None = None) -> int:
         print(f'tdnet_train: {without_traceback(error)}', file=sys.stderr)
         return 1
     except (RuntimeError, MemoryError) as error:
+        from tdnet_ros.learn.devices import has_lost_another
         from tdnet_ros.stream.engines.allocator import is_out_of_memory, shortage
+        if has_lost_another(error):
+            print(f'tdnet_train: another process of the run has ended{goes_on(options)}',
+                  file=sys.stderr)
+            return 1
         if not is_out_of_memory(error):
             raise
         print(f'tdnet_train: {shortage(error)}: {without_traceback(error)}; a smaller batch '
@@ -96,9 +101,13 @@ def main(arguments: list[str] | None = None) -> int:
               'longer', file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        more = '; --resume goes on' if (options.out / LAST).exists() else ''
-        print(f'tdnet_train: interrupted{more}', file=sys.stderr)
+        print(f'tdnet_train: interrupted{goes_on(options)}', file=sys.stderr)
         return INTERRUPTED
+
+
+def goes_on(options: argparse.Namespace) -> str:
+    """Say what to do after an end before its time."""
+    return '; --resume goes on' if (options.out / LAST).exists() else ''
 
 
 def without_traceback(error: Exception) -> str:

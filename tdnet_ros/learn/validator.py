@@ -85,7 +85,8 @@ class Validator:
             network, step = load_network(card).to(self._device), card.training['step']
         if network is None or not has_bias(network):
             return None
-        print('calibrating on the training split', flush=True)
+        print(f'calibrating on the {len(training.labelled())} labelled frames of the training '
+              'split', flush=True)
         before = self.best
         shifts = calibrate(network, training, self._streams(training))
         after = self.measure(network)['miou']

@@ -7,6 +7,7 @@ from typing import Annotated, NamedTuple
 
 from tdnet_ros.nets.records import SIDES, Count, Range
 
+Channels = Annotated[int, Range(1, 4096)]
 EXPANSION = {18: 1, 34: 1, 50: 4, 101: 4}
 '''Output channels of a residual block over its inner channels, by the depth of the ResNet.'''
 
@@ -37,7 +38,7 @@ CONTEXTS = {
 class Architecture:
     """One row of the table in variants.py; every field has one meaning everywhere."""
 
-    paths: Count
+    paths: Annotated[int, Range(1, 64)]
     '''N: number of sub-networks, one per frame in turn; 1 is a per-frame network.'''
     depth: int
     '''Depth of the ResNet: 18, 34, 50 or 101.'''
@@ -47,9 +48,9 @@ class Architecture:
     '''The pyramid's channels are cut into this many groups; path p keeps group p mod groups.'''
     width: Annotated[float, Range(0.01, 100)] = 1.0
     '''Factor on every channel count.'''
-    key_channels: Count = 64
+    key_channels: Channels = 64
     '''Channels of query and key (d_k in the paper).'''
-    value_channels: Count = 512
+    value_channels: Channels = 512
     '''Channels of the value (d_v), before `width`; unused by a per-frame network.'''
     head_reduction: Count = 4
     '''Channels that enter the head over channels of its convolution.'''
@@ -59,7 +60,7 @@ class Architecture:
     '''Native size of the spatial norm's weights; None: one group norm over all channels.'''
     output_stride: int = 8
     '''Stride of the logits: 8, or 4 (the head then adds detail from the first stage).'''
-    raised_channels: Count = 32
+    raised_channels: Channels = 32
     '''Channels that the head brings to output stride 4, before `width`; unused at 8.'''
     shared_stages: Annotated[int, Range(0, 5)] = 0
     '''Number of leading backbone stages (stem, then layers) that all paths share.'''

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 import difflib
 import os
 from pathlib import Path
+import re
+from reprlib import repr
 from typing import Annotated, Any
 
 import yaml
@@ -21,6 +23,8 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 CHECKPOINTS = ('.pkl', '.pth', '.pt')
 NOT_CONVERTED = ("is a checkpoint of PyTorch: tdnet_convert makes weights and card of the "
                  "authors', and what tdnet_train has learnt is best.yaml beside it")
+NAME = r'[^/\x00-\x1f\x7f]{1,100}'
+'''A name is part of the names of folders, such as those of the export cache.'''
 Spread = Annotated[float, Range(1e-4, 1)]
 
 
@@ -43,6 +47,11 @@ class ModelCard:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     '''Command, seed and losses of a training run.'''
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(NAME, self.name):
+            raise ValueError(f'name is {repr(self.name)}, expected 1 to 100 characters, no / '
+                             'and no line break among them')
 
     @property
     def trained(self) -> bool:
@@ -128,7 +137,8 @@ def load_card(path: Path) -> ModelCard:
         return card
     weights = path.parent / card.weights
     if not weights.is_file():
-        raise FileNotFoundError(f'{where}: its weights {weights} (set in the card) do not exist')
+        raise FileNotFoundError(f'{where}: its weights {weights} (set in the card) '
+                                + ('are a folder' if weights.is_dir() else 'do not exist'))
     return replace(card, weights=weights)
 
 

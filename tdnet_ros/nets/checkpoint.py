@@ -122,7 +122,9 @@ def load_state(network: Network, state: Mapping[str, Tensor], source: str) -> No
                                       if key not in odd and not value.isfinite().all()])]
     if any(faults):
         raise ValueError(f'weights {source} do not fit the network: '
-                         + '; '.join(fault for fault in faults if fault))
+                         + '; '.join(fault for fault in faults if fault)
+                         + ('. Expected weights of this very architecture' if any(faults[:3])
+                            else ''))
     network.load_state_dict(dict(state), strict=False)
 
 

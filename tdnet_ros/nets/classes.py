@@ -35,6 +35,10 @@ class ClassSet:
                              f'{len(self.palette)} colours, expected as many of each, at least 1')
         if len(set(self.names)) < len(self.names):
             raise ValueError(f"class set '{self.name}': a name occurs twice")
+        for name in self.names:
+            if not name.strip() or not name.isprintable():
+                raise ValueError(f"class set '{self.name}': a class is named {name!r}, expected "
+                                 'a text in one line')
         if len(self.names) >= UNLABELED:
             raise ValueError(f"class set '{self.name}': {len(self.names)} classes, "
                              f'expected fewer than {UNLABELED}')

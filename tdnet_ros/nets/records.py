@@ -70,6 +70,8 @@ def read_yaml(path: Path) -> Any:
         raise ValueError(f'{line}{error.problem}') from error
     except yaml.YAMLError as error:
         raise ValueError(' '.join(str(error).split())) from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f'it is no text ({error.reason} at byte {error.start})') from error
     except RecursionError:
         raise ValueError('it is nested too deeply') from None
 

@@ -1,4 +1,5 @@
 """Where a run computes: processes add up, and each device has the precision that suits it."""
+import signal
 import subprocess
 import sys
 
@@ -67,6 +68,25 @@ Trainer.take_step = take_step
 '''
     ended, said = run_processes(tmp_path, command(data, config, tmp_path / 'run'), 2, program)
     assert ended == [130, 130], said
+    assert torch.load(tmp_path / 'run/last.pt', weights_only=True)['step'] == 2
+
+
+def test_a_process_that_is_killed_ends_the_others_in_one_line(data, tmp_path):
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 1000, 'solo': True}],
+                          checkpoint_minutes=0, calibrate=False)
+    program = """
+import os, signal
+from tdnet_ros.learn.trainer import Trainer
+def take_step(self, clips, step=Trainer.take_step):
+    if (os.environ['RANK'], self.step) == ('1', 2):
+        signal.raise_signal(signal.SIGKILL)
+    return step(self, clips)
+Trainer.take_step = take_step
+"""
+    ended, said = run_processes(tmp_path, command(data, config, tmp_path / 'run'), 2, program)
+    assert ended == [1, -signal.SIGKILL], said
+    assert '\ntdnet_train: another process of the run has ended; --resume goes on\n' in said
+    assert 'Traceback' not in said
     assert torch.load(tmp_path / 'run/last.pt', weights_only=True)['step'] == 2
 
 

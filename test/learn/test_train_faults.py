@@ -1,4 +1,5 @@
 """What the training command says instead of a run, and before one: one clear line."""
+import re
 import resource
 import shutil
 import signal
@@ -32,6 +33,19 @@ def test_a_full_disk_leaves_the_last_checkpoint(data, tmp_path, capsys):
     assert capsys.readouterr().err == f'tdnet_train: cannot write {out}/last.pt: File too large\n'
     assert (out / 'last.pt').read_bytes() == before
     assert not list(out.glob('.*'))
+
+
+def test_a_disk_without_room_for_a_checkpoint_is_told_before_the_first_step(
+        data, tmp_path, capsys, monkeypatch):
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 1}], calibrate=False)
+    out = tmp_path / 'run'
+    nearly_full = shutil.disk_usage(tmp_path)._replace(free=1 << 20)
+    monkeypatch.setattr(shutil, 'disk_usage', lambda _: nearly_full)
+    monkeypatch.setattr(Trainer, 'take_step', None)
+    assert train(command(data, config, out)) == 1
+    assert re.fullmatch(
+        f'tdnet_train: {out} has room for 1 MiB: last.pt, written anew before the old one goes, '
+        r'takes [1-9]\d*\n', capsys.readouterr().err)
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])

@@ -47,6 +47,8 @@ def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize(('change', 'expected'), [
     ({'colour': 'red'}, 'unknown colour; expected name, architecture'),
+    *(({'name': name}, f'name is {name!r}, expected 1 to 100 characters')
+      for name in ('', '../../elsewhere', 'two\nlines')),
     ({'mean': ...}, 'mean missing'),
     ({'mean': [0.5, float('nan'), 0.5]}, 'mean 1 is nan, expected a number from 0 to 1'),
     ({'mean': [123.7, 116.3, 103.5]}, 'mean 0 is 123.7, expected a number from 0 to 1'),
@@ -59,7 +61,7 @@ def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ({'metrics': 0.5}, 'metrics is 0.5, expected a mapping'),
     ({'architecture': None}, 'architecture: expected a mapping, not None'),
     ({'mean': [10**400, 0, 0]}, 'mean 0 is 1000'),
-    ({'architecture.paths': 0}, 'architecture: paths is 0, expected a whole number of at least 1'),
+    ({'architecture.paths': 0}, 'architecture: paths is 0, expected a whole number from 1 to 64'),
     ({'architecture.depth': '18'}, "architecture: depth is '18', expected a whole number"),
     ({'architecture.depth': 19}, 'architecture: depth is 19, expected one of [18, 34, 50, 101]'),
     ({'architecture.norm_size': [13]}, 'architecture: norm_size is [13], expected a list of 2'),
@@ -70,8 +72,13 @@ def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPa
      "architecture: groups is 2, expected 1 with context 'psp' and paths 1"),
     ({'architecture.head_reduction': 128},
      'architecture: head_reduction is 128, expected a divisor of 64'),
+    ({'architecture.paths': 100_000}, 'architecture: paths is 100000, expected a whole number'),
+    ({'architecture.raised_channels': 10**9}, 'architecture: raised_channels is 1000000000, exp'),
     ({'architecture.pths': 2}, 'architecture: unknown pths; expected paths, depth'),
     ({'classes.names': ['road', False]}, 'classes: names 1 is False, expected a text'),
+    *(({'classes.names': ['road', name], 'classes.palette': [[1, 1, 1], [2, 2, 2]]},
+       f"classes: class set 'cityscapes': a class is named {name!r}, expected a text in one line")
+      for name in ('', 'no\nsky')),
     ({'classes.names': ['road']}, "classes: class set 'cityscapes': 1 names and 19 colours"),
 ])
 def test_a_field_that_is_wrong_is_named(tmp_path: Path, change: dict[str, Any],
@@ -105,6 +112,13 @@ def test_what_is_no_card_is_one_clear_line(tmp_path: Path, content: str, expecte
     with pytest.raises(ValueError, match=f'^model card {path}: {re.escape(expected)}') as told:
         load_card(path)
     assert len(str(told.value).splitlines()) == 1
+
+
+def test_a_file_of_bytes_is_no_card(tmp_path: Path) -> None:
+    path = tmp_path / 'card.yaml'
+    path.write_bytes(b'name: a\x80')
+    with pytest.raises(ValueError, match=f'^model card {path}: it is no text '):
+        load_card(path)
 
 
 def test_a_card_may_leave_values_out_and_merge_mappings(tmp_path: Path) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 import json
+import os
 from pathlib import Path
 import resource
 import shutil
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -48,6 +51,15 @@ def test_equals_the_network(card: ModelCard, run: Run, tmp_path: Path) -> None:
     for ours, reference in zip(run(OnnxEngine(manifest, CPU), frames, paths), expected,
                                strict=True):
         assert torch.allclose(ours, reference, atol=1e-5 * float(reference.abs().max()) + 1e-6)
+
+
+def test_nothing_is_noted_about_the_machine(tmp_path: Path) -> None:
+    """What onnxruntime's wheel would report is a folder in the home folder."""
+    environment = {**os.environ, 'HOME': str(tmp_path), 'XDG_CACHE_HOME': ''}
+    del environment['ORT_DISABLE_TELEMETRY']  # the package sets it, here too
+    subprocess.run([sys.executable, '-c', 'import tdnet_ros, onnxruntime'], check=True,
+                   env=environment)
+    assert not list(tmp_path.iterdir())
 
 
 def test_float16_takes_and_returns_float32(run: Run, tmp_path: Path) -> None:
