@@ -55,18 +55,23 @@ def test_processes_of_torchrun_save_and_stop_at_the_same_step(data, tmp_path):
     assert torch.load(tmp_path / 'run/last.pt', weights_only=True)['step'] > 0
 
 
-def test_an_interrupt_of_one_process_stops_all_at_the_same_step(data, tmp_path):
-    config = write_config(tmp_path / 'c.yaml', [{'steps': 1000, 'solo': True}], calibrate=False)
-    program = '''
+def second_gets(number, step):
+    """A program before a run: the second process sends itself a signal as that step begins."""
+    return f'''
 import os, signal
 from tdnet_ros.learn.trainer import Trainer
 def take_step(self, clips, step=Trainer.take_step):
-    if (os.environ['RANK'], self.step) == ('1', 1):
-        signal.raise_signal(signal.SIGINT)
+    if (os.environ['RANK'], self.step) == ('1', {step}):
+        signal.raise_signal({number:d})
     return step(self, clips)
 Trainer.take_step = take_step
 '''
-    ended, said = run_processes(tmp_path, command(data, config, tmp_path / 'run'), 2, program)
+
+
+def test_an_interrupt_of_one_process_stops_all_at_the_same_step(data, tmp_path):
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 1000, 'solo': True}], calibrate=False)
+    ended, said = run_processes(tmp_path, command(data, config, tmp_path / 'run'), 2,
+                                second_gets(signal.SIGINT, 1))
     assert ended == [130, 130], said
     assert torch.load(tmp_path / 'run/last.pt', weights_only=True)['step'] == 2
 
@@ -74,16 +79,8 @@ Trainer.take_step = take_step
 def test_a_process_that_is_killed_ends_the_others_in_one_line(data, tmp_path):
     config = write_config(tmp_path / 'c.yaml', [{'steps': 1000, 'solo': True}],
                           checkpoint_minutes=0, calibrate=False)
-    program = """
-import os, signal
-from tdnet_ros.learn.trainer import Trainer
-def take_step(self, clips, step=Trainer.take_step):
-    if (os.environ['RANK'], self.step) == ('1', 2):
-        signal.raise_signal(signal.SIGKILL)
-    return step(self, clips)
-Trainer.take_step = take_step
-"""
-    ended, said = run_processes(tmp_path, command(data, config, tmp_path / 'run'), 2, program)
+    ended, said = run_processes(tmp_path, command(data, config, tmp_path / 'run'), 2,
+                                second_gets(signal.SIGKILL, 2))
     assert ended == [1, -signal.SIGKILL], said
     assert '\ntdnet_train: another process of the run has ended; --resume goes on\n' in said
     assert 'Traceback' not in said
