@@ -1,0 +1,67 @@
+"""Ctrl-C and SIGTERM: what they leave, and what the training command says then."""
+import signal
+
+import pytest
+
+from learn.runs import command, losses, write_config
+from tdnet_ros.learn.train import main as train
+from tdnet_ros.learn.trainer import Trainer
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_saves_the_step_that_it_meets(data, tmp_path, capfd, monkeypatch, number):
+    def interrupt(self, clips, times=1):
+        for _ in range(times if self.step == 1 else 0):
+            signal.raise_signal(number)
+        return take_step(self, clips)
+
+    take_step, before = Trainer.take_step, signal.getsignal(signal.SIGTERM)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # where it ends what runs the test
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 4}], calibrate=False)
+    whole, cut, twice = (command(data, config, tmp_path / name, '--resume')
+                         for name in ('whole', 'cut', 'twice'))
+    assert train(whole) == 0
+    monkeypatch.setattr(Trainer, 'take_step', lambda *arguments: interrupt(*arguments, times=2))
+    assert train(twice) == 130
+    assert not (tmp_path / 'twice/last.pt').exists()
+    capfd.readouterr()
+    monkeypatch.setattr(Trainer, 'take_step', interrupt)
+    assert train(cut) == 130
+    said = capfd.readouterr().err
+    assert 'saving when this step is done; Ctrl-C again ends at once' in said
+    assert said.endswith('\ntdnet_train: interrupted; --resume goes on\n')
+    assert signal.getsignal(number) is signal.default_int_handler
+    signal.signal(signal.SIGTERM, before)
+    monkeypatch.setattr(Trainer, 'take_step', take_step)
+    assert train(cut) == 0
+    assert losses(tmp_path / 'cut') == pytest.approx(losses(tmp_path / 'whole'))
+
+
+def test_an_interrupt_of_the_last_save_counts(data, tmp_path, capfd, monkeypatch):
+    def save_late(self, name):
+        save(self, name)
+        signal.raise_signal(signal.SIGINT)
+
+    save = Trainer.save
+    monkeypatch.setattr(Trainer, 'save', save_late)
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 1}])
+    assert train(command(data, config, tmp_path / 'run')) == 130
+    said = capfd.readouterr()
+    assert said.err.endswith('interrupted; --resume goes on\n')
+    assert 'calibrated' not in said.out
+
+
+@pytest.mark.parametrize('saved', [False, True])
+def test_an_interrupted_run_says_where_it_goes_on(data, tmp_path, capsys, monkeypatch, saved):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 2}])
+    arguments = command(data, config, tmp_path / 'run', '--resume')
+    if saved:
+        assert train([*arguments, '--max-minutes', '0']) == 75
+    monkeypatch.setattr(Trainer, 'take_step', interrupt)
+    capsys.readouterr()
+    assert train(arguments) == 130
+    more = '; --resume goes on' if saved else ''
+    assert capsys.readouterr().err == f'tdnet_train: interrupted{more}\n'
