@@ -72,7 +72,8 @@ def _train(options: argparse.Namespace, config: TrainConfig, datasets: Sequence[
         validator.resume()
     if fabric.is_global_zero:
         options.out.mkdir(parents=True, exist_ok=True)
-        check_room(options.out, learner)
+        if trainer.step < end:
+            check_room(options.out, learner)
         with replacing(options.out / 'config.yaml') as part:
             part.write_text(yaml.safe_dump(plain(config), sort_keys=False))
         if resumed and options.init:

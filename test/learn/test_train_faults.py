@@ -37,10 +37,12 @@ def test_a_full_disk_leaves_the_last_checkpoint(data, tmp_path, capsys):
 def test_a_disk_without_room_for_a_checkpoint_is_told_before_the_first_step(
         data, tmp_path, capsys, monkeypatch):
     config = write_config(tmp_path / 'c.yaml', [{'steps': 1}], calibrate=False)
-    out = tmp_path / 'run'
+    out, finished = tmp_path / 'run', command(data, config, tmp_path / 'finished', '--resume')
+    assert train(finished) == 0
     nearly_full = shutil.disk_usage(tmp_path)._replace(free=1 << 20)
     monkeypatch.setattr(shutil, 'disk_usage', lambda _: nearly_full)
     monkeypatch.setattr(Trainer, 'take_step', None)
+    assert train(finished) == 0  # there is nothing left to write
     assert train(command(data, config, out)) == 1
     assert re.fullmatch(
         f'tdnet_train: {out} has room for 1 MiB: last.pt, written anew before the old one goes, '
