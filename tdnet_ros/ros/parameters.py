@@ -1,16 +1,10 @@
-"""Every parameter of the node, declared once: default, description, unit, range."""
+"""Every parameter of the node, once: default, description, unit, range."""
 from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-import difflib
 import re
 from typing import Any
-
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
-from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
-from rclpy.node import Node
-from rclpy.parameter import Parameter
 
 from tdnet_ros.nets import DEFAULT_MODEL
 from tdnet_ros.nets.engines import ENGINES, PRECISIONS, RESIZABLE
@@ -20,7 +14,6 @@ TRANSPORTS = {'raw': 'sensor_msgs/msg/Image', 'compressed': 'sensor_msgs/msg/Com
 '''Types of the messages, by the values of `image_transport`.'''
 POINTS_SOURCES = ('depth', 'cloud')
 _CAMERA = re.compile(r'[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)*')
-_QOS = 'qos_overrides.'
 _KINDS = {bool: 'true or false', int: 'whole number', float: 'number', str: 'text'}
 _LISTS = {int: 'a list of whole numbers', str: "a list of texts, such as ['a', 'b']"}
 
@@ -111,7 +104,7 @@ class NodeParameters:
                     and all(map(bool, self.input_size)) == any(self.input_size),
                     "height and width, or [0, 0] for the model's own")
         self._check('input_size', all(_in_range(value, 'input_size') for value in self.input_size),
-                    _expected(_FIELDS['input_size']))
+                    expected(FIELDS['input_size']))
         for name, known in (('image_transport', TRANSPORTS), ('engine', ENGINES),
                             ('precision', PRECISIONS),
                             ('points_source', POINTS_SOURCES)):
@@ -140,119 +133,22 @@ class NodeParameters:
     def changed(self, values: dict[str, Any]) -> NodeParameters:
         """These parameters with some of them set; ValueError where a value does not fit."""
         known: dict[str, Any] = {
-            name: tuple(value) if isinstance(_FIELDS[name].default, tuple) else value
-            for name, value in values.items() if name in _FIELDS}
+            name: tuple(value) if isinstance(FIELDS[name].default, tuple) else value
+            for name, value in values.items() if name in FIELDS}
         return dataclasses.replace(self, **known)
 
 
-_FIELDS = {field.name: field for field in dataclasses.fields(NodeParameters)}
-
-
-def current(node: Node, changes: dict[str, Any], is_configured: bool) -> NodeParameters:
-    """The node's parameters as they are with changes; ValueError where one does not fit.
-
-    Of a node that is configured only live ones can change.
-    """
-    for name in changes:
-        if is_configured and name in _FIELDS and not _FIELDS[name].metadata['live']:
-            raise ValueError(f"'{name}' can be set only while unconfigured: ros2 lifecycle set "
-                             f'{node.get_fully_qualified_name()} deactivate, then cleanup (or '
-                             'call ~/change_state)')
-    values = {name: node.get_parameter(name).value for name in _FIELDS}
-    return NodeParameters().changed({**values, **changes})
-
-
-def declare(node: Node) -> tuple[NodeParameters, dict[str, str]]:
-    """Declare all parameters; returns them and what is wrong with the values given, by name.
-
-    A value that does not fit is replaced by the default, so that a node with a wrong parameter
-    file comes up and can say what is wrong with it. An empty list is the default; 5 is 5.0 where
-    a number may have decimals.
-    """
-    problems: dict[str, str] = {}
-    values: dict[str, Any] = {}
-    for name, field in _FIELDS.items():
-        default = list(field.default) if isinstance(field.default, tuple) else field.default
-        given = _overrides(node).get(name)
-        instead = _instead(given, default)
-        try:
-            value = node.declare_parameter(
-                name, default if instead is None else instead, _descriptor(field),
-                ignore_override=instead is not None).value
-        except (InvalidParameterTypeException, InvalidParameterValueException):
-            shown = f' is {given.value!r}' if given else ''
-            problems[name] = f"parameter '{name}'{shown}: expected {_expected(field)}"
-            value = node.declare_parameter(name, default, _descriptor(field),
-                                           ignore_override=True).value
-        values[name] = value
-    try:
-        return NodeParameters().changed(values), problems
-    except ValueError as error:
-        return NodeParameters(), {**problems, '': str(error)}
-
-
-def _instead(given: Parameter | None, default: Any) -> Any:
-    """What is meant by a value of another type; None for all others."""
-    if given is not None and given.value is None:  # an empty list has no type
-        return default
-    if given is not None and isinstance(default, float) and type(given.value) is int:
-        return float(given.value)
-    return None
-
-
-def unknown_names(node: Node) -> list[str]:
-    """One line for each parameter given to the node that it does not have."""
-    lines = []
-    for name in _undeclared(node):
-        if not name.startswith(_QOS):
-            near = difflib.get_close_matches(name, _FIELDS, n=1)
-            hint = f", did you mean '{near[0]}'?" if near else ''
-            lines.append(f"there is no parameter '{name}'{hint}")
-    return lines
-
-
-def unused_qos_overrides(node: Node) -> list[str]:
-    """One line for each QoS override that no topic took; topics take theirs when they are made."""
-    return [f"'{name}' is for no topic of this node: expected {_QOS}/TOPIC.publisher.POLICY or "
-            '.subscription., with the full name of the topic'
-            for name in _undeclared(node) if name.startswith(_QOS)]
-
-
-def _undeclared(node: Node) -> list[str]:
-    return [name for name in _overrides(node) if not node.has_parameter(name)]
+FIELDS = {field.name: field for field in dataclasses.fields(NodeParameters)}
 
 
 def describe() -> str:
     """All parameters as text, one paragraph each."""
-    return '\n'.join(f'  {name} ({_expected(field)}; default {_shown(field.default)})\n'
-                     f'      {field.metadata["description"]}' for name, field in _FIELDS.items())
+    return '\n'.join(f'  {name} ({expected(field)}; default {_shown(field.default)})\n'
+                     f'      {field.metadata["description"]}' for name, field in FIELDS.items())
 
 
-def _overrides(node: Node) -> dict[str, Parameter]:
-    # rclpy has no public way to ask which values the node was started with.
-    return dict(getattr(node, '_parameter_overrides', {}))
-
-
-def _descriptor(field: dataclasses.Field[Any]) -> ParameterDescriptor:
-    meta = field.metadata
-    unit = f' [{meta["unit"]}]' if meta['unit'] else ''
-    descriptor = ParameterDescriptor(
-        description=meta['description'] + unit, read_only=meta['fixed'])
-    if meta['low'] is not None:
-        limits = {'from_value': meta['low'], 'to_value': meta['high']}
-        if isinstance(field.default, float):
-            descriptor.floating_point_range = [FloatingPointRange(**limits)]
-        elif isinstance(field.default, int):
-            descriptor.integer_range = [IntegerRange(**limits)]
-    return descriptor
-
-
-def _in_range(value: float, name: str) -> bool:
-    meta = _FIELDS[name].metadata
-    return bool(meta['low'] <= value <= meta['high'])
-
-
-def _expected(field: dataclasses.Field[Any]) -> str:
+def expected(field: dataclasses.Field[Any]) -> str:
+    """Say what values a parameter takes: type, range and unit."""
     default: Any = field.default
     meta = field.metadata
     is_list = isinstance(default, tuple)
@@ -260,6 +156,11 @@ def _expected(field: dataclasses.Field[Any]) -> str:
     if meta['low'] is not None:
         text += f' from {meta["low"]} to {meta["high"]}'
     return text + (f' {meta["unit"]}' if meta['unit'] else '')
+
+
+def _in_range(value: float, name: str) -> bool:
+    meta = FIELDS[name].metadata
+    return bool(meta['low'] <= value <= meta['high'])
 
 
 def _shown(default: Any) -> str:

@@ -13,7 +13,7 @@ from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from std_srvs.srv import SetBool, Trigger
 
-from tdnet_ros.ros import graph, parameters
+from tdnet_ros.ros import declaration, graph
 from tdnet_ros.ros.adaptation import Adaptation
 from tdnet_ros.ros.camera_stream import CameraStream
 from tdnet_ros.ros.device import release_memory
@@ -22,6 +22,7 @@ from tdnet_ros.ros.errors import one_line
 from tdnet_ros.ros.label_map import LabelMap
 from tdnet_ros.ros.memory_guard import MemoryGuard
 from tdnet_ros.ros.parameter_files import unused_files
+from tdnet_ros.ros.parameters import NodeParameters
 from tdnet_ros.ros.simulated_time import SimulatedTime
 from tdnet_ros.ros.statuses import camera_status, device_status, log_model
 from tdnet_ros.ros.transitions import refuse_impossible
@@ -40,7 +41,7 @@ class SegmentationNode(LifecycleNode):
                  parameter_files: Sequence[str] = ()) -> None:
         super().__init__('tdnet')
         self._load = load
-        self._settings, self._problems = parameters.declare(self)
+        self._settings, self._problems = declaration.declare(self)
         self._unused: list[str] = []
         self._segmenter: VideoSegmenter | None = None
         self._guard: MemoryGuard | None = None
@@ -49,7 +50,7 @@ class SegmentationNode(LifecycleNode):
         self._worker: Worker | None = None
         self._phase = 'unconfigured'
         self._failure = ''
-        self._ignored = [*parameters.unknown_names(self),
+        self._ignored = [*declaration.unknown_names(self),
                          *unused_files(parameter_files, self.get_fully_qualified_name())]
         self._say_unused(self._ignored)
         self.add_on_set_parameters_callback(self._on_set_parameters)
@@ -125,7 +126,7 @@ class SegmentationNode(LifecycleNode):
         for stream in self._streams:
             stream.open(self._worker.wake)
         self._phase, self._failure = 'active', ''
-        self._say_unused([*self._ignored, *parameters.unused_qos_overrides(self)])
+        self._say_unused([*self._ignored, *declaration.unused_qos_overrides(self)])
         topics = ', '.join(stream.input.topic for stream in self._streams)
         self.get_logger().info(f'active: labels {topics}')
 
@@ -187,9 +188,9 @@ class SegmentationNode(LifecycleNode):
                     if name and name not in values}
         is_mended = False
         try:
-            parameters.NodeParameters().changed(values)
+            NodeParameters().changed(values)
             is_mended = '' in self._problems  # others may be wrong, too: one by one
-            settings = parameters.current(self, values, self._phase != 'unconfigured')
+            settings = declaration.current(self, values, self._phase != 'unconfigured')
             if self._segmenter is not None:
                 LabelMap(self._segmenter.card.classes, settings.keep_classes,
                          settings.class_remap)

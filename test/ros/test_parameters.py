@@ -1,33 +1,15 @@
-"""Parameters: declared once, checked, and the same in the YAML file."""
+"""Parameters: once in the code, checked, and the same in the YAML file."""
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 import dataclasses
 from pathlib import Path
-import re
-from typing import Any
 
 import pytest
-import rclpy
-from rclpy.context import Context
-from rclpy.node import Node
-from rclpy.parameter import Parameter
 import yaml
 
-from tdnet_ros.ros import parameters
-from tdnet_ros.ros.parameters import NodeParameters
+from tdnet_ros.ros.parameters import NodeParameters, describe
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def make_node() -> Iterator[Callable[..., Node]]:
-    context = Context()
-    rclpy.init(context=context)
-    yield lambda **values: rclpy.create_node(
-        'tdnet', context=context,
-        parameter_overrides=[Parameter(name, value=value) for name, value in values.items()])
-    rclpy.shutdown(context=context)
 
 
 def test_the_yaml_file_has_every_parameter_with_its_default() -> None:
@@ -45,74 +27,11 @@ def test_the_yaml_file_marks_what_may_change_while_running() -> None:
         assert comment.endswith('(live)') == field.metadata['live'], field.name
 
 
-def test_declared_with_description_range_and_read_only(make_node: Callable[..., Node]) -> None:
-    node = make_node()
-    assert parameters.declare(node) == (NodeParameters(), {})
-    for field in dataclasses.fields(NodeParameters):
-        descriptor = node.describe_parameter(field.name)
-        assert descriptor.description.startswith(field.metadata['description'])
-        assert descriptor.read_only == (field.name in ('autostart', 'diagnostics_period_s'))
-    limits = node.describe_parameter('overlay_opacity').floating_point_range[0]
-    assert (limits.from_value, limits.to_value) == (0.0, 1.0)
-
-
-def test_given_values_arrive(make_node: Callable[..., Node]) -> None:
-    given = {'input_size': [360, 480], 'cameras': ['front', 'rear'], 'max_gap_s': 0.5}
-    values, problems = parameters.declare(make_node(**given))
-    assert problems == {}
-    assert (values.input_size, values.cameras, values.max_gap_s) == (
-        (360, 480), ('front', 'rear'), 0.5)
-
-
-def test_whole_numbers_are_numbers(make_node: Callable[..., Node]) -> None:
-    values, problems = parameters.declare(make_node(max_gap_s=2, overlay_opacity=1))
-    assert problems == {}
-    assert (values.max_gap_s, values.overlay_opacity) == (2.0, 1.0)
-    assert isinstance(values.max_gap_s, float)
-
-
 def test_a_rate_limit_does_not_empty_the_memory() -> None:
-    values = parameters.NodeParameters(max_gap_s=1.0, max_rate_hz=0.5)
+    values = NodeParameters(max_gap_s=1.0, max_rate_hz=0.5)
     assert values.longest_gap_s == 3.0
     assert values.changed({'max_rate_hz': 0.0}).longest_gap_s == 1.0
     assert values.changed({'max_gap_s': 0.0}).longest_gap_s == 0.0
-
-
-def test_an_empty_list_is_the_default() -> None:
-    context = Context()
-    rclpy.init(context=context)
-    given = [argument for name in ('cameras', 'keep_classes', 'input_size')
-             for argument in ('-p', f'{name}:=[]')]
-    node = rclpy.create_node('tdnet', context=context, cli_args=['--ros-args', *given])
-    assert parameters.declare(node) == (NodeParameters(), {})
-    assert node.get_parameter('cameras').value == ['']
-    rclpy.shutdown(context=context)
-
-
-@pytest.mark.parametrize(('name', 'value', 'words'), [
-    ('overlay_opacity', 2.0, "'overlay_opacity' is 2.0: expected number from 0.0 to 1.0"),
-    ('max_gap_s', 'long', "'max_gap_s' is 'long': expected number"),
-    ('overlay_opacity', 2, "'overlay_opacity' is 2: expected number from 0.0 to 1.0"),
-    ('autostart', 'yes', "'autostart' is 'yes': expected true or false"),
-    ('input_size', [360], r"'input_size' is \[360\]: expected height and width"),
-    ('input_size', [0, 480], 'expected height and width'),
-    ('input_size', [-8, 480], 'expected a list of whole numbers from 0 to 8192 px'),
-    ('input_size', ['big'], 'expected a list of whole numbers from 0 to 8192 px'),
-    ('cameras', 'front', r"'front': expected a list of texts, such as \['a', 'b'\]"),
-    ('engine', 'fast', "'fast': expected one of torch"),
-    ('precision', 'int8', "'int8': expected one of float32"),
-    ('image_transport', 'theora', "'theora': expected one of raw, compressed"),
-    ('cameras', ['a', 'a'], 'at least one name, each once'),
-    ('cameras', ['front camera'], 'letters, digits'),
-    ('cameras', ['front', 'device'], "expected names other than 'device' and 'image'"),
-    ('cameras', ['image'], "expected names other than 'device' and 'image'"),
-])
-def test_a_value_that_does_not_fit_is_reported(
-        make_node: Callable[..., Node], name: str, value: Any, words: str) -> None:
-    values, problems = parameters.declare(make_node(**{name: value}))
-    [problem] = problems.values()
-    assert re.search(words, problem)
-    assert getattr(values, name) == getattr(NodeParameters(), name)
 
 
 def test_only_an_engine_of_any_size_is_adaptive() -> None:
@@ -121,14 +40,6 @@ def test_only_an_engine_of_any_size_is_adaptive() -> None:
         NodeParameters(adaptive=True, engine='onnxruntime')
 
 
-def test_an_unknown_name_is_reported(make_node: Callable[..., Node]) -> None:
-    node = make_node(overlay_opacty=0.2, zoom=3)
-    parameters.declare(node)
-    assert parameters.unknown_names(node) == [
-        "there is no parameter 'overlay_opacty', did you mean 'overlay_opacity'?",
-        "there is no parameter 'zoom'"]
-
-
 def test_help_names_every_parameter() -> None:
-    text = parameters.describe()
+    text = describe()
     assert all(field.name in text for field in dataclasses.fields(NodeParameters))
