@@ -31,6 +31,8 @@ def make_fabric(accelerator: str, precision: Any) -> Fabric:
         # Its own GPU or an error: one process on the CPU would leave the others waiting.
         accelerator = f'cuda:{os.environ["LOCAL_RANK"]}'
     device = find_device(accelerator)
+    if device.type == 'cuda':
+        torch.set_float32_matmul_precision('high')  # TF32, as cuDNN's convolutions are by default
     if precision == 'bf16-mixed' and not has_bfloat16(device):
         if os.environ.get('RANK', '0') == '0':
             print(f'this {"CPU" if device.type == "cpu" else "GPU"} has no bfloat16 '
