@@ -81,7 +81,7 @@ def sample_pixels(network: Network, dataset: Dataset, streaming: StreamingValida
         label = torch.from_numpy(dataset.read_label(frame.label)).flatten()
         known = (label != UNLABELED).nonzero().flatten()
         count = min(math.ceil(LOOKED_AT * len(known)), share)
-        chosen = known[torch.linspace(0, len(known) - 1, count).long()]
+        chosen = known[torch.linspace(0, len(known) - 1, count, dtype=torch.float64).long()]
         scores = logits[0].flatten(1)[:, chosen.to(logits.device)]
         yield scores.T.float().cpu(), label[chosen].long()
 

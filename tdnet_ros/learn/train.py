@@ -75,7 +75,8 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit status."""
     options = parse_arguments(arguments)
-    options.command = shlex.join(['tdnet_train', *(arguments or sys.argv[1:])])
+    given = sys.argv[1:] if arguments is None else arguments
+    options.command = shlex.join(['tdnet_train', *given])
     deadline = time.monotonic() + 60 * options.max_minutes
     try:
         check_options(options)
