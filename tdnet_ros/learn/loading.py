@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+import signal
 
 import cv2
 from torch.utils.data import DataLoader
@@ -50,15 +51,18 @@ def _steps(config: TrainConfig, samples: ClipSamples, recipes: Sequence[ClipReci
             for part in range(rank, stage.accumulate * world, world):
                 batches.append(list(range(first + part * size, first + (part + 1) * size)))
         workers = min(config.workers, cores())
-        yield from DataLoader(samples, batch_sampler=batches, worker_init_fn=_keep_to_one_core,
+        yield from DataLoader(samples, batch_sampler=batches, worker_init_fn=_start_worker,
                               num_workers=workers, pin_memory=pin,
                               # not Python 3.14's default: workers share what was decoded
                               multiprocessing_context='fork' if workers else None)
         step += stage.steps - offset
 
 
-def _keep_to_one_core(worker: int) -> None:
+def _start_worker(worker: int) -> None:
+    """Keep to one core; a signal to the group of processes is for the run, which ends this one."""
     cv2.setNumThreads(0)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def fewest_clips(architecture: Architecture, config: TrainConfig, shared_norms: bool) -> int:

@@ -81,7 +81,7 @@ class FrameMemory:
         The first reason that holds: the one given to `reset`, the stamp went backwards, the
         gap is too long, the size, encoding or frame_id changed, the scene was cut.
         """
-        seen = _Seen(frame.stamp_ns, frame.size, frame.encoding, frame.frame_id,
+        seen = _Seen(int(frame.stamp_ns), frame.size, frame.encoding, frame.frame_id,
                      thumbnail(frame.rgb) if self.scene_cut else None)
         reason = self._stale_reason(seen)
         if reason is not None:

@@ -1,5 +1,9 @@
 """Ctrl-C and SIGTERM: what they leave, and what the training command says then."""
+import os
 import signal
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -35,6 +39,28 @@ def test_an_interrupt_saves_the_step_that_it_meets(data, tmp_path, capfd, monkey
     monkeypatch.setattr(Trainer, 'take_step', take_step)
     assert train(cut) == 0
     assert losses(tmp_path / 'cut') == pytest.approx(losses(tmp_path / 'whole'))
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_all_processes_of_a_run_is_for_the_first(data, tmp_path, number):
+    """As a terminal, timeout and Slurm send it; those that load samples must outlive the step."""
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 10000}], workers=2,
+                          checkpoint_minutes=0.001, calibrate=False)
+    last = tmp_path / 'run/last.pt'
+    run = subprocess.Popen(
+        [sys.executable, '-m', 'tdnet_ros.learn.train', *command(data, config, last.parent)],
+        stderr=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        while not last.exists():
+            assert run.poll() is None
+            time.sleep(0.05)
+        os.killpg(run.pid, number)
+        said = run.communicate(timeout=60)[1]
+    finally:
+        run.kill()
+    assert run.returncode == 130
+    assert said.endswith('\ntdnet_train: interrupted; --resume goes on\n')
+    assert said.count('saving when this step is done') == 1
 
 
 def test_an_interrupt_of_the_last_save_counts(data, tmp_path, capfd, monkeypatch):

@@ -36,6 +36,15 @@ def test_reset_rules(segmenter: VideoSegmenter, make_frame: MakeFrame,
     assert np.array_equal(result.labels, alone.labels)
 
 
+@pytest.mark.filterwarnings('error')
+def test_stamps_of_numpy_do_not_overflow() -> None:
+    memory = FrameMemory(2, scene_cut=False)
+    black = np.zeros((8, 8, 3), np.uint8)
+    memory.prepare(Frame(black, np.uint64(10)))  # type: ignore[arg-type]
+    reason = memory.prepare(Frame(black, np.uint64(5)))  # type: ignore[arg-type]
+    assert reason == 'stamp went backwards by 0.000 s'
+
+
 @pytest.mark.parametrize('gap_ns', [0, 1, 1_000_000_000])
 def test_no_reset_within_the_gap(segmenter: VideoSegmenter, make_frame: MakeFrame,
                                  gap_ns: int) -> None:

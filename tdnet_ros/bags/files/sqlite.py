@@ -105,20 +105,22 @@ def _rows(database: apsw.Connection, report: Report, cut: bool) -> Iterator[Scan
         except DAMAGE:
             tried += 1
             broken.append(tried)
-    if broken and not cut:
-        report(_damage(database, broken))
+    if cut:  # what follows the last row that was read is what is missing
+        broken = [number for number in broken if number < row]
+    if broken:
+        place = '' if cut else _damaged_page(database)
+        report(f'{place}damaged; of its messages row {broken[0]} is the first that cannot be read')
 
 
-def _damage(database: apsw.Connection, broken: list[int]) -> str:
-    """Where the first damaged page is, and which row is damaged first."""
+def _damaged_page(database: apsw.Connection) -> str:
+    """Where the first damaged page is, if SQLite can tell."""
     (page_bytes,), = database.execute('PRAGMA page_size')
     try:
         verdict = ' '.join(text for text, in database.execute('PRAGMA integrity_check(1)'))
     except DAMAGE as error:
         verdict = str(error)
     page = re.search(r'page (\d+)', verdict, re.IGNORECASE)
-    place = f'offset {(int(page[1]) - 1) * page_bytes}: ' if page else ''
-    return f'{place}damaged; of its messages row {broken[0]} is the first that cannot be read'
+    return f'offset {(int(page[1]) - 1) * page_bytes}: ' if page else ''
 
 
 def _missing_bytes(path: Path) -> int:

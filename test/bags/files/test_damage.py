@@ -94,6 +94,11 @@ def test_a_row_that_makes_no_sense_is_named(tmp_path: Path) -> None:
     problems: list[str] = []
     assert len(list(Salvage(file, problems.append).messages())) == FRAMES - 2
     assert len(problems) == 1 and 'row 7 is the first that cannot be read' in problems[0]
+    problems.clear()
+    os.truncate(file, int(0.8 * file.stat().st_size))
+    assert FRAMES // 2 <= len(list(Salvage(file, problems.append).messages())) < FRAMES - 2
+    assert 'bytes too early' in problems[0]
+    assert problems[1:] == ['damaged; of its messages row 7 is the first that cannot be read']
 
 
 def test_messages_that_cannot_be_converted_are_one_line(tmp_path: Path) -> None:
