@@ -212,8 +212,9 @@ def open_source(spec: str, rate_hz: float | None = None, topics: tuple[str, ...]
     if camera is not None:
         return CameraSource(camera, rate_hz)
     if not path.exists():
+        here = ' on this machine' if '://' in spec else ''
         raise BagError(f'{spec} does not exist: expected a video file, a folder of images, a '
-                       'rosbag or the number of a camera')
+                       f'rosbag or the number of a camera{here}')
     if is_bag(path):
         from tdnet_ros.bags.bag_source import BagSource
         return BagSource(path, rate_hz, topics)

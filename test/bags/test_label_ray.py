@@ -53,8 +53,12 @@ def start(tmp_path: Path, model: Path) -> Iterator:
         process.communicate()
 
 
-def kill_a_worker(driver: int) -> None:
-    """Kill an actor of the Ray that a process started, once it works."""
+WORKER = b'ray::_Worker.label'
+MACHINE = b'/raylet/raylet\0'
+
+
+def kill(driver: int, what: bytes = WORKER) -> None:
+    """Kill a process of the Ray that another started, an actor once it works."""
     end_s = time.monotonic() + 60
     while time.monotonic() < end_s:
         for pid in descendants(driver):
@@ -62,11 +66,11 @@ def kill_a_worker(driver: int) -> None:
                 name = Path(f'/proc/{pid}/cmdline').read_bytes()
             except OSError:
                 continue
-            if name.startswith(b'ray::_Worker.label'):
+            if what in name:
                 os.kill(pid, signal.SIGKILL)
                 return
         time.sleep(0.02)
-    raise AssertionError('no worker is at work')
+    raise AssertionError(f'there is no {what!r}')
 
 
 def descendants(parent: int) -> list[int]:
@@ -103,7 +107,7 @@ def test_chunks_of_one_bag_survive_a_lost_worker(tmp_path: Path, model: Path, st
     bag = write_bag(tmp_path / 'drive', drive(400))
     process = start(bag)
     wait_for_chunk(tmp_path / 'out' / 'drive.part')
-    kill_a_worker(process.pid)
+    kill(process.pid)
     out, err = process.communicate(timeout=200)
     assert (process.returncode, err) == (0, '')
     assert '400 frames' in out
@@ -120,7 +124,7 @@ def test_whole_bags_survive_a_lost_worker(tmp_path: Path, model: Path, start) ->
     (tmp_path / 'none').mkdir()
     process = start(*bags, tmp_path / 'none')
     wait_for_chunk(tmp_path / 'out' / 'first.part')
-    kill_a_worker(process.pid)
+    kill(process.pid)
     out, err = process.communicate(timeout=200)
     assert process.returncode == 1
     lines = err.splitlines()
@@ -139,3 +143,13 @@ def test_workers_that_the_cluster_has_no_room_for_get_no_chunk(tmp_path: Path, s
     out, err = process.communicate(timeout=120)
     assert (process.returncode, err) == (0, '')
     assert '60 frames' in out
+
+
+def test_a_cluster_without_machines_is_told(tmp_path: Path, start) -> None:
+    process = start(write_bag(tmp_path / 'drive', drive(3000)))
+    wait_for_chunk(tmp_path / 'out' / 'drive.part')
+    kill(process.pid, MACHINE)
+    _, err = process.communicate(timeout=200)
+    assert process.returncode == 1
+    assert 'the Ray cluster has lost all of its machines' in err
+    assert 'Traceback' not in err

@@ -46,7 +46,7 @@ def test_pixels_are_bgr(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(('name', 'content', 'message'), [
-    ('missing.mp4', None, 'does not exist'),
+    ('missing.mp4', None, 'does not exist.* or the number of a camera$'),
     ('text.mp4', b'plain text', 'no video that OpenCV can decode'),
     ('empty.avi', b'', 'no video that OpenCV can decode'),
 ])
@@ -56,6 +56,11 @@ def test_bad_video_is_named(tmp_path: Path, name: str, content: bytes | None,
         (tmp_path / name).write_bytes(content)
     with pytest.raises(BagError, match=f'{name}.*{message}'):
         open_source(str(tmp_path / name))
+
+
+def test_a_url_is_no_source() -> None:
+    with pytest.raises(BagError, match=r'^http://robot/drive\.mp4 does not .* on this machine$'):
+        open_source('http://robot/drive.mp4')
 
 
 def test_video_cut_short_is_named(video: Path) -> None:

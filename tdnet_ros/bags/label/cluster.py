@@ -1,7 +1,7 @@
 """Labelling on a Ray cluster: every worker has a bag, or a chunk of one, at a time."""
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
@@ -29,6 +29,8 @@ from tdnet_ros.ros.errors import one_line
 
 ATTEMPTS = 4
 '''How often a task is given to a worker before it is given up.'''
+LOOK_S = 10.0
+'''Time between two looks at whether the cluster is still there, while nothing ends.'''
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ class _Pool:
             ended = []
             if not waiting and all(task is READY for _, task in running.values()):
                 return
-            (done, *_), _ = self._ray.wait(list(running), num_returns=1)
+            done = self._next_done(running)
             worker, task = running.pop(done)
             try:
                 result: Any = self._ray.get(done)
@@ -134,6 +136,16 @@ class _Pool:
                 free.append(worker)
                 result = BagError(f'{task.name}: {one_line(error.cause)}')
             ended = [(task, result)]
+
+    def _next_done(self, running: Iterable[Any]) -> Any:
+        """Wait for the first of what runs; BagError when no machine is left that could end it."""
+        while True:
+            done, _ = self._ray.wait(list(running), num_returns=1, timeout=LOOK_S)
+            if done:
+                return done[0]
+            if not any(node['Alive'] for node in self._ray.nodes()):
+                raise BagError('the Ray cluster has lost all of its machines; with another one '
+                               'the same command goes on')
 
     def _begin(self, running: dict[Any, tuple[Any, _Task]]) -> None:
         """Ask for a worker; it may be long until the cluster has room for it."""
