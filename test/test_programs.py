@@ -95,14 +95,24 @@ def test_a_program_that_nobody_reads_ends_without_a_word(unbuffered: str) -> Non
     assert (done.returncode, done.stderr) == (141, '')
 
 
-def test_the_node_without_ros_says_so() -> None:
+def run_node_without_ros(*arguments: str) -> subprocess.CompletedProcess[str]:
     code = ('import sys; sys.modules["rcl_interfaces"] = None\n'
-            'from tdnet_ros.ros import program\nsys.exit(program.main(["--help"]))')
-    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True,
+            'from tdnet_ros.ros import program\nsys.exit(program.main(sys.argv[1:]))')
+    return subprocess.run([sys.executable, '-c', code, *arguments], capture_output=True, text=True,
                           timeout=60, check=False)
+
+
+def test_the_node_without_ros_says_so() -> None:
+    done = run_node_without_ros('--ros-args', '-p', 'points:=true')
     assert done.returncode == 1
     assert done.stderr.startswith('tdnet_node: the Python package rcl_interfaces')
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_node_says_what_it_takes_without_ros() -> None:
+    done = run_node_without_ros('--help')
+    assert (done.returncode, done.stderr) == (0, '')
+    assert 'overlay_opacity' in done.stdout
 
 
 def test_every_console_script_but_the_node_is_here() -> None:

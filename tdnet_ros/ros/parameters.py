@@ -139,6 +139,7 @@ class NodeParameters:
 
 
 FIELDS = {field.name: field for field in dataclasses.fields(NodeParameters)}
+'''By name; their metadata holds what `_parameter` was given.'''
 
 
 def describe() -> str:

@@ -26,18 +26,19 @@ def main(args: list[str] | None = None) -> int:
     # The imports take seconds, in which there is nothing yet to clean up.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, frame: os._exit(0))
-    try:
+    arguments = sys.argv[1:] if args is None else args
+    if '--help' in arguments or '-h' in arguments:
         from tdnet_ros.ros.parameters import describe
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends it
+        print(USAGE + describe())
+        return 0
+    try:
+        complaint = _complaint(arguments)
     except ModuleNotFoundError as error:
         print(f'tdnet_node: the Python package {error.name} is missing: source a ROS 2 '
               'environment, or script/env in a clone', file=sys.stderr)
         return 1
-    arguments = sys.argv[1:] if args is None else args
-    if '--help' in arguments or '-h' in arguments:
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends it
-        print(USAGE + describe())
-        return 0
-    if complaint := _complaint(arguments):
+    if complaint:
         print(f'tdnet_node: {complaint}', file=sys.stderr)
         return 2
     from tdnet_ros.ros.parameter_files import given_files
