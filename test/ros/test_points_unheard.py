@@ -55,7 +55,7 @@ def test_depth_of_a_qos_that_does_not_match_is_named(
 def test_depth_that_stops_is_named_and_calibration_comes_once(
         peer: Peer, said: Callable[[], str]) -> None:
     depth, info = peer.sender(topic='/depth'), peer.sender(CameraInfo, '/camera_info')
-    quiet = 0  # one hint goes as soon as there are publishers, the next takes half a second to come
+    quiet = 0  # a hint goes as soon as there are publishers, the next takes half a second
 
     def are_heard() -> bool:
         nonlocal quiet
