@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 import math
+import operator
 from typing import Annotated, NamedTuple
 
 from tdnet_ros.nets.records import SIDES, Count, Range
@@ -142,12 +143,15 @@ def aligned_size(size: tuple[int, int]) -> tuple[int, int]:
 
 def checked_size(size: tuple[int, int]) -> tuple[int, int]:
     """Return an input's (height, width); ValueError unless a network and its card take it."""
-    height, width = size
+    try:
+        height, width = map(operator.index, size)
+    except (TypeError, ValueError):
+        raise ValueError(f'input size is {size!r}, expected (height, width) in pixels') from None
     low, high = SIDES
-    if min(size) < low or max(size) > high:
+    if min(height, width) < low or max(height, width) > high:
         raise ValueError(f'input size {height}x{width}, expected at least {low}x{low} pixels and '
                          f'at most {high}x{high}')
-    return int(height), int(width)
+    return height, width
 
 
 def _expect(field: str, value: object, holds: bool, expected: str) -> None:

@@ -68,7 +68,7 @@ def find_model(model: str | Path, weights: str | Path | None = None) -> ModelCar
     """
     if not weights:
         return _find_card(model)
-    path = Path(os.path.expanduser(weights))
+    path = Path(os.path.expanduser(str(weights)))
     check_file('weights', path)
     if path.suffix in CHECKPOINTS:
         raise ValueError(f'weights {path}: this {NOT_CONVERTED}')
@@ -78,7 +78,7 @@ def find_model(model: str | Path, weights: str | Path | None = None) -> ModelCar
 
 
 def _find_card(model: str | Path) -> ModelCard:
-    path = Path(os.path.expanduser(model))
+    path = Path(os.path.expanduser(str(model)))
     if path.suffix in ('.yaml', '.yml'):
         return load_card(path)
     if path.suffix == '.safetensors':

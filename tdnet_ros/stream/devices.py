@@ -10,11 +10,12 @@ import torch
 from tdnet_ros.stream.engines.allocator import is_out_of_memory
 
 
-def find_device(device: str) -> torch.device:
+def find_device(device: str | torch.device) -> torch.device:
     """Turn 'auto', 'cpu', 'cuda' or 'cuda:1' into a device that computes; else ValueError.
 
     'auto' takes the CPU, and says so, where there is a GPU that does not.
     """
+    device = str(device)
     if device == 'auto':
         if not torch.cuda.is_available():
             return torch.device('cpu')

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,6 +28,13 @@ MAX_GAP_S = 1.0
 '''A memory that no frame has come to for longer is stale, unless it is told otherwise.'''
 
 
+def checked_gap(max_gap_s: float) -> float:
+    """Return the longest gap, which may be infinite; ValueError unless it is one."""
+    if not isinstance(max_gap_s, Real) or not max_gap_s >= 0:
+        raise ValueError(f'max_gap_s is {max_gap_s!r}, expected seconds, 0 or more')
+    return max_gap_s
+
+
 class _Seen(NamedTuple):
     """What the next frame is compared with; not the frame, whose pixels must not be held."""
 
@@ -49,7 +57,7 @@ class FrameMemory:
         """Take the number of paths; `owner` is the engine whose features are kept here."""
         self.paths = paths
         self.owner = owner
-        self.max_gap_s = max_gap_s
+        self.max_gap_s = checked_gap(max_gap_s)
         self.scene_cut = scene_cut
         self.next_path = 0
         self._entries: deque[Any] = deque(maxlen=paths - 1)

@@ -19,7 +19,7 @@ from tdnet_ros.stream.engines import load_engine
 from tdnet_ros.stream.engines.graphs import GraphEngine
 from tdnet_ros.stream.flight import FAILED, Failure, Flight, Turn, launch
 from tdnet_ros.stream.frame import Frame, Segmentation
-from tdnet_ros.stream.memory import MAX_GAP_S, FrameMemory
+from tdnet_ros.stream.memory import MAX_GAP_S, FrameMemory, checked_gap
 from tdnet_ros.stream.preprocess import Preprocessor
 from tdnet_ros.stream.transfer import Lanes
 
@@ -35,8 +35,8 @@ class VideoSegmenter:
                  precision: str = 'float32') -> None:
         self.card = card
         self.device = device
-        self.input_size = checked_size(input_size or card.input_size)
-        self.max_gap_s = max_gap_s
+        self.input_size = checked_size(card.input_size if input_size is None else input_size)
+        self.max_gap_s = checked_gap(max_gap_s)
         self.scene_cut = scene_cut
         self.engine, self.precision = engine, precision
         self._engine = load_engine(engine, card, device, self.input_size, precision)
@@ -46,7 +46,7 @@ class VideoSegmenter:
         '''Milliseconds of a frame in a batch of so many, as far as `measure_batches` went.'''
 
     @classmethod
-    def load(cls, model: str | Path, device: str = 'auto',
+    def load(cls, model: str | Path, device: str | torch.device = 'auto',
              input_size: tuple[int, int] | None = None, weights: str | Path | None = None,
              max_gap_s: float = MAX_GAP_S, scene_cut: bool = True, engine: str = 'torch',
              precision: str = 'float32') -> VideoSegmenter:
@@ -185,6 +185,10 @@ class VideoSegmenter:
             self.warm_up(size)
 
     def _turn(self, frame: Frame, memory: FrameMemory) -> Turn:
+        for what, given, kind in ('frame', frame, Frame), ('memory', memory, FrameMemory):
+            if not isinstance(given, kind):
+                raise ValueError(f'{what} is of type {type(given).__name__}, '
+                                 f'expected {kind.__name__}')
         if memory.owner is not self._engine:
             raise ValueError('this memory was made by another segmenter: take one of new_memory()')
         reason = memory.prepare(frame)

@@ -2,7 +2,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+import math
 from pathlib import Path
+import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -122,13 +125,38 @@ def test_bad_stamps(stamp: object) -> None:
 
 @pytest.mark.parametrize(('options', 'expected'), [
     ({'device': 'tpu'}, "device 'tpu', expected auto"),
+    ({'device': None}, "device 'None', expected auto"),
     ({'input_size': (8, 8)}, 'expected at least 32x32'),
     ({'input_size': (64, 8193)}, '64x8193, expected .* at most 8192x8192'),
+    *(({'input_size': size}, rf'input size is {re.escape(repr(size))}, expected \(height, width\)')
+      for size in (385, (385,), (385, 513, 3), (97.5, 129), '97')),
     ({'model': 'nothing'}, "model 'nothing': expected"),
+    ({'model': None}, "model 'None': expected"),
+    *(({'max_gap_s': gap}, f'max_gap_s is {gap!r}, expected seconds, 0 or more')
+      for gap in (-1, math.nan, None, '1')),
 ])
 def test_bad_options(options: dict[str, object], expected: str) -> None:
     with pytest.raises(ValueError, match=expected):
         VideoSegmenter.load(**{'model': 'td2-tiny', **options})  # type: ignore[arg-type]
+
+
+def test_options_of_numpy_and_torch() -> None:
+    segmenter = VideoSegmenter.load('td2-tiny', torch.device('cpu'),
+                                    np.array([64, 96]), max_gap_s=np.float32(math.inf))
+    assert segmenter.input_size == (64, 96)
+    assert segmenter.new_memory().max_gap_s == math.inf
+
+
+def test_what_is_no_frame_or_no_memory_is_named(segmenter: VideoSegmenter,
+                                                make_frame: MakeFrame) -> None:
+    memory: Any = segmenter.new_memory()
+    rgb: Any = make_frame(0).rgb
+    with pytest.raises(ValueError, match='frame is of type ndarray, expected Frame'):
+        segmenter.step(rgb, memory)
+    with pytest.raises(ValueError, match='memory is of type NoneType, expected FrameMemory'):
+        segmenter.step(make_frame(0), None)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match='frame is of type ndarray, expected Frame'):
+        list(segmenter.step_batch([rgb], [memory]))
 
 
 def test_missing_weights(tmp_path: Path) -> None:
