@@ -47,6 +47,8 @@ def convert(checkpoint: Path, model: str, classes: str, out: Path,
         if file.exists():
             raise ValueError(f'--out {out}: {file} exists already')
     architecture, class_set = variant(model), find_classes(classes)
+    card = replace(untrained_card(model, class_set), name=out.stem, weights=out,
+                   source=source or f'converted from {checkpoint.name}', licence=licence)
     network = build(architecture, len(class_set))
     state = rename_official(read_official(checkpoint), architecture.paths)
     load_state(network, state, str(checkpoint))
@@ -54,8 +56,6 @@ def convert(checkpoint: Path, model: str, classes: str, out: Path,
         out.parent.mkdir(parents=True, exist_ok=True)
     with replacing(out) as part:
         save_weights(network, part, dtype)
-    card = replace(untrained_card(model, class_set), name=out.stem, weights=out,
-                   source=source or f'converted from {checkpoint.name}', licence=licence)
     with replacing(path) as part:
         save_card(card, part)
     return path

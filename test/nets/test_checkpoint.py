@@ -125,7 +125,9 @@ def test_convert_says_what_is_wrong(fa18: Path, tmp_path: Path,
     garbage = tmp_path / 'garbage.pkl'
     garbage.write_bytes(b'not weights at all')
     assert 'cannot be read' in run_convert(capsys, garbage, '--model', 'fa18', *options)
-    assert not out.exists()
+    assert 'name is ' in run_convert(capsys, fa18, '--model', 'fa18', *options[:-1],
+                                     tmp_path / f'{"x" * 101}.safetensors')
+    assert not [*tmp_path.glob('*.safetensors')]
     out.touch()
     assert 'exists already' in run_convert(capsys, fa18, '--model', 'fa18', *options)
 
