@@ -43,7 +43,7 @@ def check_writable(path: Path | None) -> None:
     with naming(path):
         path.open('ab').close()
         if not there:
-            path.unlink()
+            path.resolve().unlink()
 
 
 def check_folder(path: Path) -> None:
