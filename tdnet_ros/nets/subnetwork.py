@@ -68,7 +68,7 @@ class SubNetwork(nn.Module):
         Hop i starts at the i-th oldest frame, whose path is (own path + 1 + i) mod N. With a
         memory that is not full nothing is carried, as in the authors' release.
         """
-        if not self.hops or len(memory) < len(self.hops):
+        if len(memory) < len(self.hops):
             return frame.value
         queries = [entry.query for entry in memory[1:]] + [frame.query]
         carried = torch.zeros_like(memory[0].value)
