@@ -159,6 +159,15 @@ def test_what_is_no_frame_or_no_memory_is_named(segmenter: VideoSegmenter,
         list(segmenter.step_batch([rgb], [memory]))
 
 
+def test_frames_and_results_can_be_looked_for(segmenter: VideoSegmenter,
+                                              make_frame: MakeFrame) -> None:
+    frames = [make_frame(number) for number in range(2)]
+    results = [segmenter.step(frame, segmenter.new_memory()) for frame in frames]
+    for things in frames, results:
+        assert things.index(things[1]) == 1
+        assert len(set(things)) == 2
+
+
 def test_missing_weights(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match='no such file'):
         VideoSegmenter.load('td2-tiny', weights=tmp_path / 'none.safetensors')
