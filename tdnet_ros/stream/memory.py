@@ -93,7 +93,7 @@ class FrameMemory:
                      thumbnail(frame.rgb) if self.scene_cut else None)
         reason = self._stale_reason(seen)
         if reason is not None:
-            self.reset(reason)
+            self.reset(self._reset_reason or reason)
         self._last = seen
         return self._reset_reason
 

@@ -71,6 +71,15 @@ def test_frames_that_are_given_up_lose_no_reason(segmenter: VideoSegmenter,
     assert reasons == [None if camera == index else 'asked to' for camera in range(2)]
 
 
+def test_the_first_reason_is_kept_until_a_frame_is_processed(make_frame: MakeFrame) -> None:
+    memory = FrameMemory(paths=2)
+    memory.reset('asked to')
+    reasons = [memory.prepare(make_frame(number)) for number in (0, 100)]
+    assert reasons == ['asked to', 'asked to']
+    memory.push(None)
+    assert memory.prepare(make_frame(101)) is None
+
+
 def test_scene_cut(make_frame: MakeFrame) -> None:
     memory = FrameMemory(paths=2)
     assert memory.prepare(make_frame(0)) is None
