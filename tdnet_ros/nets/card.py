@@ -124,8 +124,11 @@ def untrained_card(name: str, classes: ClassSet | None = None) -> ModelCard:
     return ModelCard(name, architecture, classes or CAMVID, size, IMAGENET_MEAN, IMAGENET_STD)
 
 
-def load_card(path: Path) -> ModelCard:
-    """Read a card; ValueError names the file and the field that is wrong."""
+def load_card(path: Path, weights: Path | None = None) -> ModelCard:
+    """Read a card; ValueError names the file and the field that is wrong.
+
+    weights: a safetensors file that takes the place of the card's own, which need not be there.
+    """
     check_file('model card', path)
     where = f'model card {path}'
     try:
@@ -133,12 +136,11 @@ def load_card(path: Path) -> ModelCard:
     except ValueError as error:
         raise ValueError(f'{where}: {error}') from error
     card = read_record(ModelCard, content, where)
-    if card.weights is None:
-        return card
-    weights = path.parent / card.weights
-    if not weights.is_file():
-        raise FileNotFoundError(f'{where}: its weights {weights} (set in the card) '
-                                + ('are a folder' if weights.is_dir() else 'do not exist'))
+    if weights is None and card.weights is not None:
+        weights = path.parent / card.weights
+        if not weights.is_file():
+            raise FileNotFoundError(f'{where}: its weights {weights} (set in the card) '
+                                    + ('are a folder' if weights.is_dir() else 'do not exist'))
     return replace(card, weights=weights)
 
 
@@ -155,4 +157,4 @@ def _card_beside(weights: Path) -> ModelCard:
     if not card.is_file():
         raise FileNotFoundError(f'weights {weights}: no model card {card.name} beside them; '
                                 'tdnet_convert and tdnet_train write both')
-    return replace(load_card(card), weights=weights)
+    return load_card(card, weights)

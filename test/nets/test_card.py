@@ -39,6 +39,17 @@ def test_weights_alone_go_with_the_model(tmp_path: Path) -> None:
     assert find_model('td2-tiny', weights) == replace(find_model('td2-tiny'), weights=weights)
 
 
+def test_weights_and_card_may_be_renamed_together(tmp_path: Path) -> None:
+    weights = tmp_path / 'new.safetensors'
+    save_weights(build(VARIANTS['td2-tiny'], 19), weights)
+    save_card(replace(untrained_card('td2-tiny'), weights=tmp_path / 'old.safetensors'),
+              tmp_path / 'new.yaml')
+    assert find_model(weights) == find_model('td4-psp18', weights)
+    assert find_model(weights).weights == weights
+    with pytest.raises(FileNotFoundError, match=r'old\.safetensors .* do not exist'):
+        find_model(tmp_path / 'new.yaml')
+
+
 def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save_card(untrained_card('td2-tiny'), tmp_path / 'mine.yaml')
     monkeypatch.setenv('HOME', str(tmp_path))
