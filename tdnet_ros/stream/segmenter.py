@@ -115,6 +115,9 @@ class VideoSegmenter:
         one that fails yields what it raised, its memory is reset, and the others are not
         affected. Each memory may come once, else ValueError.
         """
+        if len(frames) != len(memories):
+            raise ValueError(f'{len(frames)} frames came with {len(memories)} memories: '
+                             'expected one of each camera')
         if len({id(memory) for memory in memories}) < len(memories):
             raise ValueError('two frames came with the same memory: expected one of each camera')
         turns = [self._turn(frame, memory)

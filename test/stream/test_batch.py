@@ -197,4 +197,6 @@ def test_two_frames_of_one_camera_are_no_batch(make_frame: MakeFrame) -> None:
     memory = segmenter.new_memory()
     with pytest.raises(ValueError, match='the same memory: expected one of each camera'):
         segmenter.step_batch([make_frame(0), make_frame(1)], [memory, memory])
+    with pytest.raises(ValueError, match='2 frames came with 1 memories: expected one of each'):
+        segmenter.step_batch([make_frame(0), make_frame(1)], [memory])
     assert segmenter.step(make_frame(0), memory).path == 0
