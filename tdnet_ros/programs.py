@@ -15,12 +15,12 @@ import threading
 from types import FrameType
 from typing import Any
 
+from tdnet_ros.nets.missing import complain_of_missing
+
 INTERRUPTED = 130
 '''Exit status after Ctrl-C.'''
 UNREAD = 141
 '''Exit status where nobody reads the output any more.'''
-ROS_PACKAGES = ('rcl', 'rosidl', 'builtin_interfaces')
-'''Beginnings of packages that come with ROS, apart from messages.'''
 
 
 def bag() -> int:
@@ -67,14 +67,7 @@ def _run(name: str, module: str) -> int:
     try:
         return int(import_module(module).main())
     except ModuleNotFoundError as error:
-        package = str(error.name)
-        if package.startswith('tdnet_ros'):
-            raise
-        is_ros = package.startswith(ROS_PACKAGES) or package.endswith('_msgs')
-        remedy = ('source a ROS 2 environment' if is_ros else
-                  'in the clone of tdnet_ros, script/setup brings it')
-        print(f'{name}: the Python package {package} is missing: {remedy}', file=sys.stderr)
-        return 1
+        return complain_of_missing(name, error)
     except KeyboardInterrupt:
         print(f'{name}: interrupted', file=sys.stderr)
         return INTERRUPTED

@@ -95,22 +95,28 @@ def test_a_program_that_nobody_reads_ends_without_a_word(unbuffered: str) -> Non
     assert (done.returncode, done.stderr) == (141, '')
 
 
-def run_node_without_ros(*arguments: str) -> subprocess.CompletedProcess[str]:
-    code = ('import sys; sys.modules["rcl_interfaces"] = None\n'
+def run_node_without(package: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    code = (f'import sys; sys.modules["{package}"] = None\n'
             'from tdnet_ros.ros import program\nsys.exit(program.main(sys.argv[1:]))')
     return subprocess.run([sys.executable, '-c', code, *arguments], capture_output=True, text=True,
                           timeout=60, check=False)
 
 
-def test_the_node_without_ros_says_so() -> None:
-    done = run_node_without_ros('--ros-args', '-p', 'points:=true')
+@pytest.mark.parametrize(('package', 'remedy'), [
+    ('rcl_interfaces', 'source a ROS 2 environment'), ('torch', 'pip install torch safetensors'),
+    ('cv2', 'script/setup')])
+def test_the_node_says_what_brings_a_missing_package(package: str, remedy: str) -> None:
+    if package != 'rcl_interfaces':
+        pytest.importorskip('rclpy')
+    done = run_node_without(package, '--ros-args', '-p', 'points:=true')
     assert done.returncode == 1
-    assert done.stderr.startswith('tdnet_node: the Python package rcl_interfaces')
+    assert done.stderr.startswith(f'tdnet_node: the Python package {package}')
+    assert remedy in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 
 def test_the_node_says_what_it_takes_without_ros() -> None:
-    done = run_node_without_ros('--help')
+    done = run_node_without('rcl_interfaces', '--help')
     assert (done.returncode, done.stderr) == (0, '')
     assert 'overlay_opacity' in done.stdout
 

@@ -5,6 +5,8 @@ import os
 import signal
 import sys
 
+from tdnet_ros.nets.missing import complain_of_missing
+
 USAGE = '''usage: tdnet_node [--ros-args ...]
 
 Labels camera images with a temporally distributed network.
@@ -34,16 +36,14 @@ def main(args: list[str] | None = None) -> int:
         return 0
     try:
         complaint = _complaint(arguments)
+        if complaint:
+            print(f'tdnet_node: {complaint}', file=sys.stderr)
+            return 2
+        from tdnet_ros.ros.parameter_files import given_files
+        from tdnet_ros.ros.segmentation_node import SegmentationNode
+        from tdnet_ros.ros.spinning import run
     except ModuleNotFoundError as error:
-        print(f'tdnet_node: the Python package {error.name} is missing: source a ROS 2 '
-              'environment, or script/env in a clone', file=sys.stderr)
-        return 1
-    if complaint:
-        print(f'tdnet_node: {complaint}', file=sys.stderr)
-        return 2
-    from tdnet_ros.ros.parameter_files import given_files
-    from tdnet_ros.ros.segmentation_node import SegmentationNode
-    from tdnet_ros.ros.spinning import run
+        return complain_of_missing('tdnet_node', error)
     code = run(lambda: SegmentationNode(parameter_files=given_files(arguments)), args)
     sys.stdout.flush()
     sys.stderr.flush()
