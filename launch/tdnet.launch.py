@@ -49,7 +49,7 @@ ARGUMENTS = {
     'weights': ('', 'Weights file (.safetensors); empty: as in params_file.'),
     'device': ('', 'auto, cpu, cuda or cuda:N; empty: as in params_file.'),
     'engine': ('', 'torch, eager, onnxruntime, tensorrt or reference; empty: as in params_file.'),
-    'precision': ('', 'float32, bfloat16 or float16; empty: as in params_file.'),
+    'precision': ('', 'float32, bfloat16, float16 or int8; empty: as in params_file.'),
     'rviz': ('false', 'Start RViz with the camera image, overlay, labels and points.'),
     'rviz_frame': ('', "Fixed frame of RViz, such as the camera's frame_id; empty: map."),
     'bag': ('', 'Directory of a bag to play, with --clock and simulated time.'),

@@ -28,7 +28,7 @@ from tdnet_ros.bags.label.options import LabelOptions
 from tdnet_ros.bags.label.run import label_bag
 from tdnet_ros.bags.label.wire import compressed_image, types
 from tdnet_ros.bags.message import COMPRESSED_IMAGE, RAW_IMAGE
-from tdnet_ros.benchmark.frames import STEP_NS, find_images, make_frame
+from tdnet_ros.benchmark.frames import STEP_NS, find_frames, make_frame
 from tdnet_ros.nets import DEFAULT_MODEL
 from tdnet_ros.ros.compressed import encode_jpeg
 from tdnet_ros.stream import Frame
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure the parts that are asked for and print a line for each."""
     options = _parser().parse_args(arguments)
     try:
-        images = find_images(options.images, options.frames) if options.images else []
+        images = find_frames(options.images, options.frames) if options.images else []
     except ValueError as error:
         raise SystemExit(str(error)) from error
     for name in options.parts:

@@ -38,6 +38,11 @@ def measure_ceiling(device: torch.device, precisions: list[str]) -> dict[str, fl
     return {**ceiling, 'copy_gb_per_s': 2 * COPIED_BYTES / seconds / 1e9}
 
 
+def comparable(precision: str) -> str:
+    """The precision of the product to compare with: PyTorch multiplies no 8-bit matrices."""
+    return 'float32' if precision == 'int8' else precision
+
+
 def count_gmac(architecture: Architecture, classes: int, size: tuple[int, int]) -> float:
     """Multiply-accumulates (1e9) of the plain network for a frame with a full memory."""
     with torch.device('meta'), torch.no_grad():

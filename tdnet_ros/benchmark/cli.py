@@ -12,7 +12,7 @@ import sys
 from typing import Any
 
 from tdnet_ros.bags.options import not_negative, positive
-from tdnet_ros.benchmark.frames import find_images
+from tdnet_ros.benchmark.frames import find_frames
 from tdnet_ros.benchmark.measure import measure
 from tdnet_ros.benchmark.worker import Setup
 from tdnet_ros.nets import DEFAULT_MODEL
@@ -22,6 +22,7 @@ from tdnet_ros.nets.writing import check_writable, naming
 EXAMPLES = '''examples:
   tdnet_benchmark                          the shipped model, engines reference and torch
   tdnet_benchmark --model td4-psp18 --input-size 769 1537 --frames 20
+  tdnet_benchmark --engines torch onnxruntime --precision int8 --images camvid/val/images
   tdnet_benchmark --device cuda --precision float32 float16 --frames 200
   tdnet_benchmark --images camvid/val/images --precision float32 bfloat16 --json out.json
 
@@ -30,7 +31,7 @@ a precision runs in float32. Leave the machine otherwise idle; if it is not, com
 
 LEGEND = '''In ms. speedup and labels, the share of equal pixels: against the engine reference.
 of matmul: operations of the plain network a second, of the ceiling; an engine that needs fewer
-may exceed it.'''
+may exceed it. int8 was made with these very frames, and is compared with a float32 product.'''
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -81,7 +82,7 @@ def table(result: dict[str, Any]) -> str:
 
 
 def _setups(options: argparse.Namespace) -> list[Setup]:
-    images = tuple(find_images(options.images, options.frames)) if options.images else ()
+    images = tuple(find_frames(options.images, options.frames)) if options.images else ()
     pairs = [(engine, precision) for engine in options.engines
              for precision in [precision for precision in options.precision
                                if precision in ENGINES[engine]] or ['float32']]

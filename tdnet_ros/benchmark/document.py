@@ -128,8 +128,9 @@ def _reading() -> list[str]:
             'Engines run in processes of their own and take turns frame by frame, so that '
             'whatever else the machine does hits all of them; ratios are then good even where '
             'times are not. `of matmul` is what the network reaches of the best large matrix '
-            'product measured on the device, in the same precision; counted are the operations '
-            'of the plain network, so an engine that needs fewer may exceed it. `overlapped` are '
+            'product measured on the device, in the same precision (for int8 in float32); '
+            'counted are the operations of the plain network, so an engine that needs fewer may '
+            'exceed it. int8 was made with the very frames that are measured. `overlapped` are '
             'frames a second when each is launched before the labels of the last have arrived '
             '(CUDA). `MB` is the peak of the process, or of the device.', '']
 

@@ -1,32 +1,31 @@
 """Frames to measure on: a folder of images, or a street that moves."""
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from tdnet_ros.nets.images import IMAGE_SUFFIXES, is_image, read_pixels
+from tdnet_ros.nets.images import find_images, read_pixels
 from tdnet_ros.stream import Frame
 from tdnet_ros.stream.frame import Image
 
 STEP_NS = 50_000_000
 
 
-def find_images(folder: Path, most: int) -> list[Path]:
+def find_frames(folder: Path, most: int) -> list[Path]:
     """List the first images of a folder in order of name, `most` of them.
 
     ValueError if there are none, or if one cannot be read.
     """
-    paths = sorted(filter(is_image, folder.glob('*')))
-    if not paths:
-        raise ValueError(f'images {folder}: expected a folder with {", ".join(IMAGE_SUFFIXES)}')
-    for path in paths[:most]:
+    paths = find_images(folder)[:most]
+    for path in paths:
         read_pixels(path)
-    return paths[:most]
+    return paths
 
 
-def make_frame(number: int, camera: int, size: tuple[int, int], images: list[Path]) -> Frame:
+def make_frame(number: int, camera: int, size: tuple[int, int], images: Sequence[Path]) -> Frame:
     """Make a camera's frame of this number, (height, width) pixels, the same every time."""
     if images:
         bgr = read_pixels(images[number % len(images)])
@@ -34,6 +33,15 @@ def make_frame(number: int, camera: int, size: tuple[int, int], images: list[Pat
     else:
         rgb = _blocks(number, camera, size)
     return Frame(np.ascontiguousarray(rgb), number * STEP_NS)
+
+
+def write_frames(folder: Path, count: int, size: tuple[int, int],
+                 images: Sequence[Path]) -> list[Path]:
+    """Write a camera's first frames as files."""
+    files = [folder / f'{number:04}.png' for number in range(count)]
+    for number, file in enumerate(files):
+        cv2.imwrite(str(file), make_frame(number, 0, size, images).rgb[..., ::-1])
+    return files
 
 
 def _blocks(number: int, camera: int, size: tuple[int, int]) -> Image:

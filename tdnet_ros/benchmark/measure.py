@@ -3,18 +3,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import torch
 
-from tdnet_ros.benchmark.ceiling import count_gmac, describe_machine, measure_ceiling
+from tdnet_ros.benchmark.ceiling import comparable, count_gmac, describe_machine, measure_ceiling
+from tdnet_ros.benchmark.frames import write_frames
 from tdnet_ros.benchmark.worker import Ready, Setup, Step, Worker
 from tdnet_ros.nets.card import find_model
+from tdnet_ros.nets.engines import check_engine
+from tdnet_ros.stream.engines.export import CARD
+from tdnet_ros.stream.engines.quantise import export_quantised
 from tdnet_ros.stream.frame import Image
 
+INT8_FRAMES = 32
+'''With which graphs are made for int8.'''
 Progress = Callable[[str], None]
 
 
@@ -24,6 +32,8 @@ class Entrant:
 
     worker: Worker
     ready: Ready
+    gmac: float
+    '''Of a step of the plain network.'''
     steps: list[Step] = field(default_factory=list)
     agreements: list[float] = field(default_factory=list)
     overlapped_fps: float | None = None
@@ -43,7 +53,8 @@ def measure(setups: Sequence[Setup], frames: int, progress: Progress,
         entrants = _start(setups, progress, missing, stack)
         device = torch.device(entrants[0].ready.device)
         progress('measuring the ceiling')
-        ceiling = measure_ceiling(device, sorted({setup.precision for setup in setups}))
+        ceiling = measure_ceiling(device, sorted({
+            comparable(setup.precision) for setup in setups}))
         load = os.getloadavg()[0]
         filling = max(entrant.ready.paths for entrant in entrants)
         for number in range(filling + frames):
@@ -67,14 +78,28 @@ def _start(setups: Sequence[Setup], progress: Progress, missing: dict[str, str] 
     entrants: list[Entrant] = []
     for setup in setups:
         progress(f'{setup.engine} {setup.precision}: loading and warming up')
-        worker = stack.enter_context(closing(Worker(setup)))
         try:
-            entrants.append(Entrant(worker, worker.ready()))
+            worker = stack.enter_context(closing(Worker(_prepared(setup, progress, stack))))
+            ready = worker.ready()
+            entrants.append(Entrant(worker, ready, _gmac(worker.setup, ready)))
         except ValueError as error:
             if missing is None or (setup is setups[-1] and not entrants):
                 raise
             missing[f'{setup.engine} {setup.precision}'] = str(error)
     return entrants
+
+
+def _prepared(setup: Setup, progress: Progress, stack: ExitStack) -> Setup:
+    """Give int8 graphs that were made with the frames that are measured on."""
+    card = find_model(setup.model, setup.weights)
+    if setup.precision != 'int8' or (card.weights and card.weights.suffix == '.onnx'):
+        return setup
+    check_engine(setup.engine, setup.precision)
+    size = setup.input_size or card.input_size
+    folder = Path(stack.enter_context(TemporaryDirectory()))
+    frames = write_frames(folder, INT8_FRAMES, setup.frame_size or size, setup.images)
+    export_quantised(card, folder, size, frames, progress=progress)
+    return replace(setup, model=str(folder / CARD), weights=None)
 
 
 def _step(entrants: Sequence[Entrant], number: int, counted: bool) -> None:
@@ -106,13 +131,12 @@ def _gmac(setup: Setup, ready: Ready) -> float:
 def _run(entrant: Entrant, entrants: Sequence[Entrant],
          ceiling: dict[str, float]) -> dict[str, Any]:
     setup, ready = entrant.worker.setup, entrant.ready
-    gmac = _gmac(setup, ready)
     median = _median(entrant)
     reference = _reference(entrants)
     wall = np.array([step.wall_ms for step in entrant.steps])
     stages = {name: float(np.median([step.stage_ms[name] for step in entrant.steps]))
               for name in entrant.steps[0].stage_ms}
-    gflops = 2 * gmac / stages['network'] * 1e3
+    gflops = 2 * entrant.gmac / stages['network'] * 1e3
     return {
         'engine': setup.engine, 'model': ready.model, 'precision': setup.precision,
         'input_size': list(ready.input_size),
@@ -128,8 +152,9 @@ def _run(entrant: Entrant, entrants: Sequence[Entrant],
             _median(reference) / median, 3),
         'label_agreement': None if reference is None else round(
             float(np.mean(entrant.agreements)), 6),
-        'gmac_per_frame': round(gmac, 2), 'network_gflops': round(gflops, 1),
-        'fraction_of_matmul': round(gflops / ceiling[f'matmul_{setup.precision}_gflops'], 3),
+        'gmac_per_frame': round(entrant.gmac, 2), 'network_gflops': round(gflops, 1),
+        'fraction_of_matmul': round(
+            gflops / ceiling[f'matmul_{comparable(setup.precision)}_gflops'], 3),
         'load_s': round(ready.load_s, 2), 'warm_up_s': round(ready.warm_up_s, 2),
         'batch': entrant.steps[-1].batch,
         'peak_memory_mb': round(entrant.steps[-1].peak_memory_mb, 1),

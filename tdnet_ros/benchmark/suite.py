@@ -62,7 +62,8 @@ def parts(device: str, images: tuple[Path, ...], folder: Path, quick: bool) -> l
     half = replace(paper if cuda else default, precision='float16' if cuda else 'float32')
     found = [
         Part('paper', _engines(paper, cuda), 200 if cuda else 20),
-        Part('default', _engines(default, cuda), 200 if cuda else 40),
+        Part('default', _engines(default, cuda) + (() if cuda else (
+            replace(default, engine='onnxruntime', precision='int8'),)), 200 if cuda else 40),
         Part('size', _sizes(replace(default, precision=half.precision), [
             (180, 240), (270, 360), (360, 480), (540, 720), (720, 960)]), 100 if cuda else 20),
         Part('paths', _paths(replace(default, precision=half.precision), folder, (1, 2, 3, 4, 6)),

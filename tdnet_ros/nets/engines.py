@@ -1,10 +1,11 @@
 """Names of the engines in stream/engines and of their precisions, for programs without PyTorch."""
 from __future__ import annotations
 
-PRECISIONS = ('float32', 'bfloat16', 'float16')
-ENGINES = {'torch': PRECISIONS, 'eager': PRECISIONS, 'reference': ('float32',),
-           'onnxruntime': ('float32', 'float16'), 'tensorrt': ('float32', 'float16')}
+ENGINES = {'torch': ('float32', 'bfloat16', 'float16'),
+           'eager': ('float32', 'bfloat16', 'float16'), 'reference': ('float32',),
+           'onnxruntime': ('float32', 'float16', 'int8'), 'tensorrt': ('float32', 'float16')}
 '''The engines, and the precisions that each computes in.'''
+PRECISIONS = tuple(dict.fromkeys(name for names in ENGINES.values() for name in names))
 RESIZABLE = ('torch', 'eager', 'reference')
 '''Engines that take any input size.'''
 

@@ -25,6 +25,14 @@ def is_image(path: Path) -> bool:
     return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith('.')
 
 
+def find_images(folder: Path) -> list[Path]:
+    """List the images of a folder in order of name; ValueError if there are none."""
+    paths = sorted(filter(is_image, folder.glob('*')))
+    if not paths:
+        raise ValueError(f'images {folder}: expected a folder with {", ".join(IMAGE_SUFFIXES)}')
+    return paths
+
+
 def jpeg_header(file: bytes) -> Iterator[tuple[int, int]]:
     """The markers of a JPEG up to that of its first scan, and where each one's length stands."""
     at = len(JPEG)

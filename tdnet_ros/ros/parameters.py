@@ -49,7 +49,8 @@ class NodeParameters:
         'torch', 'What computes the network: torch, eager (torch without CUDA graphs), '
         'onnxruntime, tensorrt (CUDA only) or, to compare with, reference.')
     precision: str = _parameter(
-        'float32', 'Precision of the network: float32, bfloat16 or, on CUDA, float16.')
+        'float32', 'Precision of the network: float32, bfloat16, on CUDA float16 or, with '
+        'engine onnxruntime on a CPU and a model exported for it, int8.')
     autostart: bool = _parameter(
         True, 'Configure and activate at start. Set it to false where a lifecycle manager does '
         'that.', fixed=True)

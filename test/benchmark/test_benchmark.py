@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from tdnet_ros.benchmark import ceiling
+from tdnet_ros.benchmark import ceiling, measure
 from tdnet_ros.benchmark.ceiling import count_gmac, measure_ceiling
 from tdnet_ros.benchmark.cli import main
-from tdnet_ros.benchmark.frames import find_images, make_frame
+from tdnet_ros.benchmark.frames import find_frames, make_frame
 from tdnet_ros.benchmark.worker import Setup, Stepper, Worker
 from tdnet_ros.nets.variants import variant
 from tdnet_ros.stream import VideoSegmenter
@@ -49,6 +49,25 @@ def test_measures_engines_side_by_side(tmp_path: Path, capsys: pytest.CaptureFix
     printed = capsys.readouterr().out
     assert 'reference' in printed
     assert 'bfloat16' in printed
+
+
+def test_int8_is_made_with_the_frames_and_measured(
+        tmp_path: Path, capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip('onnxscript')
+    pytest.importorskip('onnxruntime')
+    monkeypatch.setitem(ceiling.MATRIX, 'cpu', 256)
+    monkeypatch.setattr(measure, 'INT8_FRAMES', 4)
+    out = tmp_path / 'out.json'
+    status = main(['--input-size', '65', '97', '--engines', 'reference', 'onnxruntime',
+                   '--precision', 'int8', '--device', 'cpu', '--threads', '1', '--frames', '3',
+                   '--json', str(out)])
+    assert status == 0, capsys.readouterr().err
+    runs = json.loads(out.read_text())['runs']
+    assert [(run['model'], run['engine'], run['precision']) for run in runs] == [
+        ('street-small', 'reference', 'float32'), ('street-small', 'onnxruntime', 'int8')]
+    assert 0.8 < runs[1]['label_agreement'] < 1
+    assert runs[0]['gmac_per_frame'] == runs[1]['gmac_per_frame']
 
 
 def test_threads_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
@@ -110,7 +129,7 @@ def test_frames_repeat_and_move(tmp_path: Path) -> None:
     assert not np.array_equal(first, other)
     assert np.array_equal(first[:, 5:], later[:, :-5])
     cv2.imwrite(str(tmp_path / 'a.png'), np.full((10, 20, 3), (255, 0, 0), np.uint8))
-    frame = make_frame(3, 0, (5, 8), find_images(tmp_path, 1))
+    frame = make_frame(3, 0, (5, 8), find_frames(tmp_path, 1))
     assert frame.size == (5, 8)
     assert tuple(frame.rgb[0, 0]) == (0, 0, 255)
 
@@ -126,4 +145,4 @@ def test_a_damaged_image_is_named_before_the_work(
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.endswith(f'cannot read the image {tmp_path}/b.png: it is damaged, cut off or no '
                           'image')
-    assert find_images(tmp_path, 1) == [tmp_path / 'a.png']
+    assert find_frames(tmp_path, 1) == [tmp_path / 'a.png']

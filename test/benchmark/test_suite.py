@@ -112,6 +112,7 @@ def test_a_gpu_measures_every_part_of_the_cpu_and_the_deep_network(tmp_path: Pat
                  for device in ('cpu', 'cuda'))
     assert set(cuda) == set(cpu) | {'deep'}
     assert cuda['steady'].frames >= 1000
+    assert 'int8' in {setup.precision for setup in cpu['default'].setups}
     assert {setup.precision for setup in cuda['paper'].setups} >= {'float32', 'float16'}
     assert {setup.device for part in cuda.values() for setup in part.setups} == {'cuda'}
 

@@ -74,7 +74,7 @@ def test_an_empty_list_is_the_default() -> None:
     ('input_size', ['big'], 'expected a list of whole numbers from 0 to 8192 px'),
     ('cameras', 'front', r"'front': expected a list of texts, such as \['a', 'b'\]"),
     ('engine', 'fast', "'fast': expected one of torch"),
-    ('precision', 'int8', "'int8': expected one of float32"),
+    ('precision', 'int4', "'int4': expected one of float32"),
     ('image_transport', 'theora', "'theora': expected one of raw, compressed"),
     ('cameras', ['a', 'a'], 'at least one name, each once'),
     ('cameras', ['front camera'], 'letters, digits'),

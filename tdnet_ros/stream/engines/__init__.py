@@ -17,6 +17,8 @@ def load_engine(name: str, card: ModelCard, device: torch.device, input_size: tu
     check_engine(name, precision)
     if name in ('torch', 'eager') and precision == 'float16' and device.type == 'cpu':
         raise ValueError('precision float16 needs a CUDA device; on the CPU use bfloat16')
+    if precision == 'int8' and device.type != 'cpu':
+        raise ValueError(f'precision int8 is for the CPU; on {device.type} use float16')
     if name in ('onnxruntime', 'tensorrt'):
         from tdnet_ros.stream.engines.onnx_engine import OnnxEngine, find_graphs, find_provider
         find_provider(device, name == 'tensorrt')  # before graphs are exported for it

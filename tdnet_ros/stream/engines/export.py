@@ -65,8 +65,7 @@ def export(card: ModelCard, out: Path, input_size: tuple[int, int], precision: s
     input_size = checked_size(input_size)
     if label_size and min(label_size) < 1:
         raise ValueError(f'labels of {label_size[0]}x{label_size[1]}, expected at least one pixel')
-    if (out / CARD).exists() and not (out / MANIFEST).exists():
-        raise ValueError(f'{out / CARD} exists already, and is not the card of an export')
+    check_vacant(out)
     network = load_network(card)
     paths = card.architecture.paths
     modules, examples = _modules(network, input_size, getattr(torch, precision), label_size)
@@ -81,7 +80,7 @@ def export(card: ModelCard, out: Path, input_size: tuple[int, int], precision: s
             graphs[file] = _graph(module, examples, inputs, outputs)
         steps.append({'file': file, 'inputs': _described(inputs, examples),
                       'outputs': _described(outputs, results)})
-    with _filling(out) as part:
+    with filling(out) as part:
         for file, graph in graphs.items():
             graph.save(part / file, external_data=False)
         graphs_card = replace(card, input_size=input_size,
@@ -95,8 +94,14 @@ def export(card: ModelCard, out: Path, input_size: tuple[int, int], precision: s
     return out / MANIFEST
 
 
+def check_vacant(out: Path) -> None:
+    """Raise ValueError if an export would replace the card of other weights."""
+    if (out / CARD).exists() and not (out / MANIFEST).exists():
+        raise ValueError(f'{out / CARD} exists already, and is not the card of an export')
+
+
 @contextmanager
-def _filling(folder: Path) -> Iterator[Path]:
+def filling(folder: Path) -> Iterator[Path]:
     """A folder inside of another, whose files move up into that once all of them are there."""
     with naming(folder):
         folder.mkdir(parents=True, exist_ok=True)

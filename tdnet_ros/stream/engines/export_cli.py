@@ -9,16 +9,19 @@ import time
 
 import torch
 
-from tdnet_ros.nets.card import find_model
-from tdnet_ros.nets.engines import ENGINES
+from tdnet_ros.nets.card import ModelCard, find_model
+from tdnet_ros.nets.engines import ENGINES, check_engine
+from tdnet_ros.nets.images import find_images
 from tdnet_ros.nets.writing import check_folder
 from tdnet_ros.stream.engines.allocator import is_out_of_memory, shortage
 from tdnet_ros.stream.engines.export import CARD, MANIFEST, export
 from tdnet_ros.stream.engines.onnx_engine import OnnxEngine, find_provider
+from tdnet_ros.stream.engines.quantise import export_quantised
 
 EXAMPLES = '''examples:
   tdnet_export td4-psp18 --out exported
   tdnet_export best.yaml --out exported --input-size 360 640 --precision float16
+  tdnet_export best.yaml --out exported --precision int8 --images drive/     for CPUs
   tdnet_export best.yaml --out exported --labels 720 1280
   tdnet_export best.yaml --out exported --precision float16 --tensorrt     on the robot itself
 
@@ -33,10 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         card = find_model(options.model, options.weights)
         check_folder(options.out)
         if options.tensorrt:
-            _check_tensorrt()
-        height, width = options.input_size or card.input_size
-        labels = tuple(options.labels) if options.labels else None
-        manifest = export(card, options.out, (height, width), options.precision, labels, _say)
+            _check_tensorrt(options.precision)
+        manifest = _export(card, options)
         if options.tensorrt:
             _build_tensorrt(manifest)
     except (OSError, ValueError) as error:
@@ -51,7 +52,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _check_tensorrt() -> None:
+def _export(card: ModelCard, options: argparse.Namespace) -> Path:
+    height, width = options.input_size or card.input_size
+    labels = tuple(options.labels) if options.labels else None
+    quantised = options.precision == 'int8'
+    if quantised != bool(options.images):
+        raise ValueError('--precision int8 and --images belong together: the images, as the '
+                         'camera takes them, show which values occur')
+    if quantised:
+        return export_quantised(card, options.out, (height, width), find_images(options.images),
+                                labels, _say)
+    return export(card, options.out, (height, width), options.precision, labels, _say)
+
+
+def _check_tensorrt(precision: str) -> None:
+    check_engine('tensorrt', precision)
     if not torch.cuda.is_available():
         raise ValueError('--tensorrt: no CUDA device here; build on the robot itself')
     find_provider(torch.device('cuda'), tensorrt=True)
@@ -82,6 +97,8 @@ def _parser() -> argparse.ArgumentParser:
     add('--out', type=Path, required=True, help='folder to write')
     add('--input-size', nargs=2, type=int, metavar=('H', 'W'), help="default: the model's own")
     add('--precision', default='float32', choices=ENGINES['onnxruntime'])
+    add('--images', type=Path, metavar='DIR',
+        help='for int8: a hundred images, better of your own camera')
     add('--labels', nargs=2, type=int, metavar=('H', 'W'),
         help='let the graphs also return the best class at this size, as uint8')
     add('--tensorrt', action='store_true', help='build the TensorRT engines of this GPU, too')

@@ -55,13 +55,10 @@ class OnnxEngine:
         if tuple(image.shape[2:]) != self.input_size or len(image) != 1:
             raise ValueError(f'input {tuple(image.shape)}, but the graphs were exported for one '
                              f'image of {self.input_size[0]}x{self.input_size[1]}')
-        step = self.steps[path]
-        inputs = [image.contiguous()]
-        if self.paths > 1:
-            inputs += self._memory(step, memory)
+        inputs = self.inputs(image, path, memory)
         outputs = {name: torch.empty(described['shape'], device=self.device,
                                      dtype=getattr(torch, described['dtype']))
-                   for name, described in step['outputs'].items()}
+                   for name, described in self.steps[path]['outputs'].items()}
         binding = self._sessions[path].io_binding()
         for name, tensor in zip(input_names(self.paths), inputs, strict=True):
             binding.bind_input(name, *_buffer(tensor))
@@ -81,16 +78,22 @@ class OnnxEngine:
         """See Engine; graphs are bound to one size."""
         raise ValueError(f'graphs for an input of {old[0]}x{old[1]} take no {new[0]}x{new[1]}')
 
-    def _memory(self, step: dict[str, Any], memory: Sequence[StepFeatures]) -> list[Tensor]:
-        """List `share` and N-1 frames; zeros take the place of frames that are missing."""
-        described = step['outputs']
+    def inputs(self, image: Tensor, path: int, memory: Sequence[StepFeatures]) -> list[Tensor]:
+        """List what a graph takes: the image and, of N paths, `share` and N-1 frames.
+
+        Zeros take the place of frames that are missing.
+        """
+        if self.paths == 1:
+            return [image.contiguous()]
+        described = self.steps[path]['outputs']
         key, value = (torch.empty(described[name]['shape'], device=self.device,
                                   dtype=getattr(torch, described[name]['dtype']))
                       for name in ('key', 'value'))
         missing = self.paths - 1 - len(memory)
         share = torch.full((1,), float(not missing), device=self.device, dtype=key.dtype)
         blank = placeholder(StepFeatures(key, value, None), self.paths)
-        return [share, *(tensor.contiguous() for tensor in flatten([*[blank] * missing, *memory]))]
+        return [image.contiguous(), share, *(
+            tensor.contiguous() for tensor in flatten([*[blank] * missing, *memory]))]
 
 
 def read_manifest(manifest: Path) -> dict[str, Any]:
@@ -120,6 +123,9 @@ def find_graphs(card: ModelCard, input_size: tuple[int, int], precision: str) ->
             if wanted != made:
                 raise ValueError(f'model {card.name} was exported for {what} {made}, not {wanted}')
         return manifest
+    if precision == 'int8':
+        raise ValueError(f'precision int8 needs graphs made with images: tdnet_export {card.name} '
+                         '--precision int8 --images DIR --out OUT; OUT/model.yaml is the model')
     height, width = input_size
     key = hashlib.sha256(f'{card.architecture} {weights_digest(load_network(card))} '
                          f'{code_digest()}'.encode()).hexdigest()[:16]
