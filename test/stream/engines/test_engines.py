@@ -37,7 +37,7 @@ def test_where_graphs_are_recorded(engine: str, device: str, expected: str,
 
 @pytest.mark.parametrize(('options', 'message'), [
     ({'engine': 'fast'}, "engine 'fast', expected one of torch"),
-    ({'precision': 'int8'}, "precision 'int8', expected one of float32"),
+    ({'precision': 'int4'}, "precision 'int4', expected one of float32"),
     ({'engine': 'reference', 'precision': 'bfloat16'}, 'engine reference computes in float32'),
     ({'engine': 'eager', 'precision': 'float16'}, 'float16 needs a CUDA device'),
     ({'precision': 'float16'}, 'float16 needs a CUDA device; on the CPU use bfloat16')])
