@@ -1,6 +1,7 @@
 """What a run does with its validation split: judge, show, and keep the best weights."""
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -64,14 +65,16 @@ class Validator:
 
     def keep(self, network: Network, step: int, metrics: dict[str, float]) -> None:
         """Write OUT/best.yaml and its weights if they are better than what is there."""
-        if round(metrics['miou'], 4) > self.best:
-            self._export(network, {'step': step}, metrics['miou'])
+        self._keep(network, {**self._card.training, 'step': step}, metrics['miou'])
 
-    def _export(self, network: Network, training: dict[str, Any], miou: float) -> None:
-        best = round(miou, 4)
-        export(network, replace(self._card, training={**self._card.training, **training},
-                                metrics={self._figure: best}), self._best)
-        self.best = best
+    def _keep(self, network: Network, made: Mapping[str, Any], miou: float) -> bool:
+        miou = round(miou, 4)
+        better = miou > self.best
+        if better:
+            export(network, replace(self._card, training=made, metrics={self._figure: miou}),
+                   self._best)
+            self.best = miou
+        return better
 
     def calibrate(self, training: Dataset, last: Network | None, step: int) -> Calibration | None:
         """Calibrate the best weights on the training split or, where they are that, the last ones.
@@ -79,10 +82,10 @@ class Validator:
         last: those that the run has come to, if it went on, at `step`. Where the calibrated ones
         are no better than the best, those stay.
         """
-        card = find_model(str(self._best))
-        network = last
-        if 'calibration' not in card.training:
-            network, step = load_network(card).to(self._device), card.training['step']
+        best = find_model(str(self._best))
+        network, made = last, {**self._card.training, 'step': step}
+        if 'calibration' not in best.training:
+            network, made = load_network(best).to(self._device), {**best.training}
         if network is None or not has_bias(network):
             return None
         print(f'calibrating on the {len(training.labelled())} labelled frames of the training '
@@ -90,10 +93,8 @@ class Validator:
         before = self.best
         shifts = calibrate(network, training, self._streams(training))
         after = self.measure(network)['miou']
-        kept = after > before
-        if kept:
-            self._export(network, {'step': step, 'calibration': shifts}, after)
-        else:
+        kept = self._keep(network, {**made, 'calibration': shifts}, after)
+        if not kept:
             with replacing(self._best) as part:
-                save_card(replace(card, training={'calibration': None, **card.training}), part)
+                save_card(replace(best, training={'calibration': None, **best.training}), part)
         return Calibration(before, after, kept)

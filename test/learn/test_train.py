@@ -1,6 +1,5 @@
 """The training command: it learns, resumes exactly and ends well."""
 import json
-import re
 import shutil
 import signal
 import time
@@ -133,55 +132,6 @@ def test_a_finished_run_says_so(data, tmp_path, capsys):
     assert capsys.readouterr().out == (
         f'--init {init} is not used: {tmp_path}/run/last.pt is there\n'
         f'{tmp_path}/run is finished: 2 steps are done, 1 were asked for\n')
-
-
-def test_the_best_weights_are_calibrated_once(data, tmp_path, capsys):
-    config = write_config(tmp_path / 'c.yaml', [{'steps': 12}], class_balance=1.0)
-    out = tmp_path / 'run'
-    assert train(command(data, config, out)) == 0
-    before, after = (float(value) for value in re.search(
-        r'\ncalibrating on .*\ncalibrated on the training split: val mIoU (\S+) -> (\S+)',
-        capsys.readouterr().out).groups())
-    card = yaml.safe_load((out / 'best.yaml').read_text())
-    assert before < after == pytest.approx(card['metrics']['squares val mIoU'], abs=1e-4)
-    assert len(card['training']['calibration']) == 3
-    resume = command(data, config, out, '--resume')
-    assert train(resume) == 0
-    assert 'calibrated' not in capsys.readouterr().out
-
-
-def test_a_run_that_goes_on_replaces_the_calibrated_model_by_better_ones(data, tmp_path, capsys):
-    config = write_config(tmp_path / 'c.yaml', [{'steps': 12}], class_balance=1.0)
-    assert train(command(data, config, tmp_path / 'run')) == 0
-    best = find_model(tmp_path / 'run/best.yaml').metrics['squares val mIoU']
-    for rates, verdict, step in (([1, 1], 'not calibrated', 12),
-                                 ([2e-3, 0], 'calibrated on the training split', 18)):
-        out = shutil.copytree(tmp_path / 'run', tmp_path / str(step))
-        capsys.readouterr()
-        assert train(command(data, config, out, '--resume', '--length', '1.5', '--set',
-                             f'stages.0.learning_rate={rates}')) == 0
-        assert f'{verdict}: val mIoU {best:.4f} ' in capsys.readouterr().out
-        card = find_model(out / 'best.yaml')
-        assert card.training['step'] == step
-        assert len(card.training['calibration']) == 3
-        assert (card.metrics['squares val mIoU'] > best) == (step == 18)
-
-
-def test_a_calibration_that_does_not_help_is_not_tried_again(data, tmp_path, capsys, monkeypatch):
-    def spoil(network, *_):
-        for head in network.heads:
-            torch.nn.init.constant_(head.classifier[-1].bias[2], 1e3)
-
-    monkeypatch.setattr('tdnet_ros.learn.validator.calibrate', spoil)
-    config = write_config(tmp_path / 'c.yaml', [{'steps': 1}])
-    out = tmp_path / 'run'
-    assert train(command(data, config, out)) == 0
-    assert 'not calibrated: val mIoU ' in capsys.readouterr().out
-    assert 'calibration' in find_model(out / 'best.yaml').training
-    weights = (out / 'best.safetensors').read_bytes()
-    assert train(command(data, config, out, '--resume')) == 0
-    assert 'calibrated' not in capsys.readouterr().out
-    assert (out / 'best.safetensors').read_bytes() == weights
 
 
 def test_pictures_are_learnt_at_the_size_of_the_input(data, tmp_path, monkeypatch):
