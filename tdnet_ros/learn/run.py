@@ -74,8 +74,8 @@ def _train(options: argparse.Namespace, config: TrainConfig, datasets: Sequence[
         options.out.mkdir(parents=True, exist_ok=True)
         if trainer.step < end:
             check_room(options.out, learner)
-        with replacing(options.out / 'config.yaml') as part:
-            part.write_text(yaml.safe_dump(plain(config), sort_keys=False))
+            with replacing(options.out / 'config.yaml') as part:
+                part.write_text(yaml.safe_dump(plain(config), sort_keys=False))
         if resumed and options.init:
             print(f'--init {options.init} is not used: {last} is there')
         if options.resume and not resumed:

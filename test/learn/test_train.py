@@ -127,11 +127,13 @@ def test_a_finished_run_says_so(data, tmp_path, capsys):
     assert train(arguments) == 0
     assert capsys.readouterr().out == (
         f'{tmp_path}/run is finished: 2 steps are done, 2 were asked for\n')
+    written = (tmp_path / 'run/config.yaml').read_text()
     init = str(tmp_path / 'run/best.yaml')
     assert train([*arguments, '--set', 'stages.0.steps=1', '--init', init]) == 0
     assert capsys.readouterr().out == (
         f'--init {init} is not used: {tmp_path}/run/last.pt is there\n'
         f'{tmp_path}/run is finished: 2 steps are done, 1 were asked for\n')
+    assert (tmp_path / 'run/config.yaml').read_text() == written  # as it was trained
 
 
 def test_pictures_are_learnt_at_the_size_of_the_input(data, tmp_path, monkeypatch):
