@@ -60,8 +60,8 @@ def evaluate(mode: str, labeller: Labeller, repeats: int, dataset: Dataset,
     """
     Label all videos of a data set in their order and time.
 
-    Each frame is fed `repeats` times (1, but for the repeated mode, which leaves out those without
-    a label) and its last labels count. Runs start at each path in turn, and so do repeated frames:
+    In the mode `repeated` each labelled frame is fed `repeats` times and its last labels count; in
+    the others every frame once. Runs start at each path in turn, and so do repeated frames:
     where labelled frames have the same distance from the start, all paths are judged nevertheless.
     tick: called ticks(dataset) times.
     """
@@ -95,18 +95,19 @@ def runs(dataset: Dataset) -> Iterator[list[tuple[VideoFrame, ...]]]:
 
 def _evaluate_clip(report: Report, labeller: Labeller, repeats: int, dataset: Dataset,
                    clip: tuple[VideoFrame, ...], tick: Callable[[], None]) -> None:
-    kept = repeats == 1 and all(entry.label for entry in clip)
+    repeated = report.mode == 'repeated'
+    kept = not repeated and all(entry.label for entry in clip)
     outputs: list[Labels] = []
     truths: list[Labels] = []
     last: tuple[VideoFrame, Frame, Labels] | None = None
     for entry in clip:
         tick()
-        if repeats > 1 and not entry.label:  # nobody sees what it would be given
+        if repeated and not entry.label:  # nobody sees what it would be given
             continue
         frame = load_frame(dataset, entry)
         if last is not None:
             check_one_size(entry, frame.size, last[0], last[1].size)
-        if repeats > 1:
+        if repeated:
             labeller.restart(report.judged)
         for _ in range(repeats):
             start = time.perf_counter()
@@ -123,7 +124,7 @@ def _evaluate_clip(report: Report, labeller: Labeller, repeats: int, dataset: Da
                     ended = slice(-length - 1, None)  # the window that ended with the last frame
                     found += video_consistency(outputs[ended], truths[ended], length)
                 del outputs[:-16], truths[:-16]  # the longest window
-        if last is not None and repeats == 1:
+        if last is not None and not repeated:
             report.consistency = report.consistency or Confusion(len(dataset.classes))
             warped = warp_labels(labels, optical_flow(last[1].rgb, frame.rgb))
             report.consistency.add(last[2], warped)

@@ -99,13 +99,15 @@ def test_a_long_clip_takes_no_more_memory(tmp_path):
     assert max(alive) < 20
 
 
-@pytest.mark.parametrize(('repeats', 'expected'), [
-    (1, ['turn 0', 0, 1, 5, 6, 'turn 1', 37, 'turn 2', 2]),
-    (2, ['turn 0', 'turn 0', 0, 0, 'turn 1', 1, 1, 'turn 2', 5, 5,
-         'turn 1', 'turn 3', 37, 37, 'turn 2', 'turn 4', 2, 2]),
+@pytest.mark.parametrize(('mode', 'repeats', 'expected'), [
+    ('streaming', 1, ['turn 0', 0, 1, 5, 6, 'turn 1', 37, 'turn 2', 2]),
+    ('repeated', 1, ['turn 0', 'turn 0', 0, 'turn 1', 1, 'turn 2', 5,
+                     'turn 1', 'turn 3', 37, 'turn 2', 'turn 4', 2]),
+    ('repeated', 2, ['turn 0', 'turn 0', 0, 0, 'turn 1', 1, 1, 'turn 2', 5, 5,
+                     'turn 1', 'turn 3', 37, 37, 'turn 2', 'turn 4', 2, 2]),
 ])
 def test_a_run_is_fed_in_its_time_and_the_next_starts_at_the_next_path(
-        tmp_path, repeats, expected):
+        tmp_path, mode, repeats, expected):
     """A gap of more than a second parts runs; 6 has no label, so it is at most a history."""
     labeller = Fake(bright)
     names = ['a_0', 'a_1', 'a_5', 'a_6', 'a_37', 'b_2']
@@ -113,6 +115,9 @@ def test_a_run_is_fed_in_its_time_and_the_next_starts_at_the_next_path(
     (tmp_path / 'val/labels/a_6.png').unlink()
     dataset = open_dataset('folder', tmp_path, 'val')
     parts = []
-    evaluate('any', labeller, repeats, dataset, lambda: parts.append(labeller.log[-1]))
+    figures = evaluate(mode, labeller, repeats, dataset,
+                       lambda: parts.append(labeller.log[-1])).summary()
     assert len(parts) == ticks(dataset) == 6 + 5  # the flips of the labelled ones too
     assert labeller.log[WARM_UP_FRAMES:][:len(expected)] == expected
+    assert figures['frames'] == sum(isinstance(entry, int) for entry in expected)
+    assert (figures['tc'] is None) == (mode == 'repeated')
