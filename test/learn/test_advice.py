@@ -37,7 +37,7 @@ def test_clips_and_frames_are_counted_and_video_is_called_so(tmp_path, said):
         assert 'val: 1 without a label, such as v0_001.png; ' in told
         assert told.count('without a label') == 1
     assert 'train: frames 6, labelled 6, clips 6 (longest 1)' in stills
-    assert 'want' not in stills
+    assert '--dataset stills' not in stills
 
 
 def test_pictures_of_both_splits_are_named(data, tmp_path, said):
