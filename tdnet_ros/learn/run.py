@@ -22,7 +22,7 @@ from tdnet_ros.learn.progress import Progress
 from tdnet_ros.learn.start import start_from
 from tdnet_ros.learn.trainer import Trainer
 from tdnet_ros.learn.validator import Validator
-from tdnet_ros.nets.architecture import Architecture, aligned_size
+from tdnet_ros.nets.architecture import Architecture, aligned_size, checked_size
 from tdnet_ros.nets.card import ModelCard, find_model, shipped_models
 from tdnet_ros.nets.classes import ClassSet
 from tdnet_ros.nets.records import plain
@@ -58,7 +58,7 @@ def _train(options: argparse.Namespace, config: TrainConfig, datasets: Sequence[
     network, teacher = load_networks(options, config, wanted, training.classes,
                                      None if resumed else start, fabric)
     contents = [dataset.check() for dataset in datasets]  # reads all labelled files: last
-    size = aligned_size(options.input_size or validation.size())
+    size = checked_size(aligned_size(options.input_size or validation.size()))
     card = new_card(options.out.resolve().name, wanted, training, size, start,
                     LICENCES.get(options.dataset, ''),
                     command=options.command, config=plain(config))

@@ -82,6 +82,7 @@ def test_a_bad_configuration_is_one_clear_line(data, tmp_path, capsys, change, m
     (['--set', 'seed=['], 'the value is no YAML'),
     (['--config', 'nothing'], 'config nothing: no such file, nor one of ablation, '),
     (['--input-size', '0', '5'], '--input-size 0 5: expected a height and a width'),
+    (['--input-size', '33', '9999'], 'input size 33x9985, expected at least 32x32 pixels and at'),
     (['--set', 'stages.0.accumulate=4'], 'than the 2 clips at a time that this network needs'),
     (['--until', 'never'], "stage 'never', expected one of one"),
     (['--model', 'td5'], "model 'td5'"),
