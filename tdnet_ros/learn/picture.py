@@ -25,8 +25,8 @@ def save_confusion(confusion: Confusion, names: Sequence[str], path: Path) -> No
     figure = Figure(figsize=(size, size), layout='constrained')
     axes = figure.subplots()
     axes.imshow(matrix, cmap='Blues', vmin=0, vmax=1)
-    axes.set_xticks(range(len(names)), names, rotation=60, ha='right')
-    axes.set_yticks(range(len(names)), names)
+    axes.set_xticks(range(len(names)), names, rotation=60, ha='right', parse_math=False)
+    axes.set_yticks(range(len(names)), names, parse_math=False)
     axes.set_xlabel('predicted')
     axes.set_ylabel('truth')
     for (row, column), share in np.ndenumerate(matrix):

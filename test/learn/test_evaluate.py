@@ -150,15 +150,15 @@ def test_the_first_class_that_differs_is_named(data, model, tmp_path, capsys):
                 f'{said}\n') in capsys.readouterr().err
 
 
-def test_names_may_have_brackets(model, tmp_path, capsys):
+def test_names_may_have_brackets_and_dollars(model, tmp_path, capsys):
     root = write_folder(tmp_path / 'squares', videos=1, frames=1, splits=('val',))
-    (root / 'classes.yaml').write_text('"[sky]": [0, 0, 1]\n"[/a]": [0, 1, 0]\nb: [1, 0, 0]\n')
-    names = ('[sky]', '[/a]', 'b')
+    (root / 'classes.yaml').write_text('"[sky]": [0, 0, 1]\n"[/a]": [0, 1, 0]\nb$_$: [1, 0, 0]\n')
+    names = ('[sky]', '[/a]', 'b$_$')
     card = load_card(model)
     other = model.with_name('brackets.yaml')
     save_card(replace(card, classes=replace(card.classes, names=names)), other)
     assert main(['--dataset', 'folder', '--root', str(root), '--device', 'cpu', '--model',
-                 str(other)]) == 0
+                 str(other), '--confusion', str(tmp_path / 'c.png')]) == 0
     shown = capsys.readouterr().out
     assert all(f'  {name} ' in shown for name in names)
 
