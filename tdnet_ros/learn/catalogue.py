@@ -77,8 +77,8 @@ def open_full_camvid(root: Path, split: str) -> Dataset:
         raise ValueError(f"no image in {source} belongs to the split '{split}'; "
                          'expected train, val or test')
     labels = {name.removesuffix('_L'): path
-              for name, path in list_images(root / 'LabeledApproved_full').items()}
-    labels = {name: path for name, path in labels.items() if name in images}
+              for name, path in list_images(root / 'LabeledApproved_full').items()
+              if segnet_split(path.stem.removesuffix('_L')) == split}
     frames = pair_frames(images, labels, source, r'(?P<video>.+?)_f?(?P<number>\d+)')
     return Dataset('camvid', CAMVID, split_clips(frames, CAMVID_STEP), colour_reader(colours))
 

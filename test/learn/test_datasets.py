@@ -114,6 +114,10 @@ def test_full_camvid_paints_32_classes_as_11(tmp_path):
     write(tmp_path / 'LabeledApproved_full/0016E5_07961_L.png', label[..., ::-1])
     with pytest.raises(ValueError, match=r'07961_L.png has the colour \(1, 2, 3\) at x 0, y 0'):
         dataset.check()
+    (tmp_path / '701_StillsRaw_full/0016E5_07961.png').rename(
+        tmp_path / '701_StillsRaw_full/0016E5_07963.png')
+    with pytest.raises(ValueError, match=r'0016E5_07961_L.png has no image of that name in'):
+        open_dataset('camvid32', tmp_path, 'val')
 
 
 def test_nyuv2_counts_from_one(tmp_path):
