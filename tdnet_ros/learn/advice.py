@@ -19,6 +19,8 @@ LARGE = 1_500_000
 """Pixels of the input from which attention, whose memory grows with their square, takes a lot."""
 MOST_SIZES = 4
 """That are named."""
+FEW, MANY = 0.5, 2.5
+"""Sides of a picture, in those of a crop, that are not far from it."""
 
 
 def advice(options: argparse.Namespace, config: TrainConfig, card: ModelCard,
@@ -86,14 +88,17 @@ def _about_size(config: TrainConfig, card: ModelCard) -> Iterator[str]:
     for stage in config.stages:
         shares = [typical * side / crop for side, crop in zip(card.input_size, stage.crop)]
         factor = math.prod(shares) ** -0.5
-        better = '--input-size {} {}'.format(*aligned_size((round(factor * height),
-                                                            round(factor * width))))
+        better = aligned_size((round(factor * height), round(factor * width)))
+        named = '--input-size {} {}'.format(*better)
         if card.architecture.paths > 1 and height * width > LARGE:
+            small = math.prod(better) <= LARGE
             yield (f'the network sees pictures of {height} x {width} pixels: from the first '
-                   f'validation on each takes gigabytes of memory; {better} takes little')
+                   'validation on each takes gigabytes of memory; '
+                   + (f'{named} takes little' if small else 'a smaller --input-size takes less'))
             return
-        if min(shares) < 0.5 or max(shares) > 2.5:
+        if min(shares) < FEW or max(shares) > MANY:
+            remedy = named if factor * min(shares) >= FEW else 'crops of another shape'
             yield (f"stage '{stage.name}': crops of {stage.crop[0]} x {stage.crop[1]} pixels, but "
                    f'the pictures are some {typical * height:.0f} x {typical * width:.0f} in it; '
-                   f'{better} would suit them')
+                   f'{remedy} would suit them')
             return

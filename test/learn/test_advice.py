@@ -70,6 +70,8 @@ def test_crops_far_from_the_pictures_are_named(data, said):
     large = said(data, '--input-size', '300', '500')
     assert '--input-size 300 500 becomes 289 513: ' in large
     assert 'are some 289 x 513 in it; --input-size 65 97 would suit them' in large
+    wide = said(data, '--input-size', '33', '289')
+    assert 'are some 33 x 289 in it; crops of another shape would suit them' in wide
 
 
 def test_a_large_input_is_named(tmp_path, said):
@@ -78,6 +80,8 @@ def test_a_large_input_is_named(tmp_path, said):
         cv2.imwrite(str(path), np.zeros((1080, 1920, 3 if path.parent.name == 'images' else 1)))
     assert ('the network sees pictures of 1089 x 1921 pixels: from the first validation on each '
             'takes gigabytes of memory; --input-size 65 97 takes little') in said(root)
+    assert 'memory; a smaller --input-size takes less' in said(
+        root, '--set', 'stages.0.crop=[1089, 1921]')
 
 
 def test_a_start_from_a_model_wants_another_recipe_than_the_default(data, tmp_path, capsys, said):
