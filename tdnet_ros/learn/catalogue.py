@@ -44,9 +44,7 @@ CAMVID_COLOURS = {
 
 
 def open_dataset(name: str, root: Path, split: str) -> Dataset:
-    """Open a data set by name; a ValueError says what is missing."""
-    if name not in DATASETS:
-        raise ValueError(f"unknown data set '{name}': expected one of {', '.join(DATASETS)}")
+    """Open one of DATASETS; a ValueError says what is missing."""
     dataset = DATASETS[name](Path(root), split)
     if not dataset.labelled():
         raise ValueError(f"the split '{split}' in {root} has no labelled frame")
@@ -80,7 +78,7 @@ def open_full_camvid(root: Path, split: str) -> Dataset:
               for name, path in list_images(root / 'LabeledApproved_full').items()
               if segnet_split(path.stem.removesuffix('_L')) == split}
     frames = pair_frames(images, labels, source, r'(?P<video>.+?)_f?(?P<number>\d+)')
-    return Dataset('camvid', CAMVID, split_clips(frames, CAMVID_STEP), colour_reader(colours))
+    return Dataset(CAMVID, split_clips(frames, CAMVID_STEP), colour_reader(colours))
 
 
 def segnet_split(stem: str) -> str:
@@ -108,7 +106,7 @@ def open_cityscapes(root: Path, split: str) -> Dataset:
     ids |= {label: number for number, label in enumerate(CITYSCAPES_IDS)}
     pattern = r'(?P<video>.*_)(?P<number>\d+)_leftImg8bit'
     frames = pair_frames(list_images(source), labels, source, pattern)
-    return Dataset('cityscapes', CITYSCAPES, split_clips(frames, 1), id_reader(ids), rate_hz=17)
+    return Dataset(CITYSCAPES, split_clips(frames, 1), id_reader(ids), rate_hz=17)
 
 
 def open_nyuv2(root: Path, split: str) -> Dataset:
@@ -127,7 +125,7 @@ def open_nyuv2(root: Path, split: str) -> Dataset:
     ids = {first + number: number for number in range(len(NYU))}
     ids |= {UNLABELED: UNLABELED} | ({} if extracted else {0: UNLABELED})
     frames = pair_frames(list_images(images), list_images(labels), images, STILLS)
-    return Dataset(NYU.name, NYU, split_clips(frames, 1), id_reader(ids))
+    return Dataset(NYU, split_clips(frames, 1), id_reader(ids))
 
 
 def open_folder(root: Path, split: str) -> Dataset:
@@ -155,7 +153,7 @@ def _folders(root: Path, classes: ClassSet, read_label: LabelReader, video_names
              step: int) -> Dataset:
     source = root / 'images'
     frames = pair_frames(list_images(source), list_images(root / 'labels'), source, video_names)
-    return Dataset(classes.name, classes, split_clips(frames, step), read_label)
+    return Dataset(classes, split_clips(frames, step), read_label)
 
 
 def _spread_colour(number: int) -> tuple[int, int, int]:

@@ -46,7 +46,6 @@ class Contents(NamedTuple):
 class Dataset:
     """Labelled frames in clips: runs that follow closely in a video; a lone still is one, too."""
 
-    name: str
     classes: ClassSet
     clips: tuple[tuple[VideoFrame, ...], ...]
     read_label: LabelReader

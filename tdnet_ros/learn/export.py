@@ -34,7 +34,7 @@ def new_card(name: str, architecture: Architecture, dataset: Dataset, input_size
         licences.insert(0, start.licence)
     return ModelCard(
         name, architecture, dataset.classes, input_size, IMAGENET_MEAN, IMAGENET_STD,
-        source=f'{source} on {dataset.name} train',
+        source=f'{source} on {dataset.classes.name} train',
         licence=' '.join(dict.fromkeys(filter(None, licences))), training=training)
 
 

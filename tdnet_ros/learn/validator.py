@@ -41,7 +41,7 @@ class Validator:
         self._best = out / BEST
         self._device = fabric.device
         self._streaming = self._streams(dataset)
-        self._figure = f'{dataset.name} val mIoU'
+        self._figure = f'{dataset.classes.name} val mIoU'
         self.best = NONE_YET
         """Mean IoU of OUT/best.yaml, rounded as in it."""
 

@@ -81,7 +81,7 @@ def test_pictures_may_differ_in_size_but_not_within_a_video(tmp_path):
 def test_the_current_folder_has_a_name_too(tmp_path, monkeypatch):
     root = write_folder(tmp_path / 'squares', videos=1)
     monkeypatch.chdir(root)
-    assert open_dataset('folder', Path('.'), 'val').name == 'squares'
+    assert open_dataset('folder', Path('.'), 'val').classes.name == 'squares'
 
 
 def test_cityscapes_maps_ids_and_finds_the_video(tmp_path):
