@@ -36,13 +36,16 @@ def list_images(folder: Path) -> dict[str, Path]:
     """
     Return the images under a folder, in order, by their path in it without the suffix.
 
-    Links to folders are followed; hidden folders, such as those of notebooks, are left out.
+    Links to folders are followed, but not those that lead back up; hidden folders, such as those
+    of notebooks, are left out.
     """
     if not folder.is_dir():
         raise ValueError(f'there is no folder {folder}')
     paths: list[Path] = []
     for parent, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith('.')]
+        real = Path(parent).resolve()
+        folders[:] = [name for name in folders if not name.startswith('.')
+                      and not real.is_relative_to(Path(parent, name).resolve())]
         paths += (path for path in map(Path(parent).joinpath, names) if is_image(path))
     found: dict[str, Path] = {}
     for path in sorted(paths):

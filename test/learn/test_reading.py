@@ -6,7 +6,7 @@ import pytest
 
 from learn.synthetic import image, own, write
 from tdnet_ros.learn.catalogue import open_dataset
-from tdnet_ros.learn.reading import ranges_text
+from tdnet_ros.learn.reading import list_images, ranges_text
 
 
 def test_one_name_with_two_suffixes_is_refused(tmp_path):
@@ -105,6 +105,15 @@ def test_folders_of_pictures_may_be_links(tmp_path):
         (root / 'val' / kind / 'drive').symlink_to(tmp_path / 'drive' / kind)
     (frame,), = open_dataset('folder', own(root, []), 'val').clips
     assert frame.image == root / 'val/images/drive/a_1.png'
+
+
+def test_a_link_to_a_folder_that_it_is_in_is_not_followed(tmp_path):
+    """As `ln -s` makes it, called a second time for a link that is there."""
+    root = own(tmp_path / 'mine', ['a/a_1'])
+    (tmp_path / 'drive').symlink_to(root / 'val/images/a')
+    for link in (root / 'val/images/a/drive', root / 'val/images/b'):
+        link.symlink_to(tmp_path / 'drive')
+    assert list(list_images(root / 'val/images')) == ['a/a_1', 'b/a_1']
 
 
 def test_a_painted_label_is_decoded_once(tmp_path, monkeypatch):
