@@ -2,7 +2,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 import json
 from pathlib import Path
 import sys
@@ -106,7 +107,8 @@ def run(options: argparse.Namespace) -> None:
     with Progress(console=console, disable=not console.is_terminal) as progress:
         for mode, (labeller, repeats) in labellers.items():
             task = progress.add_task(mode, total=ticks(dataset))
-            reports.append(evaluate(mode, labeller, repeats, dataset, advance(progress, task)))
+            reports.append(evaluate(mode, labeller, repeats, dataset,
+                                    partial(progress.advance, task)))
     summaries = [report.summary() for report in reports]
     print_table(summaries)
     if options.json:
@@ -135,11 +137,6 @@ def check_options(options: argparse.Namespace, modes: Sequence[str]) -> None:
     if options.confusion:
         from tdnet_ros.learn.picture import check_format
         check_format(options.confusion)
-
-
-def advance(progress: Progress, task: Any) -> Callable[[], None]:
-    """Return what moves a task's bar by one frame."""
-    return lambda: progress.advance(task)
 
 
 def make_labellers(modes: Sequence[str], options: argparse.Namespace, dataset: Dataset,

@@ -28,13 +28,14 @@ class Report:
 
     mode: str
     confusion: Confusion
+    consistency: Confusion
+    """Of labels with those of the next frame, carried back."""
     names: tuple[str, ...]
     judged: int = 0
     """Labelled frames so far."""
     latency_ms: list[float] = field(default_factory=list)
     vc8: list[float] = field(default_factory=list)
     vc16: list[float] = field(default_factory=list)
-    consistency: Confusion | None = None
     flips: list[float] = field(default_factory=list)
 
     def summary(self) -> dict[str, Any]:
@@ -47,7 +48,7 @@ class Report:
             'flip_rate': _mean(self.flips),
             'vc8': _mean(self.vc8),
             'vc16': _mean(self.vc16),
-            'tc': _number(self.consistency.miou()) if self.consistency else None,
+            'tc': _number(self.consistency.miou()),
             'latency_ms': {'mean': round(float(times.mean()), 3),
                            'p99': round(float(np.percentile(times, 99)), 3),
                            'max': round(float(times.max()), 3)},
@@ -65,7 +66,8 @@ def evaluate(mode: str, labeller: Labeller, repeats: int, dataset: Dataset,
     where labelled frames have the same distance from the start, all paths are judged nevertheless.
     tick: called ticks(dataset) times.
     """
-    report = Report(mode, Confusion(len(dataset.classes)), dataset.classes.names)
+    confusion, consistency = (Confusion(len(dataset.classes)) for _ in range(2))
+    report = Report(mode, confusion, consistency, dataset.classes.names)
     _warm_up(labeller, dataset)
     for turn, run in enumerate(runs(dataset)):
         labeller.restart(turn)
@@ -125,7 +127,6 @@ def _evaluate_clip(report: Report, labeller: Labeller, repeats: int, dataset: Da
                     found += video_consistency(outputs[ended], truths[ended], length)
                 del outputs[:-16], truths[:-16]  # the longest window
         if last is not None and not repeated:
-            report.consistency = report.consistency or Confusion(len(dataset.classes))
             warped = warp_labels(labels, optical_flow(last[1].rgb, frame.rgb))
             report.consistency.add(last[2], warped)
         last = entry, frame, labels

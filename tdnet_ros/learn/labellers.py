@@ -78,9 +78,9 @@ class KeyFrame:
         self._last = None
 
     def label(self, frame: Frame) -> Labels:
-        fits = self._last is not None and self._last[0].shape == frame.rgb.shape
         number, self._count = self._count, self._count + 1
-        if self._last is None or not fits or number % self._interval == 0:
+        if (number % self._interval == 0 or self._last is None
+                or self._last[0].shape != frame.rgb.shape):
             made = self._segmenter.step(frame, self._segmenter.new_memory(), self._features)
             self._last = frame.rgb, made.labels if made.logits is None else made.logits
             return made.labels

@@ -59,6 +59,8 @@ def test_key_frames_are_labelled_and_the_rest_is_carried(model):
     assert not np.array_equal(outputs[1], expected[1])
     carried.restart()
     assert np.array_equal(carried.label(shown[1]), expected[1])
+    smaller = Frame(shown[2].rgb[:40], shown[2].stamp_ns)
+    assert np.array_equal(carried.label(smaller), alone.label(smaller))
 
 
 def test_flow_points_from_a_pixel_to_its_place_in_the_other_frame():
