@@ -101,13 +101,13 @@ def run(options: argparse.Namespace) -> None:
     check_options(options, modes)
     from tdnet_ros.learn.evaluation import evaluate, ticks  # takes seconds: after the checks
     console = Console(stderr=True, markup=False)
-    labellers = make_labellers(modes, options, dataset, console)
+    labellers, paths = make_labellers(modes, options, dataset, console)
     dataset.check()
     reports = []
     with Progress(console=console, disable=not console.is_terminal) as progress:
-        for mode, (labeller, repeats) in labellers.items():
+        for mode, labeller in labellers.items():
             task = progress.add_task(mode, total=ticks(dataset))
-            reports.append(evaluate(mode, labeller, repeats, dataset,
+            reports.append(evaluate(mode, labeller, paths, dataset,
                                     partial(progress.advance, task)))
     summaries = [report.summary() for report in reports]
     print_table(summaries)
@@ -140,24 +140,24 @@ def check_options(options: argparse.Namespace, modes: Sequence[str]) -> None:
 
 
 def make_labellers(modes: Sequence[str], options: argparse.Namespace, dataset: Dataset,
-                   console: Console) -> dict[str, tuple[Labeller, int]]:
-    """Build what labels the frames in each mode, and how often it sees each."""
+                   console: Console) -> tuple[dict[str, Labeller], int]:
+    """Build what labels the frames in each mode; return the number of the model's paths, too."""
     from tdnet_ros.learn.labellers import KeyFrame, PerFrame, Streaming, TemporalContext
     model = load(options.model, options, dataset, console, options.input_size)
-    labellers: dict[str, tuple[Labeller, int]] = {}
+    labellers: dict[str, Labeller] = {}
     for mode in modes:
         if mode == 'key-frame':
             key = (load(options.key_model, options, dataset, console) if options.key_model
                    else model)
             interval = KEY_INTERVAL if options.key_interval is None else options.key_interval
-            labellers[mode] = KeyFrame(key, interval, options.carry or CARRIED[0]), 1
+            labellers[mode] = KeyFrame(key, interval, options.carry or CARRIED[0])
         elif mode == 'temporal-context':
-            labellers[mode] = TemporalContext(model), 1
+            labellers[mode] = TemporalContext(model)
         elif mode == 'per-frame':
-            labellers[mode] = PerFrame(model), 1
+            labellers[mode] = PerFrame(model)
         else:
-            labellers[mode] = Streaming(model), model.paths if mode == 'repeated' else 1
-    return labellers
+            labellers[mode] = Streaming(model)
+    return labellers, model.paths
 
 
 def load(model: str, options: argparse.Namespace, dataset: Dataset, console: Console,

@@ -19,6 +19,8 @@ from tdnet_ros.stream.memory import MAX_GAP_S
 
 FLIP_FRAMES = 20
 """Labelled frames, evenly spread, on which the flip rate is measured."""
+LEAST_CHANGES = 4
+"""From output to output of each of them; whole rounds of all paths."""
 WARM_UP_FRAMES = 8
 
 
@@ -56,12 +58,12 @@ class Report:
         }
 
 
-def evaluate(mode: str, labeller: Labeller, repeats: int, dataset: Dataset,
+def evaluate(mode: str, labeller: Labeller, paths: int, dataset: Dataset,
              tick: Callable[[], None] = lambda: None) -> Report:
     """
     Label all videos of a data set in their order and time.
 
-    In the mode `repeated` each labelled frame is fed `repeats` times and its last labels count; in
+    In the mode `repeated` each labelled frame is fed once per path and its last labels count; in
     the others every frame once. Runs start at each path in turn, and so do repeated frames:
     where labelled frames have the same distance from the start, all paths are judged nevertheless.
     tick: called ticks(dataset) times.
@@ -72,8 +74,8 @@ def evaluate(mode: str, labeller: Labeller, repeats: int, dataset: Dataset,
     for turn, run in enumerate(runs(dataset)):
         labeller.restart(turn)
         for clip in run:
-            _evaluate_clip(report, labeller, repeats, dataset, clip, tick)
-    _measure_flips(report, labeller, max(repeats, 4), dataset, tick)
+            _evaluate_clip(report, labeller, paths, dataset, clip, tick)
+    _measure_flips(report, labeller, paths * math.ceil(LEAST_CHANGES / paths), dataset, tick)
     return report
 
 
@@ -95,7 +97,7 @@ def runs(dataset: Dataset) -> Iterator[list[tuple[VideoFrame, ...]]]:
     yield run
 
 
-def _evaluate_clip(report: Report, labeller: Labeller, repeats: int, dataset: Dataset,
+def _evaluate_clip(report: Report, labeller: Labeller, paths: int, dataset: Dataset,
                    clip: tuple[VideoFrame, ...], tick: Callable[[], None]) -> None:
     repeated = report.mode == 'repeated'
     kept = not repeated and all(entry.label for entry in clip)
@@ -111,7 +113,7 @@ def _evaluate_clip(report: Report, labeller: Labeller, repeats: int, dataset: Da
             check_one_size(entry, frame.size, last[0], last[1].size)
         if repeated:
             labeller.restart(report.judged)
-        for _ in range(repeats):
+        for _ in range(paths if repeated else 1):
             start = time.perf_counter()
             labels = labeller.label(frame)
             report.latency_ms.append((time.perf_counter() - start) * 1e3)

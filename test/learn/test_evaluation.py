@@ -73,6 +73,19 @@ def test_flips_are_counted_from_the_round_that_fills_the_memory_on(tmp_path, mon
     assert labeller.log[-len(fed):] == fed
 
 
+@pytest.mark.parametrize(('paths', 'fed'), [(1, 8), (2, 8), (3, 12), (6, 12)])
+def test_flips_are_those_of_whole_rounds_with_a_full_memory(tmp_path, paths, fed):
+    def differs_once_a_round(_, seen):
+        fills = seen < paths - 1
+        return np.full((HEIGHT, WIDTH), seen % 2 if fills else seen % paths == 0, np.uint8)
+
+    labeller = Fake(differs_once_a_round)
+    dataset = video(tmp_path, ['v_0'])
+    figures = evaluate('streaming', labeller, paths, dataset).summary()
+    assert figures['flip_rate'] == pytest.approx(2 / paths if paths > 1 else 0, abs=1e-6)
+    assert labeller.log[-fed - 1:] == ['turn 0', *[0] * fed]
+
+
 def test_video_consistency_is_the_mean_over_the_windows_of_a_clip(tmp_path):
     def first_is_other(_, seen):
         labels = np.zeros((HEIGHT, WIDTH), np.uint8)
@@ -99,7 +112,7 @@ def test_a_long_clip_takes_no_more_memory(tmp_path):
     assert max(alive) < 20
 
 
-@pytest.mark.parametrize(('mode', 'repeats', 'expected'), [
+@pytest.mark.parametrize(('mode', 'paths', 'expected'), [
     ('streaming', 1, ['turn 0', 0, 1, 5, 6, 'turn 1', 37, 'turn 2', 2]),
     ('repeated', 1, ['turn 0', 'turn 0', 0, 'turn 1', 1, 'turn 2', 5,
                      'turn 1', 'turn 3', 37, 'turn 2', 'turn 4', 2]),
@@ -107,7 +120,7 @@ def test_a_long_clip_takes_no_more_memory(tmp_path):
                      'turn 1', 'turn 3', 37, 37, 'turn 2', 'turn 4', 2, 2]),
 ])
 def test_a_run_is_fed_in_its_time_and_the_next_starts_at_the_next_path(
-        tmp_path, mode, repeats, expected):
+        tmp_path, mode, paths, expected):
     """A gap of more than a second parts runs; 6 has no label, so it is at most a history."""
     labeller = Fake(bright)
     names = ['a_0', 'a_1', 'a_5', 'a_6', 'a_37', 'b_2']
@@ -115,7 +128,7 @@ def test_a_run_is_fed_in_its_time_and_the_next_starts_at_the_next_path(
     (tmp_path / 'val/labels/a_6.png').unlink()
     dataset = open_dataset('folder', tmp_path, 'val')
     parts = []
-    figures = evaluate(mode, labeller, repeats, dataset,
+    figures = evaluate(mode, labeller, paths, dataset,
                        lambda: parts.append(labeller.log[-1])).summary()
     assert len(parts) == ticks(dataset) == 6 + 5  # the flips of the labelled ones too
     assert labeller.log[WARM_UP_FRAMES:][:len(expected)] == expected
