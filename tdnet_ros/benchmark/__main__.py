@@ -6,6 +6,7 @@ GPU; the cost against input size, paths and cameras; the message path between pr
 from __future__ import annotations
 
 import argparse
+from contextlib import suppress
 from datetime import datetime, timezone
 import json
 import os
@@ -43,9 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
         options.out.mkdir(parents=True, exist_ok=True)
         check_writable(options.out / DOCUMENT)
         if options.results:
-            results = json.loads(options.results.read_text())
-            if not isinstance(results, dict):
-                raise ValueError(f'{options.results}: expected the figures of an earlier run')
+            results = _earlier(options.results)
         else:
             options.json.parent.mkdir(parents=True, exist_ok=True)
             check_writable(options.json)
@@ -62,6 +61,14 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     print('wrote ' + ', '.join(map(str, files)))
     return 0
+
+
+def _earlier(path: Path) -> dict[str, Any]:
+    with suppress(ValueError):
+        results = json.loads(path.read_text())
+        if isinstance(results, dict):
+            return results
+    raise ValueError(f'{path}: expected the figures of an earlier run')
 
 
 def _measure(options: argparse.Namespace) -> dict[str, Any]:

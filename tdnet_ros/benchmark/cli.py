@@ -31,7 +31,9 @@ a precision runs in float32. Leave the machine otherwise idle; if it is not, com
 
 LEGEND = '''In ms. speedup and labels, the share of equal pixels: against the engine reference.
 of matmul: operations of the plain network a second, of the ceiling; an engine that needs fewer
-may exceed it. int8 was made with these very frames, and is compared with a float32 product.'''
+may exceed it.'''
+OF_INT8 = '''int8: against a float32 product; graphs that were not given were made with these
+very frames.'''
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -78,7 +80,8 @@ def table(result: dict[str, Any]) -> str:
             f'{"" if agreement is None else f"{100 * agreement:.3f}%":>8} '
             f'{100 * run["fraction_of_matmul"]:8.0f}% {run["warm_up_s"]:7.1f}s '
             f'{run["peak_memory_mb"]:6.0f}MB')
-    return '\n'.join([*lines, LEGEND])
+    precisions = {run['precision'] for run in result['runs']}
+    return '\n'.join([*lines, LEGEND, *([OF_INT8] if 'int8' in precisions else [])])
 
 
 def _setups(options: argparse.Namespace) -> list[Setup]:

@@ -17,6 +17,7 @@ from tdnet_ros.benchmark.frames import write_frames
 from tdnet_ros.benchmark.worker import Ready, Setup, Step, Worker
 from tdnet_ros.nets.card import find_model
 from tdnet_ros.nets.engines import check_engine
+from tdnet_ros.stream.devices import find_device
 from tdnet_ros.stream.engines.export import CARD
 from tdnet_ros.stream.engines.quantise import export_quantised
 from tdnet_ros.stream.frame import Image
@@ -92,9 +93,10 @@ def _start(setups: Sequence[Setup], progress: Progress, missing: dict[str, str] 
 def _prepared(setup: Setup, progress: Progress, stack: ExitStack) -> Setup:
     """Give int8 graphs that were made with the frames that are measured on."""
     card = find_model(setup.model, setup.weights)
-    if setup.precision != 'int8' or (card.weights and card.weights.suffix == '.onnx'):
-        return setup
     check_engine(setup.engine, setup.precision)
+    if (setup.precision != 'int8' or find_device(setup.device).type != 'cpu'
+            or (card.weights and card.weights.suffix == '.onnx')):
+        return setup
     size = setup.input_size or card.input_size
     folder = Path(stack.enter_context(TemporaryDirectory()))
     frames = write_frames(folder, INT8_FRAMES, setup.frame_size or size, setup.images)

@@ -15,6 +15,7 @@ from tdnet_ros.bags.options import positive
 from tdnet_ros.demo.environment import prepare
 from tdnet_ros.demo.processes import DemoError, Ending
 from tdnet_ros.nets import DEFAULT_MODEL
+from tdnet_ros.nets.engines import ENGINES, PRECISIONS
 
 if TYPE_CHECKING:
     from tdnet_ros.demo.plan import Plan
@@ -58,6 +59,8 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add('--model', default=DEFAULT_MODEL,
         help=f'model card, weights, shipped model or variant (default: {DEFAULT_MODEL})')
+    add('--engine', default='torch', choices=ENGINES, help='default: %(default)s')
+    add('--precision', default='float32', choices=PRECISIONS, help='default: %(default)s')
     add('--input-size', nargs=2, type=positive(int), metavar=('H', 'W'),
         help="network input in pixels; smaller is faster (default: the model's own)")
     add('--frames', type=positive(int), metavar='N', help='stop after N images')
@@ -74,7 +77,8 @@ def _plan(options: argparse.Namespace) -> Plan:
     source = str(default_video()) if options.source is None else options.source
     topic, compressed = image_topic_of(source) if is_bag(Path(source)) else (None, False)
     return Plan(source=source, out=options.out,
-                model=options.model, input_size=options.input_size and tuple(options.input_size),
+                model=options.model, engine=options.engine, precision=options.precision,
+                input_size=options.input_size and tuple(options.input_size),
                 frames=options.frames, rate_hz=options.rate,
                 live=camera_number(source) is not None, bag_topic=topic, compressed=compressed)
 

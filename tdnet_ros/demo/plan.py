@@ -33,6 +33,8 @@ class Plan:
     source: str  # as `tdnet_bag play` takes it
     out: Path
     model: str
+    engine: str = LabelOptions.engine
+    precision: str = LabelOptions.precision
     input_size: tuple[int, int] | None = None  # height, width; None: the model's own
     frames: int | None = None
     rate_hz: float | None = None  # None: the source's own
@@ -44,6 +46,12 @@ class Plan:
     def topic(self) -> str:
         """Where the images are played."""
         return f'{CAMERA}{COMPRESSED}' if self.compressed else CAMERA
+
+    @property
+    def _computing(self) -> list[str]:
+        """Parameters of what computes the network, where it is not what the node takes."""
+        return [f'{name}:={getattr(self, name)}' for name in ('engine', 'precision')
+                if getattr(self, name) != getattr(LabelOptions, name)]
 
     @property
     def _image(self) -> str:
@@ -77,7 +85,8 @@ class Plan:
                 '-r', f'image:={CAMERA}', '-p', f'model:={self.model}',
                 '-p', f'no_image_timeout_s:={WAIT_FOR_NODE_S:.1f}',  # the player starts last
                 '-p', f'image_transport:={"compressed" if self.compressed else "raw"}',
-                *(['-p', f'input_size:=[{size[0]}, {size[1]}]'] if size else [])]
+                *(['-p', f'input_size:=[{size[0]}, {size[1]}]'] if size else []),
+                *(part for parameter in self._computing for part in ('-p', parameter))]
 
     def recorder(self) -> list[str]:
         """Command of the recorder."""
@@ -97,8 +106,8 @@ class Plan:
 
     def by_hand(self) -> list[str]:
         """Node and player without the demo, one command a terminal."""
-        node = (f'tdnet_node --ros-args -r image:={self._image} '
-                f'-p model:={shlex.quote(self.model)}')
+        node = ' -p '.join((f'tdnet_node --ros-args -r image:={self._image}',
+                            f'model:={shlex.quote(self.model)}', *self._computing))
         if self.compressed:
             node += ' -p image_transport:=compressed'
         player = f'tdnet_bag play {shlex.quote(self.source)}'
@@ -108,8 +117,9 @@ class Plan:
 
     def on_a_ros_machine(self) -> list[str]:
         """The same with `ros2 launch`, one command a terminal."""
-        launch = (f'ros2 launch tdnet_ros tdnet.launch.py image_topic:={self._image} '
-                  f'model:={shlex.quote(self.model)} rviz:=true record:=run1')
+        launch = ' '.join((f'ros2 launch tdnet_ros tdnet.launch.py image_topic:={self._image}',
+                           f'model:={shlex.quote(self.model)}', *self._computing,
+                           'rviz:=true record:=run1'))
         if self.compressed:
             launch += ' image_transport:=compressed'
         if self.bag_topic:

@@ -23,6 +23,6 @@ def complain_of_missing(program: str, error: ModuleNotFoundError) -> int:
     elif first in PIP_PACKAGES:
         remedy = f'pip install {" ".join(PIP_PACKAGES)}, or in a clone script/setup, brings it'
     else:
-        remedy = 'in a clone of tdnet_ros, script/setup brings it'
+        remedy = 'on a ROS machine rosdep, in a clone of tdnet_ros script/setup brings it'
     print(f'{program}: the Python package {package} is missing: {remedy}', file=sys.stderr)
     return 1

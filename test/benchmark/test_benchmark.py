@@ -49,6 +49,7 @@ def test_measures_engines_side_by_side(tmp_path: Path, capsys: pytest.CaptureFix
     printed = capsys.readouterr().out
     assert 'reference' in printed
     assert 'bfloat16' in printed
+    assert 'int8' not in printed
 
 
 def test_int8_is_made_with_the_frames_and_measured(
@@ -67,6 +68,7 @@ def test_int8_is_made_with_the_frames_and_measured(
     assert [(run['model'], run['engine'], run['precision']) for run in runs] == [
         ('street-small', 'reference', 'float32'), ('street-small', 'onnxruntime', 'int8')]
     assert 0.8 < runs[1]['label_agreement'] < 1
+    assert 'int8: against' in capsys.readouterr().out
     assert runs[0]['gmac_per_frame'] == runs[1]['gmac_per_frame']
 
 

@@ -59,7 +59,8 @@ def test_what_cannot_be_written_is_named_before_the_work(
 
 
 @pytest.mark.parametrize(('content', 'said'), [
-    ('{}', 'these figures are of another version'), ('[]', 'expected the figures of an earlier')])
+    ('{}', 'these figures are of another version'), ('[]', 'expected the figures of an earlier'),
+    ('loading', 'figures.json: expected the figures of an earlier')])
 def test_figures_of_another_version(tmp_path: Path, capsys: pytest.CaptureFixture[str],
                                     content: str, said: str) -> None:
     figures = tmp_path / 'figures.json'

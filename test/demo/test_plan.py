@@ -26,11 +26,12 @@ def test_missing_default_video_says_what_to_do(monkeypatch: pytest.MonkeyPatch) 
 
 def test_options_reach_the_processes(tmp_path: Path) -> None:
     plan = Plan(source='clip.mp4', out=tmp_path, model='td2-tiny', input_size=(97, 193), frames=12,
-                rate_hz=5.0)
+                rate_hz=5.0, engine='onnxruntime', precision='int8')
     node = ' '.join(plan.node())
     assert f'image:={CAMERA}' in node
     assert 'model:=td2-tiny' in node
     assert 'input_size:=[97, 193]' in node
+    assert node.endswith(' -p engine:=onnxruntime -p precision:=int8')
     assert ' '.join(plan.player(tmp_path / 'sent.json')).endswith(
         f'play clip.mp4 --topic {CAMERA} --wait-for-subscriber 30 --summary '
         f'{tmp_path}/sent.json --rate 5.0 --frames 12')
@@ -48,6 +49,8 @@ def test_images_of_a_live_camera_are_recorded(tmp_path: Path) -> None:
      ['image_topic:=/x model:=m bag:=b', 'image_transport:=compressed']),
     (Plan(source='my bag', out=Path(), model="m's.yaml", bag_topic='/x'),
      ["bag:='my bag' ", """model:='m'"'"'s.yaml' """]),
+    (Plan(source='a', out=Path(), model='m', engine='onnxruntime', precision='int8'),
+     ['model:=m engine:=onnxruntime precision:=int8 rviz']),
 ])
 def test_launch_line_does_the_same(plan: Plan, words: list[str]) -> None:
     launch = plan.on_a_ros_machine()[0]
@@ -59,6 +62,8 @@ def test_node_and_player_by_hand_do_the_same() -> None:
     plan = Plan(source='b', out=Path(), model='m', bag_topic='/x/compressed', compressed=True)
     node = 'tdnet_node --ros-args -r image:=/x -p model:=m -p image_transport:=compressed'
     assert plan.by_hand() == [node, 'tdnet_bag play b']
+    assert replace(plan, engine='eager').by_hand()[0] == node.replace(
+        'model:=m', 'model:=m -p engine:=eager')
     assert replace(plan, rate_hz=5.0).by_hand() == [node, 'tdnet_bag play b --rate 5']
 
 

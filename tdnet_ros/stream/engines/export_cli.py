@@ -16,7 +16,7 @@ from tdnet_ros.nets.writing import check_folder
 from tdnet_ros.stream.engines.allocator import is_out_of_memory, shortage
 from tdnet_ros.stream.engines.export import CARD, MANIFEST, export
 from tdnet_ros.stream.engines.onnx_engine import OnnxEngine, find_provider
-from tdnet_ros.stream.engines.quantise import export_quantised
+from tdnet_ros.stream.engines.quantise import MOST_IMAGES, export_quantised
 
 EXAMPLES = '''examples:
   tdnet_export td4-psp18 --out exported
@@ -98,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     add('--input-size', nargs=2, type=int, metavar=('H', 'W'), help="default: the model's own")
     add('--precision', default='float32', choices=ENGINES['onnxruntime'])
     add('--images', type=Path, metavar='DIR',
-        help='for int8: a hundred images, better of your own camera')
+        help=f'for int8: at least {MOST_IMAGES} images, best of your own camera')
     add('--labels', nargs=2, type=int, metavar=('H', 'W'),
         help='let the graphs also return the best class at this size, as uint8')
     add('--tensorrt', action='store_true', help='build the TensorRT engines of this GPU, too')

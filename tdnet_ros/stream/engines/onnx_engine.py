@@ -121,7 +121,8 @@ def find_graphs(card: ModelCard, input_size: tuple[int, int], precision: str) ->
         for what, wanted, made in (('precision', precision, exported['precision']),
                                    ('input size', list(input_size), exported['input_size'])):
             if wanted != made:
-                raise ValueError(f'model {card.name} was exported for {what} {made}, not {wanted}')
+                raise ValueError(f'model {card.name} was exported for {what} {made}, not '
+                                 f'{wanted}: ask for that, or export it once more')
         return manifest
     if precision == 'int8':
         raise ValueError(f'precision int8 needs graphs made with images: tdnet_export {card.name} '

@@ -7,6 +7,7 @@ each channel. All between the convolutions, and the memory, stays float32.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 import json
 import logging
 from pathlib import Path
@@ -23,7 +24,7 @@ from torch import Tensor
 from tdnet_ros.nets.card import ModelCard
 from tdnet_ros.nets.images import read_pixels
 from tdnet_ros.stream.engines.export import CARD, MANIFEST, Progress, check_vacant, export, filling
-from tdnet_ros.stream.engines.onnx_engine import OnnxEngine
+from tdnet_ros.stream.engines.onnx_engine import OnnxEngine, find_provider
 from tdnet_ros.stream.engines.static import input_names
 from tdnet_ros.stream.preprocess import Preprocessor
 from tdnet_ros.stream.transfer import Lanes
@@ -42,13 +43,18 @@ def export_quantised(card: ModelCard, out: Path, input_size: tuple[int, int],
     read, if there are fewer than paths, or if the card has no weights.
     """
     check_vacant(out)
+    find_provider(CPU, tensorrt=False)
     paths = card.architecture.paths
     if not card.trained:
         raise ValueError(f'model {card.name} has no weights: expected a trained one for int8')
     if len(images) < paths:
         raise ValueError(f'{len(images)} images, expected at least one for each of {paths} paths '
-                         'and better a hundred')
-    images = images[::-(-len(images) // MOST_IMAGES)]
+                         f'and better {MOST_IMAGES}')
+    picked = np.linspace(0, len(images) - 1, min(len(images), MOST_IMAGES)).astype(int)
+    images = [images[number] for number in picked]
+    for image in images:
+        read_pixels(image)  # what cannot be read is told before the work
+    card = replace(card, metrics={}, source=f'{card.source}; in 8-bit integers'.lstrip('; '))
     with TemporaryDirectory() as folder, filling(out) as part:
         floats = export(card, Path(folder), input_size, 'float32', label_size, progress)
         engine = OnnxEngine(floats, CPU)
