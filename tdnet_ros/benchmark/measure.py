@@ -92,10 +92,11 @@ def _start(setups: Sequence[Setup], progress: Progress, missing: dict[str, str] 
 
 def _prepared(setup: Setup, progress: Progress, stack: ExitStack) -> Setup:
     """Give int8 graphs that were made with the frames that are measured on."""
-    card = find_model(setup.model, setup.weights)
     check_engine(setup.engine, setup.precision)
-    if (setup.precision != 'int8' or find_device(setup.device).type != 'cpu'
-            or (card.weights and card.weights.suffix == '.onnx')):
+    if setup.precision != 'int8' or find_device(setup.device).type != 'cpu':
+        return setup
+    card = find_model(setup.model, setup.weights)
+    if card.weights and card.weights.suffix == '.onnx':  # made before
         return setup
     size = setup.input_size or card.input_size
     folder = Path(stack.enter_context(TemporaryDirectory()))

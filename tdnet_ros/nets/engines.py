@@ -1,8 +1,8 @@
 """Names of the engines in stream/engines and of their precisions, for programs without PyTorch."""
 from __future__ import annotations
 
-ENGINES = {'torch': ('float32', 'bfloat16', 'float16'),
-           'eager': ('float32', 'bfloat16', 'float16'), 'reference': ('float32',),
+_OF_TORCH = ('float32', 'bfloat16', 'float16')
+ENGINES = {'torch': _OF_TORCH, 'eager': _OF_TORCH, 'reference': ('float32',),
            'onnxruntime': ('float32', 'float16', 'int8'), 'tensorrt': ('float32', 'float16')}
 '''The engines, and the precisions that each computes in.'''
 PRECISIONS = tuple(dict.fromkeys(name for names in ENGINES.values() for name in names))

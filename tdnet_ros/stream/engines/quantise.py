@@ -15,7 +15,6 @@ import shutil
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 import torch
@@ -58,21 +57,18 @@ def export_quantised(card: ModelCard, out: Path, input_size: tuple[int, int],
     with TemporaryDirectory() as folder, filling(out) as part:
         floats = export(card, Path(folder), input_size, 'float32', label_size, progress)
         engine = OnnxEngine(floats, CPU)
-        normalise = Preprocessor(engine.input_size, card.mean, card.std, Lanes(CPU)).normalise
+        lanes = Lanes(CPU)
+        normalise = Preprocessor(engine.input_size, card.mean, card.std, lanes).normalise
         for path, step in enumerate(engine.steps):
             progress(f'path {path + 1} of {paths} in int8, by {len(images)} images')
-            inputs = _inputs(engine, path, (normalise(_pixels(image)) for image in images))
-            _quantise(floats.parent / step['file'], part / step['file'], inputs)
+            video = (normalise(lanes.upload(np.asarray(read_pixels(image)[..., ::-1], np.uint8)))
+                     for image in images)
+            _quantise(floats.parent / step['file'], part / step['file'],
+                      _inputs(engine, path, video))
         shutil.copy(floats.parent / CARD, part)
         content = {**json.loads(floats.read_text()), 'precision': 'int8'}
         (part / MANIFEST).write_text(json.dumps(content, indent=2) + '\n')
     return out / MANIFEST
-
-
-def _pixels(image: Path) -> Tensor:
-    """Read uint8 [1, 3, H, W], red first."""
-    rgb = cv2.cvtColor(np.asarray(read_pixels(image), np.uint8), cv2.COLOR_BGR2RGB)
-    return torch.from_numpy(rgb).permute(2, 0, 1).unsqueeze(0)
 
 
 def _inputs(engine: OnnxEngine, path: int,
