@@ -26,16 +26,19 @@ LICENCES: Mapping[str, str] = {
 
 
 def new_card(name: str, architecture: Architecture, dataset: Dataset, input_size: tuple[int, int],
-             start: ModelCard | None, licence: str, **training: Any) -> ModelCard:
-    """Describe the model that a run makes; one that starts from another keeps that one's terms."""
-    source, licences = 'trained from scratch', [licence]
+             start: ModelCard | None, teacher: ModelCard | None, licence: str,
+             **training: Any) -> ModelCard:
+    """Describe the model that a run makes; the terms of those that it learnt from stay with it."""
+    source = 'trained from scratch'
     if start:
         source = f'started from {start.name} ({start.source or "source unknown"}), trained'
-        licences.insert(0, start.licence)
+    source += f' on {dataset.classes.name} train'
+    if teacher:
+        source += f', taught by {teacher.name} ({teacher.source or "source unknown"})'
+    licences = [card.licence for card in (start, teacher) if card] + [licence]
     return ModelCard(
         name, architecture, dataset.classes, input_size, IMAGENET_MEAN, IMAGENET_STD,
-        source=f'{source} on {dataset.classes.name} train',
-        licence=' '.join(dict.fromkeys(filter(None, licences))), training=training)
+        source=source, licence=' '.join(dict.fromkeys(filter(None, licences))), training=training)
 
 
 def export(network: Network, card: ModelCard, path: Path) -> None:

@@ -51,10 +51,14 @@ def _steps(config: TrainConfig, samples: ClipSamples, recipes: Sequence[ClipReci
             for part in range(rank, stage.accumulate * world, world):
                 batches.append(list(range(first + part * size, first + (part + 1) * size)))
         workers = min(config.workers, cores())
-        yield from DataLoader(samples, batch_sampler=batches, worker_init_fn=_start_worker,
-                              num_workers=workers, pin_memory=pin,
-                              # not Python 3.14's default: workers share what was decoded
-                              multiprocessing_context='fork' if workers else None)
+        loader = DataLoader(samples, batch_sampler=batches, worker_init_fn=_start_worker,
+                            num_workers=workers, pin_memory=pin,
+                            # not Python 3.14's default: workers share what was decoded
+                            multiprocessing_context='fork' if workers else None)
+        try:
+            yield from loader
+        except Exception as error:  # its traceback keeps the workers, and the program waits for
+            raise error.with_traceback(None) from None  # them at its end
         step += stage.steps - offset
 
 

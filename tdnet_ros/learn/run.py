@@ -60,8 +60,9 @@ def _train(options: argparse.Namespace, config: TrainConfig, datasets: Sequence[
     contents = [dataset.check() for dataset in datasets]  # reads all labelled files: last
     size = checked_size(aligned_size(options.input_size or validation.size()))
     card = new_card(options.out.resolve().name, wanted, training, size, start,
-                    LICENCES.get(options.dataset, ''),
-                    command=options.command, config=plain(config))
+                    find_model(options.teacher) if options.teacher else None,
+                    LICENCES.get(options.dataset, ''), command=options.command,
+                    config=plain(config))
     weights = balance_weights(contents[0].pixels, config.class_balance)
     learner = place(Learner(network, config, len(card.classes), weights, teacher), fabric)
     trainer = Trainer(fabric, learner, config, datasets, card, options.out)

@@ -130,8 +130,9 @@ def check_options(options: argparse.Namespace) -> None:
     last, best = options.out / LAST, options.out / BEST
     if last.exists() and not options.resume:
         raise ValueError(f'{last} is there: add --resume to go on, or choose another --out')
-    if best.exists() and not options.resume:
-        raise ValueError(f'{best} is there: choose another --out')
+    if best.exists() and not last.exists():
+        raise ValueError(f'{best} is there{f" without {LAST} to go on from" * options.resume}: '
+                         'choose another --out')
 
 
 def read_config(options: argparse.Namespace) -> TrainConfig:

@@ -64,21 +64,24 @@ class Trainer:
     def _run(self, clips: Iterator[Clip], validator: Validator, progress: Progress, end: int,
              deadline: float, interrupt: DeferredInterrupt) -> None:
         saved = time.monotonic()
+        resumable = self.step > 0
         while self.step < end:
             terms = self.take_step(clips)
             if not all(math.isfinite(value) for value in terms.values()):
                 raise FloatingPointError(f'the loss is not a number at step {self.step}: {terms}')
             progress.step(self.step, terms, self.config.learning_rate(self.step - 1))
             ended = self.step == end
-            if ended or self.step % self.config.validate_every == 0:
+            validated = ended or self.step % self.config.validate_every == 0
+            if validated:
                 self._validate(validator, progress)
             now = time.monotonic()
             interrupted, stopped, due = self._any_process(
                 interrupt.came, now > deadline,
                 now - saved > 60 * self.config.checkpoint_minutes)
+            due |= validated and not resumable  # no best without the last
             if ended or interrupted or stopped or due:
                 self.save(LAST)
-                saved = time.monotonic()
+                saved, resumable = time.monotonic(), True
             if interrupted:
                 raise KeyboardInterrupt
             if stopped:

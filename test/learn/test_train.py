@@ -203,10 +203,16 @@ def test_a_teacher_is_trained_and_distilled(data, tmp_path):
     arguments = command(data, config, tmp_path / 'teacher')
     arguments[arguments.index('td2-tiny')] = 'bise18-half'
     assert train(arguments) == 0
+    best = tmp_path / 'teacher/best.yaml'
+    best.write_text(best.read_text().replace("licence: ''", 'licence: not for sale'))
     config = write_config(tmp_path / 'c.yaml', [{'steps': 1, 'solo': True}, {'steps': 2}],
                           loss={'auxiliary': 0.1})
     student = command(data, config, tmp_path / 'student')
-    assert train([*student, '--teacher', str(tmp_path / 'teacher/best.yaml')]) == 0
+    assert train([*student, '--teacher', str(best)]) == 0
+    card = find_model(tmp_path / 'student/best.yaml')
+    assert card.licence == 'not for sale'
+    assert card.source == ('trained from scratch on squares train, taught by teacher (trained '
+                           'from scratch on squares train)')
     events = EventAccumulator(str(tmp_path / 'student'))
     events.Reload()
     assert {'loss/distillation', 'loss/grouped', 'loss/auxiliary', 'loss/sub', 'loss/agreement',

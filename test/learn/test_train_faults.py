@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from learn.runs import command, write_config
+from learn.runs import command, run_processes, write_config
 from learn.synthetic import write_folder
+from tdnet_ros.learn.progress import Progress
 from tdnet_ros.learn.train import main as train
 from tdnet_ros.learn.trainer import Trainer
 
@@ -163,14 +164,15 @@ def test_out_of_memory_is_one_clear_line(data, tmp_path, capsys, monkeypatch, ki
     assert len(error.splitlines()) == 1
 
 
-def test_a_bad_frame_of_a_video_is_one_clear_line(tmp_path, capsys):
+def test_a_bad_frame_of_a_video_is_one_clear_line(tmp_path):
+    """And the run ends with it: no loader's process stays."""
     root = write_folder(tmp_path / 'data', videos=2, frames=2)
     (root / 'train/labels/v0_000.png').unlink()
     (root / 'train/images/v0_000.png').write_bytes(b'no image')
     config = write_config(tmp_path / 'c.yaml', [{'steps': 4, 'still_share': 0}], max_gap=1,
                           workers=1)
-    assert train(command(root, config, tmp_path / 'run')) == 1
-    error = capsys.readouterr().err
+    ended, error = run_processes(tmp_path, command(root, config, tmp_path / 'run'))
+    assert ended == [1]
     assert error.startswith('tdnet_train: cannot read the image ')
     assert 'v0_000.png: it is damaged, cut off or no image\n' in error
     assert len(error.splitlines()) == 1
@@ -202,7 +204,32 @@ def test_a_model_that_is_there_is_not_overwritten(data, tmp_path, capsys):
     best.write_text('a model')
     assert train(command(data, config, tmp_path / 'run')) == 1
     assert capsys.readouterr().err == f'tdnet_train: {best} is there: choose another --out\n'
+    assert train(command(data, config, tmp_path / 'run', '--resume')) == 1
+    assert capsys.readouterr().err == (
+        f'tdnet_train: {best} is there without last.pt to go on from: choose another --out\n')
     assert best.read_text() == 'a model'
+
+
+def test_the_first_model_comes_with_a_checkpoint(data, tmp_path, monkeypatch):
+    """A run that ends just after it goes on, though none was due yet."""
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 2}], validate_every=1, calibrate=False)
+    arguments = command(data, config, tmp_path / 'run', '--resume')
+
+    class KilledError(Exception):
+        pass
+
+    def step(self, number, *figures, show=Progress.step):
+        if number == 2:
+            raise KilledError
+        show(self, number, *figures)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Progress, 'step', step)
+        with pytest.raises(KilledError):
+            train(arguments)
+    assert (tmp_path / 'run/best.yaml').exists()
+    assert torch.load(tmp_path / 'run/last.pt', weights_only=True)['step'] == 1
+    assert train(arguments) == 0
 
 
 def test_a_run_keeps_its_classes(data, tmp_path, capsys):
