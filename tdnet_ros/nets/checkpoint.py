@@ -92,11 +92,15 @@ def load_network(card: ModelCard) -> Network:
 def save_weights(network: Network, path: Path, dtype: torch.dtype = torch.float32) -> None:
     """Write a network's weights as safetensors, in `dtype`.
 
-    Statistics of batch norm are float32: a variance can exceed what float16 holds.
+    Statistics of batch norm are float32: a variance can exceed what float16 holds. ValueError
+    if a weight does.
     """
     state = {key: value.to(torch.float32 if '.running_' in key else dtype).contiguous()
              for key, value in network.state_dict().items()
              if not key.endswith('num_batches_tracked')}
+    for key, value in state.items():
+        if not value.isfinite().all():
+            raise ValueError(f'{key} holds what is no number or more than {value.dtype} can hold')
     path.write_bytes(save(state))
 
 

@@ -49,7 +49,8 @@ def log_model(logger: Any, segmenter: VideoSegmenter) -> None:
     height, width = segmenter.input_size
     logger.info(f'{card.name} with {len(card.classes)} classes ({card.classes.name}) on '
                 f'{segmenter.device} ({hardware_name(segmenter.device)}), '
-                f'input {height} x {width}, {segmenter.paths} paths')
+                f'engine {segmenter.engine} in {segmenter.precision}, input {height} x {width}, '
+                f'{segmenter.paths} paths')
     if segmenter.batch_ms:
         logger.info(f'images of several cameras: {batching(segmenter)}')
     if not segmenter.trained:

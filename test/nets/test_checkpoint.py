@@ -142,6 +142,10 @@ def test_half_precision_keeps_the_statistics_of_batch_norm(tmp_path: Path) -> No
     assert (loaded['context.levels.0.mix.1.running_var'] == 178756).all()
     weight = 'context.levels.0.mix.0.weight'
     assert torch.equal(loaded[weight], network.state_dict()[weight].half())
+    network.state_dict()[weight][0, 0, 0, 0] = 7e4
+    with pytest.raises(ValueError, match=rf'{weight} holds .* more than torch.float16 can hold'):
+        save_weights(network, tmp_path / 'other.safetensors', torch.float16)
+    assert not (tmp_path / 'other.safetensors').exists()
 
 
 class Bomb:
