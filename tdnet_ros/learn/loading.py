@@ -1,7 +1,7 @@
 """Which samples a process loads for which step, and whether they suit the run."""
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 import signal
 
 import cv2
@@ -20,7 +20,7 @@ CACHE_BYTES = 4 << 30
 
 
 def clips(config: TrainConfig, dataset: Dataset, paths: int, input_size: tuple[int, int],
-          step: int, rank: int, world: int, pin: bool = False) -> Iterator[Clip]:
+          step: int, rank: int, world: int, pin: bool = False) -> Generator[Clip]:
     """
     Return this process's parts of every step from `step` to the run's end.
 
@@ -39,7 +39,7 @@ def clips(config: TrainConfig, dataset: Dataset, paths: int, input_size: tuple[i
 
 
 def _steps(config: TrainConfig, samples: ClipSamples, recipes: Sequence[ClipRecipe], step: int,
-           rank: int, world: int, pin: bool) -> Iterator[Clip]:
+           rank: int, world: int, pin: bool) -> Generator[Clip]:
     while step < config.steps:
         number, offset = config.locate(step)
         stage = config.stages[number]

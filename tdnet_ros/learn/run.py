@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 import shutil
 
@@ -108,7 +109,8 @@ def run(trainer: Trainer, training: Dataset, input_size: tuple[int, int], valida
     if not done:
         data = clips(config, training, trainer.network.architecture.paths, input_size, start,
                      fabric.global_rank, fabric.world_size, pin=fabric.device.type == 'cuda')
-        with Progress(trainer.out, config, start, fabric.is_global_zero) as progress:
+        with closing(data), Progress(trainer.out, config, start,
+                                     fabric.is_global_zero) as progress:
             done = trainer.run(data, validator, progress, end, deadline)
     if fabric.is_global_zero:
         if trainer.step < config.steps:

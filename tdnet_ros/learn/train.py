@@ -91,6 +91,10 @@ def main(arguments: list[str] | None = None) -> int:
     except (RuntimeError, MemoryError) as error:
         from tdnet_ros.learn.devices import has_lost_another
         from tdnet_ros.stream.engines.allocator import is_out_of_memory, shortage
+        if str(error).startswith('DataLoader worker (pid'):
+            print('tdnet_train: a process that loads pictures has ended, as for want of memory: '
+                  f'fewer workers take less{goes_on(options)}', file=sys.stderr)
+            return 1
         if has_lost_another(error):
             print(f'tdnet_train: another process of the run has ended{goes_on(options)}',
                   file=sys.stderr)

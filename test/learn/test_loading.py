@@ -1,7 +1,9 @@
-"""How a step's batch is cut into parts."""
+"""How a step's batch is cut into parts, and how processes that load them end."""
 import pytest
 import torch
 
+from learn.runs import command, run_processes, write_config
+from learn.synthetic import write_folder
 from tdnet_ros.learn import samples
 from tdnet_ros.learn.catalogue import open_dataset
 from tdnet_ros.learn.config import Stage, TrainConfig
@@ -56,3 +58,40 @@ def test_stages_share_what_was_decoded(data, monkeypatch, workers):
     assert len(paths) == 8
     assert [part.images.shape[-2:] for part in parts] == [(65, 97), (33, 33)]
     assert len(paths) == 8
+
+
+def test_a_bad_frame_of_a_video_is_one_clear_line(tmp_path):
+    """And the run ends with it: no loader's process stays."""
+    root = write_folder(tmp_path / 'data', videos=2, frames=2)
+    (root / 'train/labels/v0_000.png').unlink()
+    (root / 'train/images/v0_000.png').write_bytes(b'no image')
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 4, 'still_share': 0}], max_gap=1,
+                          workers=1)
+    ended, error = run_processes(tmp_path, command(root, config, tmp_path / 'run'))
+    assert ended == [1]
+    assert error.startswith('tdnet_train: cannot read the image ')
+    assert 'v0_000.png: it is damaged, cut off or no image\n' in error
+    assert len(error.splitlines()) == 1
+
+
+@pytest.mark.parametrize(('fault', 'status', 'said'), [
+    ('os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)', 1,
+     'tdnet_train: a process that loads pictures has ended, as for want of memory: fewer workers '
+     'take less; --resume goes on\n'),
+    ("raise RuntimeError('unforeseen')", 1, 'RuntimeError: unforeseen\n'),
+    ('os.kill(os.getpid(), signal.SIGINT)', 130, 'interrupted; --resume goes on\n')])
+def test_a_run_that_fails_ends_the_processes_that_load_pictures(
+        data, tmp_path, fault, status, said):
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 1000}], workers=2, validate_every=1)
+    program = f'''
+import multiprocessing, os, signal
+from tdnet_ros.learn.progress import Progress
+def show(self, step, *figures, show=Progress.step):
+    show(self, step, *figures)
+    if step == 2:
+        {fault}
+Progress.step = show
+'''
+    ended, told = run_processes(tmp_path, command(data, config, tmp_path / 'run'), program=program)
+    assert ended == [status]
+    assert told.endswith(said)

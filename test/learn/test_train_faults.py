@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from learn.runs import command, run_processes, write_config
+from learn.runs import command, write_config
 from learn.synthetic import write_folder
 from tdnet_ros.learn.progress import Progress
 from tdnet_ros.learn.train import main as train
@@ -161,20 +161,6 @@ def test_out_of_memory_is_one_clear_line(data, tmp_path, capsys, monkeypatch, ki
     assert train(command(data, config, tmp_path / 'run')) == 1
     error = capsys.readouterr().err
     assert 'out of memory: CUDA out of memory. Tried to allocate 2 GiB; a smaller batch' in error
-    assert len(error.splitlines()) == 1
-
-
-def test_a_bad_frame_of_a_video_is_one_clear_line(tmp_path):
-    """And the run ends with it: no loader's process stays."""
-    root = write_folder(tmp_path / 'data', videos=2, frames=2)
-    (root / 'train/labels/v0_000.png').unlink()
-    (root / 'train/images/v0_000.png').write_bytes(b'no image')
-    config = write_config(tmp_path / 'c.yaml', [{'steps': 4, 'still_share': 0}], max_gap=1,
-                          workers=1)
-    ended, error = run_processes(tmp_path, command(root, config, tmp_path / 'run'))
-    assert ended == [1]
-    assert error.startswith('tdnet_train: cannot read the image ')
-    assert 'v0_000.png: it is damaged, cut off or no image\n' in error
     assert len(error.splitlines()) == 1
 
 
