@@ -125,8 +125,7 @@ def architecture(model: str | None, start: ModelCard | None) -> Architecture:
         raise ValueError(f'--model {model}: it is trained; --init {model} starts from it')
     if model:
         return variant(model)
-    if start is None:
-        raise ValueError('expected --model or --init')
+    assert start is not None, 'main asks for one of them'
     return start.architecture
 
 

@@ -21,11 +21,12 @@ from tdnet_ros.learn.config import (
     scaled,
 )
 from tdnet_ros.learn.datasets import SPLITS
+from tdnet_ros.nets.card import find_model
 from tdnet_ros.nets.writing import check_folder
 
 EXAMPLES = """examples:
-  tdnet_train --dataset camvid --root data/camvid --model td2-bise18-half --out runs/small
-  tdnet_train ... --out runs/small --resume            go on where it was stopped or killed
+  tdnet_train --dataset camvid --root data/camvid --model td2-bise18-half
+  tdnet_train ... --resume                             go on where it was stopped or killed
   tdnet_train ... --teacher runs/teacher/best.yaml     distil a per-frame network's knowledge
   torchrun --nproc-per-node 4 -m tdnet_ros.learn.train --dataset cityscapes ...
 
@@ -45,7 +46,8 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--dataset', required=True, choices=list(DATASETS))
     parser.add_argument('--root', required=True, type=Path, help='folder of the data set')
     parser.add_argument('--model', help='row of the table of variants (default: that of --init)')
-    parser.add_argument('--out', required=True, type=Path, help='folder for results')
+    parser.add_argument('--out', type=Path,
+                        help='folder for results (default: runs/MODEL)')
     parser.add_argument('--config', metavar='FILE',
                         help='YAML of the run, or the name of a recipe: '
                              f'{", ".join(recipes())} (default: {DEFAULT}, for one GPU)')
@@ -79,6 +81,9 @@ def main(arguments: list[str] | None = None) -> int:
     options.command = shlex.join(['tdnet_train', *given])
     deadline = time.monotonic() + 60 * options.max_minutes
     try:
+        if not (options.model or options.init):
+            raise ValueError('expected --model or --init')
+        options.out = options.out or Path('runs', options.model or find_model(options.init).name)
         check_options(options)
         config = read_config(options)
         end = config.end_of(options.until) if options.until else config.steps
@@ -112,7 +117,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def goes_on(options: argparse.Namespace) -> str:
     """Say what to do after an end before its time."""
-    return '; --resume goes on' if (options.out / LAST).exists() else ''
+    return '; --resume goes on' if options.out and (options.out / LAST).exists() else ''
 
 
 def without_traceback(error: Exception) -> str:

@@ -7,6 +7,8 @@ import sys
 import pytest
 import torch
 
+MODEL = ['--model', 'td2-tiny']
+
 
 def run(command, package, *arguments):
     """Run a command where a package is missing."""
@@ -18,7 +20,7 @@ def run(command, package, *arguments):
 @pytest.mark.parametrize(('command', 'package'), [
     ('train', 'lightning_fabric'), ('evaluate', 'torchmetrics')])
 def test_a_missing_package_is_named(data, tmp_path, command, package):
-    more = ['--out', tmp_path / 'run'] if command == 'train' else []
+    more = [*MODEL, '--out', tmp_path / 'run'] if command == 'train' else []
     done = run(command, package, '--dataset', 'folder', '--root', data, *more)
     assert done.returncode == 1
     assert done.stderr.startswith(f'tdnet_{command}: the Python package {package}')
@@ -27,9 +29,10 @@ def test_a_missing_package_is_named(data, tmp_path, command, package):
 
 
 @pytest.mark.parametrize(('command', 'more', 'message'), [
-    ('train', ['--out', 'runs', '--length', '0'], '--length 0: expected a number above 0'),
-    ('train', ['--out', 'runs', '--until', 'never'], "stage 'never', expected one of solo, repea"),
-    ('train', ['--out', 'runs', '--root', 'nothing'], 'there is no nothing/classes.yaml: '),
+    ('train', ['--length', '1'], 'expected --model or --init'),
+    ('train', [*MODEL, '--length', '0'], '--length 0: expected a number above 0'),
+    ('train', [*MODEL, '--until', 'never'], "stage 'never', expected one of solo, repea"),
+    ('train', [*MODEL, '--root', 'nothing'], 'there is no nothing/classes.yaml: '),
     ('evaluate', ['--key-model', 'psp18'], '--key-model is of the modes key-frame and compare, '),
 ])
 def test_options_are_checked_before_pytorch_is_loaded(data, command, more, message):

@@ -199,3 +199,18 @@ def test_terms_of_the_first_model_stay(data, tmp_path):
     assert card.training['step'] == 2
     assert card.source.startswith('started from street-small (')
     assert 'research use' in card.licence
+
+
+def test_a_folder_of_results_is_called_as_the_model_is(data, tmp_path, monkeypatch):
+    """Or as the one that it starts from."""
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 1}])
+    monkeypatch.chdir(tmp_path)
+    arguments = command(data, config, '')
+    where = arguments.index('--out')
+    del arguments[where:where + 2]
+    assert train(arguments) == 0
+    where = arguments.index('--model')
+    arguments[where:where + 2] = ['--init', 'street-small']
+    assert train(arguments) == 0
+    assert find_model('runs/td2-tiny/best.yaml').name == 'td2-tiny'
+    assert find_model('runs/street-small/best.yaml').source.startswith('started from street-small')
