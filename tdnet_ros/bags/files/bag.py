@@ -45,8 +45,8 @@ class Bag:
         self.unread = Unread(self.problems, f'{path}: ')
         self._stack = ExitStack()
         try:
-            paths, packed_messages = self._files()
-            self.files = [self._opened(file, packed_messages) for file in paths]
+            paths = self._files()
+            self.files = [self._opened(file) for file in paths]
         except OSError as error:
             self._stack.close()
             full = (f' in {gettempdir()}, where it is unpacked; TMPDIR can name another folder'
@@ -87,18 +87,15 @@ class Bag:
         if problem not in self.problems:
             self.problems.append(problem)
 
-    def _files(self) -> tuple[list[Path], bool]:
-        """Storage files, and whether each message in them is compressed."""
+    def _files(self) -> list[Path]:
         if not self.path.exists():
             raise BagError(f'{self.path} does not exist: expected a rosbag')
         if not self.path.is_dir():
             if not is_storage(self.path):
                 raise BagError(f'{self.path} is no rosbag: expected a rosbag2 directory or a '
                                f'{", ".join(SUFFIXES)} file')
-            return [self.path], False
-        about = self._metadata()
-        named = [self.path / PurePath(str(name)).name
-                 for name in about.get('relative_file_paths') or ()]
+            return [self.path]
+        named = [self.path / PurePath(str(name)).name for name in self._named_files()]
         for file in named:
             if not file.exists():
                 self._report(f'{file}: offset 0: the file is missing, although {METADATA} '
@@ -108,24 +105,26 @@ class Bag:
         if not files:
             raise BagError(f'{self.path} is no rosbag: it has neither {METADATA} nor a storage '
                            f'file ({", ".join(SUFFIXES)})')
-        return files, str(about.get('compression_mode', '')).lower() == 'message'
+        return files
 
-    def _metadata(self) -> dict[str, Any]:
+    def _named_files(self) -> list[Any]:
+        """What metadata.yaml names as the bag's files."""
         path = self.path / METADATA
         try:
             about = dict(yaml.safe_load(path.read_text(encoding='utf-8'))[INFORMATION])
-            if not isinstance(about.get('relative_file_paths') or [], list):
+            names = about.get('relative_file_paths') or []
+            if not isinstance(names, list):
                 raise TypeError('relative_file_paths is no list')
-            return about
+            return names
         except FileNotFoundError:
             self._report(f'{path}: offset 0: the file is missing; the recording was cut off')
         except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
             self._report(f'{path}: offset 0: {" ".join(str(error).split())}')
-        return {}
+        return []
 
-    def _opened(self, path: Path, packed_messages: bool) -> StorageFile:
+    def _opened(self, path: Path) -> StorageFile:
         plain, name = self._readable(path)
-        file = StorageFile(plain, self._report, self.unread, packed_messages, name)
+        file = StorageFile(plain, self._report, self.unread, name)
         self._stack.callback(file.close)
         return file
 

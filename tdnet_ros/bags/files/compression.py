@@ -21,6 +21,8 @@ else:
 
 MOST_BYTES = 2 ** 28
 '''Of a chunk or message; recorders make chunks of a few megabytes.'''
+ZSTD_START = b'\x28\xb5\x2f\xfd'
+'''With which packed data begin, and no CDR.'''
 READ_BYTES, BLOCK_BYTES = 2 ** 14, 2 ** 17
 FREE_BYTES = 2 ** 28
 '''So much of a disk is left to others, of a small one a twentieth.'''

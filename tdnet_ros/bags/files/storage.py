@@ -12,7 +12,7 @@ from rosbags.rosbag1 import Reader as Ros1Reader
 from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
-from tdnet_ros.bags.files.compression import unpacked
+from tdnet_ros.bags.files.compression import ZSTD_START, unpacked
 from tdnet_ros.bags.files.paths import MCAP, ROS1, SQLITE
 from tdnet_ros.bags.files.salvage import Salvage
 from tdnet_ros.bags.files.scanned import NEVER, Topic
@@ -36,7 +36,7 @@ class StorageFile:
     """
 
     def __init__(self, path: Path, report: Callable[[str], None], unread: Unread,
-                 packed_messages: bool, name: str) -> None:
+                 name: str) -> None:
         """Look into a file; `name` is what damage to it is told of.
 
         Messages that cannot be read are told to `unread`, all else to `report`.
@@ -46,7 +46,6 @@ class StorageFile:
         self._report = lambda damage: report(f'{name}: {damage}')
         self._salvage = Salvage(path, self._report)
         self._unread = unread
-        self._packed = packed_messages
         self._indexed = self.searchable = False
         self._ros1: Any = None
         try:
@@ -160,9 +159,8 @@ class StorageFile:
         if self.path.suffix == ROS1:
             return partial(_ros1_to_cdr, ros1_types(
                 tuple((topic.msgtype, topic.definition) for topic in self.topics.values())))
-        if self._packed:
-            return lambda data, msgtype: unpacked(data, b'zstd')
-        return lambda data, msgtype: bytes(data)
+        return lambda data, msgtype: (
+            unpacked(data, b'zstd') if data.startswith(ZSTD_START) else data)
 
 
 def _ros1_to_cdr(types: Any, data: bytes, msgtype: str) -> bytes:

@@ -36,6 +36,11 @@ def read(bag: Path) -> tuple[list[int], list[str]]:
     return logged, opened.problems
 
 
+def contents(bag: Path) -> list[bytes]:
+    with closing(Bag(bag)) as opened:
+        return [message.cdr for message in opened.messages([TOPIC])]
+
+
 def zeros(file: Path, at: int, count: int = 4096) -> None:
     with file.open('r+b') as target:
         target.seek(at)
@@ -142,6 +147,16 @@ def test_without_an_index_messages_are_in_the_order_of_time(tmp_path: Path) -> N
     os.truncate(file, file.stat().st_size - 100)
     logged, _ = read(bag)
     assert logged == [item.logged_ns for item in (first, *rest)]
+
+
+@pytest.mark.parametrize('kind', FORMATS)
+def test_a_recording_that_was_cut_off_before_its_metadata_is_read(tmp_path: Path,
+                                                                  kind: str) -> None:
+    bag = write_bag(tmp_path / 'drive', drive(FRAMES), kind)
+    whole = contents(bag)
+    if bag.is_dir():
+        (bag / 'metadata.yaml').unlink()
+    assert contents(bag) == whole
 
 
 @pytest.mark.parametrize(('kind', 'most', 'readable'), [
