@@ -98,7 +98,7 @@ class Output:
 
     def _results(self, folder: Path) -> list[Path]:
         """The files with the results of chunks."""
-        return list(folder.glob(f'{escape(self.name)}_*.json'))
+        return list(folder.glob(f'{escape(self.name)}_[0-9]*.json'))
 
     def _continues(self, options: dict[str, Any]) -> bool:
         """Whether what is there was made with the same options from the same input."""
