@@ -7,7 +7,6 @@ import errno
 from functools import partial
 from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory, gettempdir
-from typing import Any
 
 import yaml
 
@@ -18,9 +17,11 @@ from tdnet_ros.bags.files.paths import (
     INFORMATION,
     METADATA,
     PACKED,
+    ROS1,
     SUFFIXES,
     is_storage,
     natural_key,
+    storage_kind,
     write_ahead_log,
 )
 from tdnet_ros.bags.files.scanned import NEVER, Topic
@@ -95,7 +96,8 @@ class Bag:
                 raise BagError(f'{self.path} is no rosbag: expected a rosbag2 directory or a '
                                f'{", ".join(SUFFIXES)} file')
             return [self.path]
-        named = [self.path / PurePath(str(name)).name for name in self._named_files()]
+        about = self.path / METADATA
+        named = self._named_files(about) if about.exists() else []
         for file in named:
             if not file.exists():
                 self._report(f'{file}: offset 0: the file is missing, although {METADATA} '
@@ -105,19 +107,18 @@ class Bag:
         if not files:
             raise BagError(f'{self.path} is no rosbag: it has neither {METADATA} nor a storage '
                            f'file ({", ".join(SUFFIXES)})')
+        if not about.exists() and {*map(storage_kind, files)} != {ROS1}:
+            self._report(f'{about}: offset 0: the file is missing; the recording was cut off')
         return files
 
-    def _named_files(self) -> list[Any]:
+    def _named_files(self, path: Path) -> list[Path]:
         """What metadata.yaml names as the bag's files."""
-        path = self.path / METADATA
         try:
             about = dict(yaml.safe_load(path.read_text(encoding='utf-8'))[INFORMATION])
             names = about.get('relative_file_paths') or []
             if not isinstance(names, list):
                 raise TypeError('relative_file_paths is no list')
-            return names
-        except FileNotFoundError:
-            self._report(f'{path}: offset 0: the file is missing; the recording was cut off')
+            return [self.path / PurePath(str(name)).name for name in names]
         except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
             self._report(f'{path}: offset 0: {" ".join(str(error).split())}')
         return []

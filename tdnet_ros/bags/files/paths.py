@@ -8,14 +8,22 @@ MCAP, SQLITE, ROS1 = '.mcap', '.db3', '.bag'
 SUFFIXES = (MCAP, SQLITE, ROS1)
 PACKED = '.zstd'
 '''Comes after the suffix of a file that is compressed as a whole.'''
+ACTIVE = '.active'
+'''Comes after that of a ROS 1 bag until its recording has ended.'''
 LOG = '-wal'
 METADATA, INFORMATION = 'metadata.yaml', 'rosbag2_bagfile_information'
 '''The file that makes a directory a rosbag2, and its only key.'''
 
 
+def storage_kind(path: Path) -> str:
+    """Which of the suffixes a file has, packed or not; '' if none."""
+    name = path.name.removesuffix(PACKED).removesuffix(ACTIVE)
+    return next(filter(name.endswith, SUFFIXES), '')
+
+
 def is_storage(path: Path) -> bool:
     """Whether a file has one of the suffixes, packed or not."""
-    return path.name.removesuffix(PACKED).endswith(SUFFIXES)
+    return bool(storage_kind(path))
 
 
 def is_bag(path: Path) -> bool:

@@ -13,7 +13,7 @@ from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from tdnet_ros.bags.files.compression import ZSTD_START, unpacked
-from tdnet_ros.bags.files.paths import MCAP, ROS1, SQLITE
+from tdnet_ros.bags.files.paths import MCAP, ROS1, SQLITE, storage_kind
 from tdnet_ros.bags.files.salvage import Salvage
 from tdnet_ros.bags.files.scanned import NEVER, Topic
 from tdnet_ros.bags.files.sqlite import index_sqlite, read_sqlite
@@ -42,6 +42,7 @@ class StorageFile:
         Messages that cannot be read are told to `unread`, all else to `report`.
         """
         self.path = path
+        self.kind = storage_kind(path)
         self._forget()
         self._report = lambda damage: report(f'{name}: {damage}')
         self._salvage = Salvage(path, self._report)
@@ -81,12 +82,12 @@ class StorageFile:
         self.start_ns, self.end_ns = NEVER, 0
 
     def _read_index(self) -> None:
-        if self.path.suffix == SQLITE:
+        if self.kind == SQLITE:
             topics, first_ns, last_ns = index_sqlite(self.path)
             if first_ns is not None and last_ns is not None:
                 self.start_ns, self.end_ns = first_ns, last_ns + 1
             self.topics = topics
-        elif self.path.suffix == ROS1:
+        elif self.kind == ROS1:
             ros1 = Ros1Reader(self.path)
             ros1.open()
             self._ros1 = ros1
@@ -123,7 +124,7 @@ class StorageFile:
         """
         passed: Counter[str] = Counter()  # messages at the last log time, by topic
         last_ns = start_ns
-        if self._indexed and self.path.suffix != MCAP:
+        if self._indexed and self.kind != MCAP:
             indexed = self._by_index(types, start_ns, stop_ns)
             while True:
                 try:
@@ -146,7 +147,7 @@ class StorageFile:
                 yield _Found(item.topic, item.logged_ns, item.data)
 
     def _by_index(self, types: Mapping[str, str], start_ns: int, stop_ns: int) -> Iterator[_Found]:
-        if self.path.suffix == SQLITE:
+        if self.kind == SQLITE:
             yield from map(_Found._make, read_sqlite(self.path, types, start_ns, stop_ns))
             return
         chosen = [item for item in self._ros1.connections
@@ -156,7 +157,7 @@ class StorageFile:
                 yield _Found(item.topic, logged_ns, data)
 
     def _converter(self) -> Callable[[bytes, str], bytes]:
-        if self.path.suffix == ROS1:
+        if self.kind == ROS1:
             return partial(_ros1_to_cdr, ros1_types(
                 tuple((topic.msgtype, topic.definition) for topic in self.topics.values())))
         return lambda data, msgtype: (

@@ -45,7 +45,7 @@ def copied_channels(bag: Bag, written: Mapping[str, Channel]) -> dict[str, Chann
 
     BagError where the definition of a message is neither in the bag nor installed.
     """
-    ros1 = bag.files[0].path.suffix == ROS1
+    ros1 = bag.files[0].kind == ROS1
     return {name: Channel(topic.msgtype, *_definition(bag, name, ros1), topic.offers)
             for name, topic in bag.topics.items() if name not in written and topic.count}
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tdnet_ros.bags.errors import BagError
-from tdnet_ros.bags.files.paths import PACKED, SUFFIXES
+from tdnet_ros.bags.files.paths import ACTIVE, PACKED, SUFFIXES
 
 MARK = '://'
 
@@ -23,7 +23,7 @@ def absolute(location: str | Path) -> str:
 def bag_name(location: str | Path) -> str:
     """The name under which a bag is labelled."""
     name = absolute(location).rpartition('/')[2]
-    for suffix in (PACKED, '.active', *SUFFIXES):
+    for suffix in (PACKED, ACTIVE, *SUFFIXES):
         name = name.removesuffix(suffix)
     return name
 

@@ -15,6 +15,7 @@ from bags.label_material import IMAGE, drive, types, write_bag
 from tdnet_ros.bags.bag_source import BagSource
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.files.bag import Bag
+from tdnet_ros.bags.sources import open_source
 
 FRAMES = 12
 TOPIC = '/front/image_raw'
@@ -170,6 +171,26 @@ def test_a_bag_may_have_more_files_than_can_be_open(tmp_path: Path, kind: str) -
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert logged == [item.logged_ns for item in drive(30)]
     assert len(problems) == 1 and 'metadata.yaml' in problems[0]
+
+
+def test_ros1_bags_have_no_metadata(tmp_path: Path) -> None:
+    bag = tmp_path / 'day'
+    bag.mkdir()
+    for index in range(2):
+        write_bag(bag / f'day_{index}', drive(FRAMES)[index::2], 'ros1')
+    assert read(bag) == (WANTED, [])
+
+
+@pytest.mark.parametrize('place', ['drive.bag.active', ''])
+def test_a_ros1_bag_may_still_have_the_name_that_it_was_recorded_under(tmp_path: Path,
+                                                                       place: str) -> None:
+    bag = write_bag(tmp_path / 'drive', drive(FRAMES), 'ros1')
+    bag = bag.rename(tmp_path / 'drive.bag.active')
+    os.truncate(bag, bag.stat().st_size - 300)
+    logged, problems = read(tmp_path / place)
+    assert logged == WANTED
+    assert len(problems) == 1 and problems[0].startswith(f'{bag}: offset ')
+    assert [sample.logged_ns for sample in open_source(str(tmp_path / place))] == WANTED
 
 
 def test_metadata_that_names_no_files_are_told(tmp_path: Path) -> None:
