@@ -14,6 +14,7 @@ from tdnet_ros.bags.label.camera import CameraState
 from tdnet_ros.bags.label.channels import Channel, copied_channels, output_channels
 from tdnet_ros.bags.label.encoder import Encoder
 from tdnet_ros.bags.label.job import ChunkJob, ChunkResult, Place, TopicTally
+from tdnet_ros.bags.label.location import absolute
 from tdnet_ros.bags.label.options import LabelOptions
 from tdnet_ros.bags.label.output import Output, continued
 from tdnet_ros.bags.label.plan import Camera, plan_cameras, time_span
@@ -63,7 +64,7 @@ class BagJob:
                 unread.note(*note)
         frames = sum(topic.frames for topic in topics.values())
         return LabelRecord(
-            input=str(self.bag), model=card.name, engine=self.options.engine,
+            input=absolute(self.bag), model=card.name, engine=self.options.engine,
             device=results[0].device if results else '',
             input_size=self.options.input_size or card.input_size, classes=card.classes.names,
             palette=card.classes.palette, options=self.identity, topics=topics,

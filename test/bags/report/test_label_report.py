@@ -20,6 +20,21 @@ def test_a_report_does_not_stay_in_the_bag_that_is_in_work(tmp_path: Path) -> No
     assert not (part / 'report.html').exists()
 
 
+def test_the_bag_that_was_labelled_is_found_from_any_folder(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = save_model(tmp_path, paths=2)
+    write_bag(tmp_path / 'drive', drive(2))
+    monkeypatch.chdir(tmp_path)
+    assert main(['label', 'drive', '--out', 'out', '--model', str(model), '--device', 'cpu']) == 0
+    (tmp_path / 'elsewhere').mkdir()
+    monkeypatch.chdir(tmp_path / 'elsewhere')
+    assert main(['report', '../out', '--out', 'report.html']) == 0
+    before, after = ([line for line in (folder / 'report.html').read_text().splitlines()
+                      if 'src="data:image/jpeg;base64,' in line]
+                     for folder in (tmp_path / 'out', Path()))
+    assert len(before) == 2 and before == after  # over its images
+
+
 @pytest.mark.parametrize('wanted', [True, False])
 def test_labelling_ends_with_a_report(tmp_path: Path, capsys: pytest.CaptureFixture,
                                       wanted: bool) -> None:
