@@ -7,13 +7,20 @@ import numpy as np
 import pytest
 
 from tdnet_ros.bags.errors import BagError
-from tdnet_ros.bags.sources import camera_number, open_source
+from tdnet_ros.bags.sources import FolderSource, camera_number, open_source
 
 FRAMES = 12
 
 
 def brightness(samples) -> list[int]:
     return [round(float(np.mean(sample.payload)) / 10) for sample in samples]
+
+
+def test_names_may_have_digits_that_are_no_numbers(tmp_path: Path) -> None:
+    for name in ('²10.png', '²9.png', '٣.png'):
+        (tmp_path / name).touch()
+    assert [path.name for path in FolderSource(tmp_path, None).files] == [
+        '٣.png', '²9.png', '²10.png']
 
 
 def test_folder_plays_in_natural_order(folder: Path) -> None:

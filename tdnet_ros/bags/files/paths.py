@@ -36,7 +36,7 @@ def is_bag(path: Path) -> bool:
 def natural_key(path: Path) -> list[tuple[int, int | str]]:
     """Sort key that reads runs of digits as numbers."""
     parts = re.split(r'(\d+)', path.name.lower())
-    return [(0, int(part)) if part.isdigit() else (1, part) for part in parts]
+    return [(0, int(part)) if part.isdecimal() else (1, part) for part in parts]
 
 
 def write_ahead_log(path: Path) -> Path | None:
