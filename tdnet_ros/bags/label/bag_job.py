@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 import hashlib
 from pathlib import Path
 from typing import Any
@@ -115,15 +115,15 @@ def _identity(bag: Bag, options: LabelOptions, card: ModelCard) -> dict[str, Any
 
 
 def _topic_record(camera: Camera, tallies: Sequence[TopicTally]) -> TopicRecord:
-    total = TopicTally()
-    for tally in tallies:
-        total = replace(total, **{name: getattr(total, name) + getattr(tally, name)
-                                  for name in TopicTally.__dataclass_fields__})
+    def every(name: str) -> list[Any]:
+        return [item for tally in tallies for item in getattr(tally, name)]
+
     return TopicRecord(
         camera.labels, camera.label_info, camera.overlay, camera.confidence, camera.points,
-        frames=total.frames, failed=total.failed, skipped=total.skipped, resets=total.resets,
-        without_points=dict(Counter(total.without_points)),
-        latency_ms=_spread(total.latency_ms), network_ms=_spread(total.network_ms))
+        frames=sum(tally.frames for tally in tallies), failed=every('failed'),
+        skipped=every('skipped'), resets=every('resets'),
+        without_points=dict(Counter(every('without_points'))),
+        latency_ms=_spread(every('latency_ms')), network_ms=_spread(every('network_ms')))
 
 
 def _spread(values: Sequence[float]) -> dict[str, float]:

@@ -21,14 +21,13 @@ from tdnet_ros.ros.cloud import Labelled, depth_in_metres, organised_points, pin
 from tdnet_ros.ros.compressed import encode_jpeg, encode_png
 from tdnet_ros.ros.errors import one_line
 from tdnet_ros.ros.label_map import LabelMap
+from tdnet_ros.ros.parameters import NodeParameters
 from tdnet_ros.stream import Frame, Segmentation
 from tdnet_ros.stream.frame import Image
 from tdnet_ros.stream.labels import Painter, overlay
 
 Messages = list[tuple[str, bytes]]
 '''Topic and CDR.'''
-OPACITY = 0.5
-QUALITY = 85  # JPEG
 
 
 class Encoder:
@@ -60,9 +59,10 @@ class Encoder:
         if camera.confidence and result.confidence is not None:
             messages.append((camera.confidence, self._picture(header, result.confidence)))
         if camera.overlay:
-            painted = overlay(self._painter, frame.rgb, labels, OPACITY, self._card.trained)
+            painted = overlay(self._painter, frame.rgb, labels,
+                              NodeParameters.overlay_opacity, self._card.trained)
             messages.append((camera.overlay, compressed_image(
-                header, encode_jpeg(painted, QUALITY))))
+                header, encode_jpeg(painted, NodeParameters.overlay_quality))))
         if camera.points and result.confidence is not None:
             seen = Labelled(header, frame.rgb, labels, result.confidence)
             try:

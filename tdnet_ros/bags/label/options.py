@@ -4,6 +4,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tdnet_ros.nets import DEFAULT_MODEL
+from tdnet_ros.stream.memory import MAX_GAP_S
 
 CHUNK_FRAMES = 500
 '''Frames in one file of the output: what is lost at most when labelling is interrupted.'''
@@ -23,7 +24,7 @@ class LabelOptions:
     start_s: float = 0.0  # after the start of the bag
     duration_s: float | None = None
     every: int = 1
-    max_gap_s: float = 1.0
+    max_gap_s: float = MAX_GAP_S
     scene_cut: bool = True
     keep_classes: tuple[str, ...] = ()
     class_remap: tuple[str, ...] = ()

@@ -15,11 +15,11 @@ from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.labelled import LabelCamera, LabelledBag
 from tdnet_ros.bags.message import Message, header_stamp_ns
 from tdnet_ros.ros.compressed import encode_jpeg
+from tdnet_ros.ros.parameters import NodeParameters
 from tdnet_ros.stream.labels import Painter
 
 WIDTH = 480  # px at most
 QUALITY = 80  # JPEG
-OPACITY = 0.5
 BEFORE_NS, AFTER_NS = 5 * 10**9, 10**9
 '''A live image is logged up to so long before its labels, or after them.'''
 
@@ -84,7 +84,7 @@ def _painted(bag: LabelledBag, message: Message, painter: Painter,
     rgb = _camera_image(message, images) if images else None
     if rgb is None or rgb.shape[:2] != labels.shape:
         return painter.colorize(labels)
-    return painter.blend(rgb, labels, OPACITY)
+    return painter.blend(rgb, labels, NodeParameters.overlay_opacity)
 
 
 def _camera_image(labels: Message, images: _Images) -> NDArray[np.uint8] | None:
