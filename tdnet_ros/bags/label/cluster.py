@@ -192,13 +192,12 @@ def _in_chunks(bags: Sequence[Path], folder: Path, options: LabelOptions,
             output = Output(folder, bag_name(bag))
             try:
                 job = prepare(bag, options)
-                record = output.finished(job.identity)
-                if record is not None:
+                if (record := output.finished(job.identity)) is not None:
                     yield Outcome(bag, output.final, record, skipped=True)
                     continue
                 runs[str(bag)] = BagRun(job, outputs.enter_context(output))
-            except BagError as error:
-                yield Outcome(bag, output.part, error=str(error))
+            except Exception as error:  # the other bags go on
+                yield Outcome.failed(bag, output.part, error)
         yield from _divided(runs, pool)
 
 
@@ -218,19 +217,20 @@ def _divided(runs: dict[str, BagRun], pool: _Pool) -> Iterator[Outcome]:
     started, before = time.perf_counter(), sum(run.frames for run in runs.values())
     with progress('frames', max(1, sum(run.job.frames for run in runs.values()))) as update:
         for task, result in pool.run(tasks()):
-            if isinstance(result, ChunkResult):
+            try:
+                if not isinstance(result, ChunkResult):
+                    raise BagError(str(result))
                 runs[task.name].add(result)
-                frames = sum(run.frames for run in runs.values())
-                rate = (frames - before) / (time.perf_counter() - started)
-                update(frames, f'{rate:.1f} frames/s')
-            else:
-                errors.setdefault(task.name, str(result))
+            except BagError as error:
+                errors.setdefault(task.name, str(error))
+            frames = sum(run.frames for run in runs.values())
+            update(frames, f'{(frames - before) / (time.perf_counter() - started):.1f} frames/s')
     for name, run in runs.items():
         try:
             outcome = run.finish() if name not in errors else Outcome(
                 run.job.bag, run.output.part, run.record, error=errors[name])
-        except BagError as error:
-            outcome = Outcome(run.job.bag, run.output.part, error=str(error))
+        except Exception as error:
+            outcome = Outcome.failed(run.job.bag, run.output.part, error)
         yield outcome
 
 

@@ -30,6 +30,12 @@ class Outcome:
     error: str = ''
     '''Why it could not be labelled.'''
 
+    @classmethod
+    def failed(cls, bag: Path, output: Path, error: Exception) -> Outcome:
+        """Nothing, for a reason that is said with the bag's name."""
+        return cls(bag, output, error=str(error) if isinstance(error, BagError) else
+                   f'{bag}: {one_line(error)}')
+
     @property
     def frames(self) -> int:
         """Frames that are labelled."""
@@ -118,10 +124,8 @@ def label_bag(bag: Path, folder: Path, labeller: Labeller, stop: threading.Event
             return Outcome(bag, output.final, record, skipped=True)
         with output, progress(bag.name, job.frames) as update:
             return _label(BagRun(job, output), labeller, stop, update)
-    except BagError as error:
-        return Outcome(bag, output.part, error=str(error))
     except Exception as error:  # the other bags go on
-        return Outcome(bag, output.part, error=f'{bag}: {one_line(error)}')
+        return Outcome.failed(bag, output.part, error)
 
 
 def _label(run: BagRun, labeller: Labeller, stop: threading.Event, update: Update) -> Outcome:
