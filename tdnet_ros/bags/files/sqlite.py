@@ -95,6 +95,9 @@ def _rows(database: apsw.Connection, report: Report, cut: bool) -> Iterator[Scan
     while tried - row <= MOST_DAMAGED:
         try:
             for number, key, logged_ns, data in database.execute(ROWS, (tried,)):
+                if number <= row:  # damaged: from there on all would be read again, for ever
+                    broken.append(row + 1)
+                    continue
                 row = tried = number
                 if key in topics and isinstance(logged_ns, int) and isinstance(data, bytes):
                     name, kind = topics[key]

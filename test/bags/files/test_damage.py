@@ -106,6 +106,17 @@ def test_a_row_that_makes_no_sense_is_named(tmp_path: Path) -> None:
     assert problems[1:] == ['damaged; of its messages row 7 is the first that cannot be read']
 
 
+def test_a_row_with_a_damaged_number_does_not_bring_others_back(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / 'drive', drive(FRAMES), 'db3')
+    file = storage(bag)
+    wanted = [item.logged_ns for item in drive(FRAMES)]
+    lost = wanted.pop(13)
+    zeros(file, file.read_bytes().rindex(lost.to_bytes(6, 'big')) - 16, 16)  # of its row
+    logged, problems = read(bag)
+    assert sorted({*logged} & {*wanted}) == logged and len(logged) >= FRAMES - 2
+    assert len(problems) == 1 and 'row 14 is the first that cannot be read' in problems[0]
+
+
 def test_messages_that_cannot_be_converted_are_one_line(tmp_path: Path) -> None:
     store = get_typestore(Stores.ROS1_NOETIC)
     bag = tmp_path / 'drive.bag'
