@@ -9,38 +9,33 @@ from functools import partial
 import mmap
 import re
 import struct
-from typing import Any, NamedTuple
+from typing import Any
 
 from tdnet_ros.bags.files.compression import unpacked
+from tdnet_ros.bags.files.mcap_records import (
+    CHANNEL,
+    CHUNK,
+    CHUNK_INDEX,
+    DATA_END,
+    FOOTER,
+    HEAD,
+    MAGIC,
+    MESSAGE,
+    SCHEMA,
+    Record,
+    records,
+    text_at,
+)
 from tdnet_ros.bags.files.merging import in_time
 from tdnet_ros.bags.files.scanned import NEVER, Report, Scanned
 
-MAGIC = b'\x89MCAP0\r\n'
-FOOTER, SCHEMA, CHANNEL, MESSAGE, CHUNK, CHUNK_INDEX, DATA_END = 2, 3, 4, 5, 6, 8, 15
-CUT_BYTES = 2 ** 26
-'''So much is read of a record that ends beyond the file, whatever length it claims.'''
-_HEAD = struct.Struct('<BQ')
 _MESSAGE = struct.Struct('<HIQQ')
 _CHUNK = struct.Struct('<QQQI')
 _CHUNK_INDEX = struct.Struct('<QQQ')
-_FOOTER_BYTES = _HEAD.size + 20 + len(MAGIC)
+_FOOTER_BYTES = HEAD.size + 20 + len(MAGIC)
 _STARTS = re.compile(b'[\\x05\\x06]')
 '''Of messages and chunks, which are looked for beyond damage.'''
 _CHUNK_STARTS = re.compile(b'\\x06')
-
-
-class _Record(NamedTuple):
-    """One record; `missing` bytes of its body are beyond the end of the file."""
-
-    offset: int
-    kind: int
-    body: bytes
-    missing: int
-
-    @property
-    def end(self) -> int:
-        """Offset of the next record."""
-        return self.offset + _HEAD.size + len(self.body) + self.missing
 
 
 class McapScan:
@@ -103,7 +98,7 @@ class McapScan:
                         'the recording was cut off or the file damaged')
         self._stretches = stretches
 
-    def found(self, record: _Record) -> Iterator[Scanned]:
+    def found(self, record: Record) -> Iterator[Scanned]:
         """The messages in a record of the file; damage is reported."""
         try:
             if record.kind == CHUNK:
@@ -114,30 +109,31 @@ class McapScan:
             if not record.missing:
                 self.report(f'offset {record.offset}: {" ".join(str(error).split())}')
 
-    def message(self, record: _Record) -> Scanned | None:
+    def message(self, record: Record) -> Scanned | None:
         """The message in a record, or None after noting what else it says."""
         body = record.body
         if record.kind == SCHEMA:
             key, = struct.unpack_from('<H', body)
-            name, at = _text(body, 2)
-            _, at = _text(body, at)
-            text, _ = _text(body, at)
+            name, at = text_at(body, 2)
+            _, at = text_at(body, at)
+            text, _ = text_at(body, at)
             self._schemas[key] = name.decode(), text.decode()
         elif record.kind == CHANNEL:
             key, schema = struct.unpack_from('<HH', body)
-            topic, _ = _text(body, 4)
+            topic, _ = text_at(body, 4)
             self._channels[key] = (topic.decode(), *self._schemas.get(schema, ('', '')))
         elif record.kind == MESSAGE:
             key, _, logged_ns, _ = _MESSAGE.unpack_from(body)
-            if key in self._channels:
-                return Scanned(*self._channels[key], logged_ns, body[_MESSAGE.size:])
+            if key not in self._channels:
+                raise ValueError(f'the message here has channel {key}, of which nothing is known')
+            return Scanned(*self._channels[key], logged_ns, body[_MESSAGE.size:])
         return None
 
-    def records(self, data: Any, at: int, damaged: Callable[[int], None]) -> Iterator[_Record]:
+    def records(self, data: Any, at: int, damaged: Callable[[int], None]) -> Iterator[Record]:
         """The records from an offset on; `damaged` is told of places that had to be passed."""
         while at < len(data):
             starts = _STARTS
-            for record in _records(data, at):
+            for record in records(data, at):
                 yield record
                 if record.kind == DATA_END:
                     return
@@ -153,34 +149,39 @@ class McapScan:
 
     def _starts(self, data: Any, at: int) -> bool:
         """Whether a whole message or chunk begins at an offset, as far as one can tell."""
-        if at + _HEAD.size + _CHUNK.size + 4 > len(data):
+        if at + HEAD.size + _CHUNK.size + 4 > len(data):
             return False
-        kind, size = _HEAD.unpack_from(data, at)
-        end = at + _HEAD.size + size
+        kind, size = HEAD.unpack_from(data, at)
+        end = at + HEAD.size + size
         if end > len(data):
             return False
         if kind == MESSAGE:
-            key, _, logged_ns, _ = _MESSAGE.unpack_from(data, at + _HEAD.size)
+            key, _, logged_ns, _ = _MESSAGE.unpack_from(data, at + HEAD.size)
             return (size >= _MESSAGE.size and key in self._channels and 0 < logged_ns < NEVER
                     and (end == len(data) or 1 <= data[end] <= DATA_END))
-        start_ns, end_ns, _, _ = _CHUNK.unpack_from(data, at + _HEAD.size)
-        length, = struct.unpack_from('<I', data, at + _HEAD.size + _CHUNK.size)
+        start_ns, end_ns, _, _ = _CHUNK.unpack_from(data, at + HEAD.size)
+        length, = struct.unpack_from('<I', data, at + HEAD.size + _CHUNK.size)
         return size > _CHUNK.size and start_ns <= end_ns < NEVER and length <= len(b'zstd')
 
-    def _chunk(self, record: _Record) -> Iterator[Scanned]:
+    def _chunk(self, record: Record) -> Iterator[Scanned]:
         """The messages of a chunk in the order of time; of a cut one those that are there."""
         _, _, size, crc = _CHUNK.unpack_from(record.body)
-        compression, at = _text(record.body, _CHUNK.size)
+        compression, at = text_at(record.body, _CHUNK.size)
         packed = record.body[at + 8:]
         if record.missing and compression:
             return
         raw = unpacked(packed, compression)
-        broken: list[int] = []
-        inner = [item for item in self.records(raw, 0, broken.append) if not item.missing]
-        if not inner or inner[-1].end < len(raw):
-            broken.append(inner[-1].end if inner else 0)
-        found = [message for item in inner if (message := self.message(item)) is not None]
-        yield from sorted(found, key=lambda message: message.logged_ns)
+        broken, found, end = list[int](), [], 0
+        for item in self.records(raw, 0, broken.append):
+            if not item.missing:
+                end = item.end
+                try:
+                    found.append(self.message(item))
+                except (struct.error, ValueError):
+                    broken.append(item.offset)
+        if end < len(raw):
+            broken.append(end)
+        yield from sorted(filter(None, found), key=lambda message: message.logged_ns)
         if record.missing:
             return
         if broken:
@@ -191,12 +192,12 @@ class McapScan:
 
 def _stretch(data: Any, scan: McapScan, offsets: array[int]) -> Iterator[Scanned]:
     for offset in offsets:
-        yield from scan.found(next(_records(data, offset)))
+        yield from scan.found(next(records(data, offset)))
         _give_back(data)
 
 
 def _indexed_chunk(data: Any, scan: McapScan, offset: int) -> Iterator[Scanned]:
-    record = next(_records(data, offset), None)
+    record = next(records(data, offset), None)
     if record is None or record.kind != CHUNK:
         scan.report(f'offset {offset}: no chunk is here, although the index names it')
         return
@@ -217,10 +218,10 @@ def _index(data: Any, scan: McapScan) -> list[tuple[int, int, int]]:
     at = len(data) - _FOOTER_BYTES
     if at < len(MAGIC) or data[-len(MAGIC):] != MAGIC or data[at] != FOOTER:
         return []
-    start, = struct.unpack_from('<Q', data, at + _HEAD.size)
+    start, = struct.unpack_from('<Q', data, at + HEAD.size)
     chunks = []
     try:
-        for record in _records(data, start or at):
+        for record in records(data, start or at):
             if record.kind == CHUNK_INDEX:
                 first_ns, last_ns, offset = _CHUNK_INDEX.unpack_from(record.body)
                 chunks.append((offset, first_ns, last_ns))
@@ -230,25 +231,3 @@ def _index(data: Any, scan: McapScan) -> list[tuple[int, int, int]]:
     except (struct.error, ValueError):
         pass
     return []
-
-
-def _records(data: Any, at: int) -> Iterator[_Record]:
-    """The records from an offset on, until one that cannot be."""
-    while at + _HEAD.size <= len(data):
-        kind, size = _HEAD.unpack_from(data, at)
-        if not (1 <= kind <= DATA_END or kind >= 0x80):
-            return
-        end = at + _HEAD.size + size
-        if end > len(data):
-            end = min(end, at + CUT_BYTES)
-        body = bytes(data[at + _HEAD.size:end])
-        yield _Record(at, kind, body, size - len(body))
-        at += _HEAD.size + size
-
-
-def _text(body: bytes, at: int) -> tuple[bytes, int]:
-    """A string with its length before it, and where it ends."""
-    length, = struct.unpack_from('<I', body, at)
-    if at + 4 + length > len(body):
-        raise ValueError('a text is longer than its record')
-    return body[at + 4:at + 4 + length], at + 4 + length

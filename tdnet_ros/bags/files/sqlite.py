@@ -38,8 +38,10 @@ def index_sqlite(path: Path) -> tuple[dict[tuple[str, str], Topic], int | None, 
                 row['type'], 0, definitions.get(row['type'], ''),
                 tuple(parse_qos(row.get('offered_qos_profiles', '')))))
             topic.count += row['messages']
-        (first_ns, last_ns), = database.execute(
-            'SELECT min(timestamp), max(timestamp) FROM messages')
+        (first_ns, last_ns, count), = database.execute(
+            'SELECT min(timestamp), max(timestamp), count(*) FROM messages')
+    if count != sum(topic.count for topic in topics.values()):
+        raise ValueError('messages are of no topic, or not in the index of their times')
     return topics, first_ns, last_ns
 
 

@@ -139,6 +139,9 @@ class StorageFile:
                 passed[found.topic] += 1
                 yield found
         for item in self._salvage.messages(last_ns, stop_ns):
+            if item.msgtype and (item.topic, item.msgtype) not in self.topics:
+                self._report(f'the index does not name {item.topic} [{item.msgtype}]: its '
+                             'messages are left out')
             if (types.get(item.topic) == item.msgtype
                     and last_ns <= item.logged_ns < stop_ns):
                 if item.logged_ns == last_ns and passed[item.topic] > 0:

@@ -94,9 +94,13 @@ def test_a_row_that_makes_no_sense_is_named(tmp_path: Path) -> None:
     bag = write_bag(tmp_path / 'drive', drive(FRAMES), 'db3')
     file = storage(bag)
     with closing(sqlite3.connect(file)) as database, database:
-        database.execute("UPDATE messages SET timestamp = 'late' WHERE id = 7")
         database.execute('UPDATE messages SET topic_id = 99 WHERE id = 9')
-    problems: list[str] = []
+    logged, problems = read(bag)
+    assert len(logged) == FRAMES - 1
+    assert len(problems) == 1 and 'row 9 is the first that cannot be read' in problems[0]
+    with closing(sqlite3.connect(file)) as database, database:
+        database.execute("UPDATE messages SET timestamp = 'late' WHERE id = 7")
+    problems.clear()
     assert len(list(Salvage(file, problems.append).messages())) == FRAMES - 2
     assert len(problems) == 1 and 'row 7 is the first that cannot be read' in problems[0]
     problems.clear()
@@ -104,6 +108,28 @@ def test_a_row_that_makes_no_sense_is_named(tmp_path: Path) -> None:
     assert FRAMES // 2 <= len(list(Salvage(file, problems.append).messages())) < FRAMES - 2
     assert 'bytes too early' in problems[0]
     assert problems[1:] == ['damaged; of its messages row 7 is the first that cannot be read']
+
+
+@pytest.mark.parametrize('text', [TOPIC, IMAGE])
+def test_an_index_that_does_not_name_what_is_there_is_told(tmp_path: Path, text: str) -> None:
+    bag = write_bag(tmp_path / 'drive', drive(FRAMES))
+    file = storage(bag)
+    noise(file, file.read_bytes().rindex(text.encode()), 1)
+    with closing(Bag(bag)) as opened:
+        assert list(opened.messages(list(opened.topics))) == []
+        assert opened.problems == [f'{file}: the index does not name {TOPIC} [{IMAGE}]: its '
+                                   'messages are left out']
+
+
+def test_a_message_of_no_channel_costs_no_other(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / 'drive', drive(FRAMES))
+    file = storage(bag)
+    wanted = [item.logged_ns for item in drive(FRAMES)]
+    lost = wanted.pop(7)
+    noise(file, file.read_bytes().index(lost.to_bytes(8, 'little')) - 6, 2)  # its channel
+    logged, problems = read(bag)
+    assert logged == wanted
+    assert len(problems) == 1 and 'bytes into its messages' in problems[0]
 
 
 def test_a_row_with_a_damaged_number_does_not_bring_others_back(tmp_path: Path) -> None:
