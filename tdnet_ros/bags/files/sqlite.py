@@ -40,7 +40,7 @@ def index_sqlite(path: Path) -> tuple[dict[tuple[str, str], Topic], int | None, 
             topic.count += row['messages']
         (first_ns, last_ns, count), = database.execute(
             'SELECT min(timestamp), max(timestamp), count(*) FROM messages')
-    if count != sum(topic.count for topic in topics.values()):
+    if count != sum(topic.count for topic in topics.values()) or (count and first_ns is None):
         raise ValueError('messages are of no topic, or not in the index of their times')
     return topics, first_ns, last_ns
 

@@ -105,6 +105,8 @@ class StorageFile:
             topic.count += item.msgcount
             topic.definition = topic.definition or item.msgdef.data
             topic.offers = topic.offers or tuple(getattr(item.ext, 'offered_qos_profiles', ()))
+        if reader.message_count != sum(topic.count for topic in self.topics.values()):
+            raise ValueError('the index has messages of topics that it does not name')
         if reader.message_count:
             self.start_ns, self.end_ns = reader.start_time, reader.end_time
 

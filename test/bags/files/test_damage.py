@@ -121,6 +121,16 @@ def test_an_index_that_does_not_name_what_is_there_is_told(tmp_path: Path, text:
                                    'messages are left out']
 
 
+def test_topics_that_an_index_has_lost_are_found(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / 'drive', drive(FRAMES))
+    file = storage(bag)
+    content = file.read_bytes()
+    channel = content.rindex(TOPIC.encode()) - 4 - 4 - 8 - 1
+    assert content[channel] == 4
+    noise(file, channel, 1)
+    assert read(bag) == ([item.logged_ns for item in drive(FRAMES)], [])
+
+
 def test_a_message_of_no_channel_costs_no_other(tmp_path: Path) -> None:
     bag = write_bag(tmp_path / 'drive', drive(FRAMES))
     file = storage(bag)
