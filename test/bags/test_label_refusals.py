@@ -72,6 +72,17 @@ def test_an_output_that_cannot_be_written_is_named(tmp_path: Path, run: Run) -> 
                             'Not a directory'])
 
 
+def test_what_others_keep_under_the_name_of_the_work_stays(tmp_path: Path, run: Run) -> None:
+    bag = write_bag(tmp_path / 'drive', drive(2))
+    write_bag(tmp_path / 'out' / 'drive.part', drive(2))
+    (tmp_path / 'out' / 'drive.part' / 'writing').mkdir()
+    before = sorted((tmp_path / 'out').rglob('*'))
+    assert run(bag) == (1, [
+        f'tdnet_bag: {tmp_path}/out/drive.part is in the way, and no work of `tdnet_bag label`: '
+        'choose another --out or remove it'])
+    assert sorted((tmp_path / 'out').rglob('*')) == before
+
+
 def test_a_message_without_definition_cannot_be_copied(tmp_path: Path, run: Run) -> None:
     note = Logged('/note', 'std_msgs/msg/Header', START_NS, header(START_NS))
     bag = write_bag(tmp_path / 'drive', [*drive(2), note], 'db3')

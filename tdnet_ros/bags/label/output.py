@@ -47,6 +47,9 @@ class Output:
         """Take the directory for this process; return its chunks, up to the first missing one."""
         try:
             self.part.mkdir(parents=True, exist_ok=True)
+            if self._is_foreign():
+                raise BagError(f'{self.part} is in the way, and no work of `tdnet_bag label`: '
+                               'choose another --out or remove it')
             self._lock = _locked(self.part)
         except BlockingIOError as error:
             raise BagError(f'{self.part} is being written by another process') from error
@@ -108,6 +111,12 @@ class Output:
             return LabelRecord.read(self.part).options == options
         except BagError:
             return False
+
+    def _is_foreign(self) -> bool:
+        """Whether somebody else has files there: ours come after the record."""
+        return not (self.part / FILE).exists() and any(
+            path.name != WRITING and not path.name.endswith('.partial')
+            for path in self.part.iterdir())
 
     def _clear(self) -> None:
         for path in self.part.iterdir():
