@@ -118,6 +118,8 @@ class Bag:
             names = about.get('relative_file_paths') or []
             if not isinstance(names, list):
                 raise TypeError('relative_file_paths is no list')
+            if names and [*about][-1] == 'relative_file_paths':  # others follow in all versions
+                raise ValueError('it was cut off within relative_file_paths')
             return [self.path / PurePath(str(name)).name for name in names]
         except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
             self._report(f'{path}: offset 0: {" ".join(str(error).split())}')

@@ -224,6 +224,8 @@ def _index(data: Any, scan: McapScan) -> list[tuple[int, int, int]]:
         for record in records(data, start or at):
             if record.kind == CHUNK_INDEX:
                 first_ns, last_ns, offset = _CHUNK_INDEX.unpack_from(record.body)
+                if first_ns > last_ns:  # damaged: of any time
+                    first_ns, last_ns = 0, NEVER
                 chunks.append((offset, first_ns, last_ns))
             scan.message(record)
             if record.kind == FOOTER:

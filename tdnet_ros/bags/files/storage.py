@@ -109,6 +109,8 @@ class StorageFile:
             raise ValueError('the index has messages of topics that it does not name')
         if reader.message_count:
             self.start_ns, self.end_ns = reader.start_time, reader.end_time
+            if self.start_ns >= self.end_ns:
+                raise ValueError('the times in the index make no sense')
 
     def _survey(self) -> None:
         """Find topics and times without an index."""

@@ -131,6 +131,29 @@ def test_topics_that_an_index_has_lost_are_found(tmp_path: Path) -> None:
     assert read(bag) == ([item.logged_ns for item in drive(FRAMES)], [])
 
 
+@pytest.mark.parametrize('before', [1, 2])
+def test_times_of_an_index_that_make_no_sense_hide_nothing(tmp_path: Path, before: int) -> None:
+    """Of a chunk, and of the whole file, which is told last."""
+    bag = write_bag(tmp_path / 'drive', drive(FRAMES))
+    file, start = storage(bag), drive(1)[0].logged_ns.to_bytes(8, 'little')
+    content = bytearray(file.read_bytes())
+    at = len(content)
+    for _ in range(before):
+        at = content.rindex(start, 0, at)
+    content[at + 7] = 255
+    file.write_bytes(content)
+    assert read(bag) == ([item.logged_ns for item in drive(FRAMES)], [])
+
+
+def test_metadata_that_was_cut_off_hides_no_file(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / 'drive', drive(FRAMES), 'split')
+    metadata = bag / 'metadata.yaml'
+    text = metadata.read_text()
+    metadata.write_text(text[:text.index('- drive_1.mcap')])
+    assert read(bag) == ([item.logged_ns for item in drive(FRAMES)], [
+        f'{metadata}: offset 0: it was cut off within relative_file_paths'])
+
+
 def test_a_message_of_no_channel_costs_no_other(tmp_path: Path) -> None:
     bag = write_bag(tmp_path / 'drive', drive(FRAMES))
     file = storage(bag)
