@@ -3,11 +3,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from rclpy.serialization import serialize_message
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
-from bags.material import with_stump, write_bag
+from bags.material import STUMP, write_bag
 from tdnet_ros.ros.messages import array_to_image, label_info, to_png
 
 START_S = 100
@@ -50,5 +49,5 @@ def write_labels(path: Path, frames: dict[int, np.ndarray], topic: str = '/tdnet
 
 def write_damaged_labels(path: Path, frames: dict[int, np.ndarray]) -> Path:
     """The same, and a message of 4 bytes at 100 ms."""
-    return with_stump(path, '/tdnet/labels', [], {
-        ms: serialize_message(raw(ms, pixels)[1]) for ms, pixels in frames.items()})
+    return write_bag(path, {'/tdnet/labels': [
+        (100, STUMP), *(raw(ms, pixels) for ms, pixels in frames.items())]})

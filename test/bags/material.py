@@ -2,7 +2,6 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 import time
-from types import MappingProxyType
 
 import cv2
 import numpy as np
@@ -11,7 +10,7 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.serialization import serialize_message
 from rosbags.rosbag2 import StoragePlugin, Writer
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
 from tdnet_ros.bags.definitions import definition
@@ -19,6 +18,8 @@ from tdnet_ros.ros.messages import array_to_image
 
 FRAMES = 12
 SHAPE = (24, 32, 3)
+STUMP = bytes([0, 1, 0, 0])
+'''A message that is too short for a header.'''
 # Of a subscriber that loses nothing while the machine is busy.
 KEEPING = QoSProfile(depth=50)
 
@@ -40,13 +41,18 @@ def compressed_message(index: int) -> CompressedImage:
     return message
 
 
-def write_bag(path: Path, topics: dict[str, list[tuple[int, object]]],
+def write_bag(path: Path, topics: Mapping[str, list[tuple[int, object]]],
               storage: StoragePlugin = StoragePlugin.MCAP) -> Path:
-    """Write a bag of (time in ms, message, or its bytes) lists with rosbags alone."""
+    """Write a bag of (time in ms, message, or its bytes) lists with rosbags alone.
+
+    A topic of bytes alone is one of images, or of camera_info.
+    """
     with Writer(path, version=8, storage_plugin=storage) as writer:
         rows = []
         for topic, messages in topics.items():
-            kind = type(messages[0][1])
+            of_bytes = CameraInfo if topic.endswith('camera_info') else Image
+            kind = next((type(message) for _, message in messages
+                         if not isinstance(message, bytes)), of_bytes)
             name = f'{kind.__module__.split(".")[0]}/msg/{kind.__name__}'
             known = definition(name)
             connection = writer.add_connection(topic, name, msgdef=known.text,
@@ -58,30 +64,10 @@ def write_bag(path: Path, topics: dict[str, list[tuple[int, object]]],
     return path
 
 
-def with_stump(path: Path, topic: str, times_ms: list[int],
-               others: Mapping[int, bytes] = MappingProxyType({})) -> Path:
-    """A bag of images at these times, and a message of 4 bytes at 100 ms; others by time in ms."""
-    known = definition('sensor_msgs/msg/Image')
-    rows = [*others.items(), *((ms, serialize_message(image_message(0))) for ms in times_ms)]
-    with Writer(path, version=8, storage_plugin=StoragePlugin.MCAP) as writer:
-        connection = writer.add_connection(topic, 'sensor_msgs/msg/Image', msgdef=known.text,
-                                           rihs01=known.digest)
-        for ms, cdr in sorted([*rows, (100, bytes([0, 1, 0, 0]))]):
-            writer.write(connection, 10 ** 9 + ms * 10 ** 6, cdr)
-    return path
-
-
 def write_raw(path: Path, topics: Mapping[str, list[bytes]]) -> Path:
     """A bag of serialized messages, 10 ms apart: camera_info, else images."""
-    with Writer(path, version=8, storage_plugin=StoragePlugin.MCAP) as writer:
-        for topic, messages in topics.items():
-            kind = 'CameraInfo' if topic.endswith('camera_info') else 'Image'
-            known = definition(f'sensor_msgs/msg/{kind}')
-            connection = writer.add_connection(topic, f'sensor_msgs/msg/{kind}',
-                                               msgdef=known.text, rihs01=known.digest)
-            for index, cdr in enumerate(messages):
-                writer.write(connection, 10 ** 9 + index * 10 ** 7, cdr)
-    return path
+    return write_bag(path, {topic: [(10 * index, cdr) for index, cdr in enumerate(messages)]
+                            for topic, messages in topics.items()})
 
 
 def label_command(model: Path, folder: Path, *arguments: object) -> list[str]:

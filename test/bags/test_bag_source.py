@@ -12,7 +12,7 @@ from std_msgs.msg import Header
 
 from bags.label_material import FORMATS, drive
 from bags.label_material import write_bag as write_drive
-from bags.material import compressed_message, image_message, with_stump, write_bag, write_raw
+from bags.material import STUMP, compressed_message, image_message, write_bag, write_raw
 from tdnet_ros.bags.definitions import definition
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.files import mcap
@@ -124,7 +124,8 @@ def test_an_empty_file_of_a_bag_hides_no_rate(tmp_path: Path) -> None:
 
 
 def test_messages_without_a_header_are_left_out_and_told(tmp_path: Path) -> None:
-    bag = with_stump(tmp_path / 'bag', '/image', [0, 200])
+    bag = write_bag(tmp_path / 'bag', {'/image': [
+        (0, image_message(0)), (100, STUMP), (200, image_message(0))]})
     source = open_source(str(bag))
     for _ in range(2):
         assert [sample.logged_ns for sample in source] == [10 ** 9, 1_200_000_000]
@@ -133,7 +134,7 @@ def test_messages_without_a_header_are_left_out_and_told(tmp_path: Path) -> None
 
 
 def test_all_messages_without_a_header_are_one_line_of_each_topic(tmp_path: Path) -> None:
-    stumps = [bytes([0, 1, 0, 0])] * 200
+    stumps = [STUMP] * 200
     bag = write_raw(tmp_path / 'bag', {'/left/image': stumps, '/right/image': stumps[:1]})
     source = open_source(str(bag))
     for _ in range(2):

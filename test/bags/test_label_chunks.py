@@ -6,6 +6,7 @@ from pathlib import Path
 import pickle
 import random
 import threading
+from typing import Any
 
 import pytest
 
@@ -63,9 +64,11 @@ def test_chunks_in_any_order_are_the_whole(tmp_path: Path, model: Path, every: i
                        again.record.topics[topic].resets] for topic in TOPICS]
 
 
-def test_places_of_labelling_are_those_of_the_survey(tmp_path: Path, model: Path) -> None:
+@pytest.mark.parametrize('rules', [{}, {'max_gap_s': 2.0}, {'scene_cut': False}])
+def test_places_of_labelling_are_those_of_the_survey(
+        tmp_path: Path, model: Path, rules: dict[str, Any]) -> None:
     bag = write_bag(tmp_path / 'drive', eventful())
-    options = LabelOptions(model=str(model), device='cpu', chunk_frames=4)
+    options = LabelOptions(model=str(model), device='cpu', chunk_frames=2, **rules)
     job = prepare(bag, options)
     with Output(tmp_path / 'out', 'drive') as output, Labeller(options) as labeller:
         output.open(job.identity)

@@ -11,19 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from bags.label_material import (
-    drive,
-    eventful,
-    read_labels,
-    scene,
-    write_bag,
-)
+from bags.label_material import drive, read_labels, scene, write_bag
 from tdnet_ros.bags.label.bag_job import prepare
 from tdnet_ros.bags.label.chunk import Labeller
 from tdnet_ros.bags.label.job import Place
 from tdnet_ros.bags.label.options import LabelOptions
 from tdnet_ros.bags.label.output import Output
-from tdnet_ros.bags.label.survey import survey
 from tdnet_ros.bags.label_record import LabelRecord
 from tdnet_ros.nets.card import untrained_card
 from tdnet_ros.nets.checkpoint import load_network, save_weights
@@ -64,19 +57,6 @@ def test_weights_are_those_that_are_named(tmp_path: Path, run: Run, model: Path)
         shutil.rmtree(tmp_path / 'out')
     assert not np.array_equal(found[0][0], found[1][0])
     assert found[0][1] != found[1][1]
-
-
-@pytest.mark.parametrize('rules', [{'max_gap_s': 2.0}, {'scene_cut': False}])
-def test_places_of_labelling_are_those_of_the_survey(
-        tmp_path: Path, model: Path, rules: dict[str, object]) -> None:
-    options = replace(LabelOptions(model=str(model), device='cpu', chunk_frames=2), **rules)
-    job = prepare(write_bag(tmp_path / 'drive', eventful()), options)
-    with Output(tmp_path / 'out', 'drive') as output, Labeller(options) as labeller:
-        output.open(job.identity)
-        place = job.first_place()
-        for chunk in survey(job, output, 0, place):
-            assert chunk.place == place
-            place = labeller.label(chunk).next
 
 
 def test_ground_truth_is_no_camera(tmp_path: Path, model: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import CameraInfo, Image
 
-from bags.material import KEEPING, Arrivals, Peer, image_message, with_stump, write_raw
+from bags.material import KEEPING, STUMP, Arrivals, Peer, image_message, write_bag, write_raw
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.play import PlayOptions, play
 from tdnet_ros.bags.sources import open_source
@@ -43,7 +43,8 @@ def test_two_topics_cannot_go_to_one(bag: Path, tdnet_bag: Run) -> None:
 def test_messages_that_are_damaged_are_left_out_and_counted(tmp_path: Path, peer: Peer,
                                                             start: Start) -> None:
     late = serialize_message(image_message(1))
-    drive = with_stump(tmp_path / 'drive', '/front', [0, 200], {300: late[:-50]})
+    drive = write_bag(tmp_path / 'drive', {'/front': [
+        (0, image_message(0)), (100, STUMP), (200, image_message(0)), (300, late[:-50])]})
     images = Arrivals(peer, Image, '/front', KEEPING)
     player = start('play', drive)
     peer.spin_until(lambda: images.count() == 2)
