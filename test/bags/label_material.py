@@ -32,7 +32,7 @@ FORMATS = ['mcap', 'db3', 'split', 'zstd-file', 'zstd-message', 'ros1']
 
 @dataclass(frozen=True)
 class Logged:
-    """A message, ready to be written."""
+    """A message, ready to be written, or its bytes."""
 
     topic: str
     msgtype: str
@@ -129,9 +129,13 @@ def write_bag(path: Path, messages: Sequence[Logged], kind: str = 'mcap') -> Pat
             if item.topic not in connections:
                 connections[item.topic] = writer.add_connection(
                     item.topic, item.msgtype, typestore=types())
-            writer.write(connections[item.topic], item.logged_ns,
-                         types().serialize_cdr(item.message, item.msgtype))
+            writer.write(connections[item.topic], item.logged_ns, cdr_of(item))
     return path
+
+
+def cdr_of(item: Logged) -> bytes:
+    return item.message if isinstance(item.message, bytes) else bytes(
+        types().serialize_cdr(item.message, item.msgtype))
 
 
 def _write_ros1(path: Path, messages: Sequence[Logged]) -> Path:
@@ -142,9 +146,8 @@ def _write_ros1(path: Path, messages: Sequence[Logged]) -> Path:
             if item.topic not in connections:
                 connections[item.topic] = writer.add_connection(
                     item.topic, item.msgtype, typestore=store)
-            cdr = types().serialize_cdr(item.message, item.msgtype)
             writer.write(connections[item.topic], item.logged_ns,
-                         types().cdr_to_ros1(cdr, item.msgtype))
+                         types().cdr_to_ros1(cdr_of(item), item.msgtype))
     return path
 
 

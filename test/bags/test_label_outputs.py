@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 import threading
 from typing import Any
@@ -18,6 +19,7 @@ from bags.label_material import (
     SIZE,
     START_NS,
     Logged,
+    cdr_of,
     drive,
     eventful,
     header,
@@ -133,6 +135,18 @@ def test_everything_that_can_be_asked_for(tmp_path: Path, label: Label) -> None:
                     == types().serialize_cdr(item.message, item.msgtype))
     record = LabelRecord.read(tmp_path / 'out' / 'drive').topics['/front/image_raw']
     assert record.without_points == {'no image on /depth/image with the stamp of the frame': 1}
+
+
+def test_a_depth_image_that_is_damaged_costs_its_points_alone(tmp_path: Path,
+                                                              label: Label) -> None:
+    frames = with_depth()
+    for index, item in enumerate(frames):
+        if item.topic == '/depth/image' and item.logged_ns == START_NS + 113 * MS:
+            frames[index] = replace(item, message=cdr_of(item)[:-50])
+    found = label(write_bag(tmp_path / 'drive', frames), points=True)
+    assert len(found['/tdnet/labels/compressed']) == 6 and len(found['/tdnet/points']) == 4
+    record = LabelRecord.read(tmp_path / 'out' / 'drive').topics['/front/image_raw']
+    assert sorted(record.without_points.values()) == [1, 1]
 
 
 @pytest.mark.parametrize('kind', FORMATS)

@@ -67,7 +67,7 @@ class Encoder:
             seen = Labelled(header, frame.rgb, labels, result.confidence)
             try:
                 messages.append((camera.points, _points(camera, seen, depth)))
-            except ValueError as error:
+            except Exception as error:  # damaged bytes raise nearly anything
                 problem(one_line(error))
         return messages
 
