@@ -49,6 +49,7 @@ class McapScan:
         self.report = report
         self._schemas: dict[int, tuple[str, str]] = {}
         self._channels: dict[int, tuple[str, str, str]] = {}
+        self._unknown: set[int] = set()
         self._stretches: list[tuple[int, array[int]]] | None = None
         '''First log time, and records in the order of time; None: not known yet.'''
 
@@ -124,9 +125,11 @@ class McapScan:
             self._channels[key] = (topic.decode(), *self._schemas.get(schema, ('', '')))
         elif record.kind == MESSAGE:
             key, _, logged_ns, _ = _MESSAGE.unpack_from(body)
-            if key not in self._channels:
-                raise ValueError(f'the message here has channel {key}, of which nothing is known')
-            return Scanned(*self._channels[key], logged_ns, body[_MESSAGE.size:])
+            if key in self._channels:
+                return Scanned(*self._channels[key], logged_ns, body[_MESSAGE.size:])
+            if key not in self._unknown:  # told once: all messages of a topic may be of it
+                self._unknown.add(key)
+                self.report(f'channel {key}: nothing tells what it is; its messages are left out')
         return None
 
     def records(self, data: Any, at: int, damaged: Callable[[int], None]) -> Iterator[Record]:
