@@ -146,12 +146,15 @@ class StorageFile:
             if item.msgtype and (item.topic, item.msgtype) not in self.topics:
                 self._report(f'the index does not name {item.topic} [{item.msgtype}]: its '
                              'messages are left out')
-            if (types.get(item.topic) == item.msgtype
-                    and last_ns <= item.logged_ns < stop_ns):
+            if types.get(item.topic) != item.msgtype:
+                continue
+            if last_ns <= item.logged_ns < stop_ns:
                 if item.logged_ns == last_ns and passed[item.topic] > 0:
                     passed[item.topic] -= 1
                     continue
                 yield _Found(item.topic, item.logged_ns, item.data)
+            elif not self.start_ns <= item.logged_ns < self.end_ns:
+                self._unread.note(item.topic, item.logged_ns, 'the bag is of other times')
 
     def _by_index(self, types: Mapping[str, str], start_ns: int, stop_ns: int) -> Iterator[_Found]:
         if self.kind == SQLITE:

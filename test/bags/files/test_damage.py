@@ -166,6 +166,21 @@ def test_a_message_of_no_channel_costs_no_other(tmp_path: Path) -> None:
         f'{file}: channel 99: nothing tells what it is; its messages are left out'])
 
 
+def test_a_message_of_a_time_that_makes_no_sense_is_told(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / 'drive', drive(FRAMES))
+    file = storage(bag)
+    wanted = [item.logged_ns for item in drive(FRAMES)]
+    time = wanted.pop(7).to_bytes(8, 'little')
+    changed = time[:-1] + b'\x11'
+    file.write_bytes(file.read_bytes().replace(time, changed, 1))
+    with closing(Bag(bag)) as opened:
+        found = opened.messages([TOPIC], opened.start_ns, opened.end_ns)
+        assert [message.logged_ns for message in found] == wanted
+        assert opened.problems == [
+            f'{bag}: message of {TOPIC} logged at {int.from_bytes(changed, "little")}: the bag is '
+            'of other times']
+
+
 def test_a_row_with_a_damaged_number_does_not_bring_others_back(tmp_path: Path) -> None:
     bag = write_bag(tmp_path / 'drive', drive(FRAMES), 'db3')
     file = storage(bag)
