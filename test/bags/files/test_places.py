@@ -11,6 +11,7 @@ import sqlite3
 import pytest
 import yaml
 
+from bags.files.damage_material import read
 from bags.label_material import IMAGE, drive, types, write_bag
 from tdnet_ros.bags.bag_source import BagSource
 from tdnet_ros.bags.errors import BagError
@@ -18,14 +19,7 @@ from tdnet_ros.bags.files.bag import Bag
 from tdnet_ros.bags.sources import open_source
 
 FRAMES = 12
-TOPIC = '/front/image_raw'
 WANTED = [item.logged_ns for item in drive(FRAMES)]
-
-
-def read(bag: Path) -> tuple[list[int], list[str]]:
-    """Log times of the frames, and what is damaged."""
-    with closing(Bag(bag)) as opened:
-        return [message.logged_ns for message in opened.messages([TOPIC])], opened.problems
 
 
 @pytest.mark.parametrize('name', ['drive#1', 'drive?1', 'run%20a', '50%', 'ümlaut', 'a b'])

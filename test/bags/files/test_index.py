@@ -1,0 +1,92 @@
+"""Damage to what tells which messages there are, and where: index, channels, metadata."""
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from bags.files.damage_material import FRAMES, TOPIC, contents, noise, read, storage
+from bags.label_material import FORMATS, IMAGE, drive, write_bag
+from tdnet_ros.bags.files.bag import Bag
+
+
+@pytest.mark.parametrize('text', [TOPIC, IMAGE])
+def test_an_index_that_does_not_name_what_is_there_is_told(tmp_path: Path, text: str) -> None:
+    bag = write_bag(tmp_path / 'drive', drive(FRAMES))
+    file = storage(bag)
+    noise(file, file.read_bytes().rindex(text.encode()), 1)
+    with closing(Bag(bag)) as opened:
+        assert list(opened.messages(list(opened.topics))) == []
+        assert opened.problems == [f'{file}: the index does not name {TOPIC} [{IMAGE}]: its '
+                                   'messages are left out']
+
+
+def test_topics_that_an_index_has_lost_are_found(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / 'drive', drive(FRAMES))
+    file = storage(bag)
+    content = file.read_bytes()
+    channel = content.rindex(TOPIC.encode()) - 4 - 4 - 8 - 1
+    assert content[channel] == 4
+    noise(file, channel, 1)
+    assert read(bag) == ([item.logged_ns for item in drive(FRAMES)], [])
+
+
+@pytest.mark.parametrize('before', [1, 2])
+def test_times_of_an_index_that_make_no_sense_hide_nothing(tmp_path: Path, before: int) -> None:
+    """Of a chunk, and of the whole file, which is told last."""
+    bag = write_bag(tmp_path / 'drive', drive(FRAMES))
+    file, start = storage(bag), drive(1)[0].logged_ns.to_bytes(8, 'little')
+    content = bytearray(file.read_bytes())
+    at = len(content)
+    for _ in range(before):
+        at = content.rindex(start, 0, at)
+    content[at + 7] = 255
+    file.write_bytes(content)
+    assert read(bag) == ([item.logged_ns for item in drive(FRAMES)], [])
+
+
+def test_a_message_of_a_time_that_makes_no_sense_is_told(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / 'drive', drive(FRAMES))
+    file = storage(bag)
+    wanted = [item.logged_ns for item in drive(FRAMES)]
+    time = wanted.pop(7).to_bytes(8, 'little')
+    changed = time[:-1] + b'\x11'
+    file.write_bytes(file.read_bytes().replace(time, changed, 1))
+    with closing(Bag(bag)) as opened:
+        found = opened.messages([TOPIC], opened.start_ns, opened.end_ns)
+        assert [message.logged_ns for message in found] == wanted
+        assert opened.problems == [
+            f'{bag}: message of {TOPIC} logged at {int.from_bytes(changed, "little")}: the bag is '
+            'of other times']
+
+
+def test_a_message_of_no_channel_costs_no_other(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / 'drive', drive(FRAMES))
+    file = storage(bag)
+    wanted = [item.logged_ns for item in drive(FRAMES)]
+    lost = wanted.pop(7)
+    content = bytearray(file.read_bytes())
+    content[content.index(lost.to_bytes(8, 'little')) - 6] = 99  # its channel
+    file.write_bytes(content)
+    assert read(bag) == (wanted, [
+        f'{file}: channel 99: nothing tells what it is; its messages are left out'])
+
+
+@pytest.mark.parametrize('kind', FORMATS)
+def test_a_recording_that_was_cut_off_before_its_metadata_is_read(tmp_path: Path,
+                                                                  kind: str) -> None:
+    bag = write_bag(tmp_path / 'drive', drive(FRAMES), kind)
+    whole = contents(bag)
+    if bag.is_dir():
+        (bag / 'metadata.yaml').unlink()
+    assert contents(bag) == whole
+
+
+def test_metadata_that_was_cut_off_hides_no_file(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / 'drive', drive(FRAMES), 'split')
+    metadata = bag / 'metadata.yaml'
+    text = metadata.read_text()
+    metadata.write_text(text[:text.index('- drive_1.mcap')])
+    assert read(bag) == ([item.logged_ns for item in drive(FRAMES)], [
+        f'{metadata}: offset 0: it was cut off within relative_file_paths'])
