@@ -94,6 +94,26 @@ def test_work_of_another_bag_or_under_other_rules_is_not_continued(tmp_path: Pat
         assert continued(bag, options) == 0, name
 
 
+def test_clearing_work_of_other_options_can_be_interrupted(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
+    bag = write_bag(tmp_path / 'drive', drive(4))
+    assert run(bag) == (0, [])
+    part = (tmp_path / 'out' / 'drive').rename(tmp_path / 'out' / 'drive.part')
+    unlink = Path.unlink
+
+    def interrupted(path: Path, **options: bool) -> None:
+        if path.suffix in ('.mcap', '.yaml'):
+            raise KeyboardInterrupt
+        unlink(path, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, 'unlink', interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run(bag, '--every', 2)
+    assert part.exists()
+    assert run(bag, '--every', 2) == (0, [])
+
+
 def test_a_frame_that_failed_ends_the_memory_of_the_next_chunk(
         tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options = LabelOptions(model=str(model), device='cpu', chunk_frames=3)

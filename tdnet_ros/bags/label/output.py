@@ -119,7 +119,8 @@ class Output:
             for path in self.part.iterdir())
 
     def _clear(self) -> None:
-        for path in self.part.iterdir():
+        # The record last: what is left of a directory without one is taken for that of others.
+        for path in sorted(self.part.iterdir(), key=lambda path: path.name == FILE):
             if path.suffix in ('.mcap', '.json', '.yaml', '.partial'):
                 with suppress(OSError):
                     path.unlink()
