@@ -32,7 +32,8 @@ from tdnet_ros.bags.files.scanned import NEVER, Report, Scanned
 _MESSAGE = struct.Struct('<HIQQ')
 _CHUNK = struct.Struct('<QQQI')
 _CHUNK_INDEX = struct.Struct('<QQQ')
-_FOOTER_BYTES = HEAD.size + 20 + len(MAGIC)
+_FOOTER = struct.Struct('<QQI')
+_FOOTER_BYTES = HEAD.size + _FOOTER.size + len(MAGIC)
 _STARTS = re.compile(b'[\\x05\\x06]')
 '''Of messages and chunks, which are looked for beyond damage.'''
 _CHUNK_STARTS = re.compile(b'\\x06')
@@ -221,7 +222,10 @@ def _index(data: Any, scan: McapScan) -> list[tuple[int, int, int]]:
     at = len(data) - _FOOTER_BYTES
     if at < len(MAGIC) or data[-len(MAGIC):] != MAGIC or data[at] != FOOTER:
         return []
-    start, = struct.unpack_from('<Q', data, at + HEAD.size)
+    start, _, crc = _FOOTER.unpack_from(data, at + HEAD.size)
+    if crc and crc32(data[start or at:at + HEAD.size + 16]) != crc:
+        scan.report(f'offset {start}: checksum of the index does not match')
+        return []
     chunks = []
     try:
         for record in records(data, start or at):

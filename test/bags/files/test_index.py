@@ -1,6 +1,7 @@
 """Damage to what tells which messages there are, and where: index, channels, metadata."""
 from __future__ import annotations
 
+from binascii import crc32
 from contextlib import closing
 from pathlib import Path
 
@@ -44,6 +45,27 @@ def test_times_of_an_index_that_make_no_sense_hide_nothing(tmp_path: Path, befor
     content[at + 7] = 255
     file.write_bytes(content)
     assert read(bag) == ([item.logged_ns for item in drive(FRAMES)], [])
+
+
+def test_an_index_of_another_checksum_is_not_believed(tmp_path: Path) -> None:
+    """It says of the only chunk that it begins a second later."""
+    bag = write_bag(tmp_path / 'drive', drive(FRAMES))
+    file = storage(bag)
+    content = bytearray(file.read_bytes())
+    start = int.from_bytes(content[-28:-20], 'little')
+    content[-12:-8] = crc32(content[start:-12]).to_bytes(4, 'little')
+    file.write_bytes(content)
+    wanted = [item.logged_ns for item in drive(FRAMES)]
+    assert read(bag) == (wanted, [])
+    first = wanted[0].to_bytes(8, 'little')
+    at = content.rindex(first, 0, content.rindex(first))
+    content[at:at + 8] = (wanted[0] + 10**9).to_bytes(8, 'little')
+    file.write_bytes(content)
+    with closing(Bag(bag)) as opened:
+        found = opened.messages([TOPIC], wanted[0], wanted[5])
+        assert [message.logged_ns for message in found] == wanted[:5]
+        assert opened.problems == [
+            f'{file}: offset {start}: checksum of the index does not match']
 
 
 def test_a_message_of_a_time_that_makes_no_sense_is_told(tmp_path: Path) -> None:
