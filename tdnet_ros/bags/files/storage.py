@@ -72,8 +72,6 @@ class StorageFile:
         for topic, logged_ns, data in self._read(types, start_ns, stop_ns):
             try:
                 yield Message(topic, logged_ns, convert(data, types[topic]))
-            except GeneratorExit:
-                raise
             except Exception as error:
                 self._unread.note(topic, logged_ns, one_line(error))
 
