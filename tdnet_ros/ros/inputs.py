@@ -39,8 +39,9 @@ class Input:
         enough, and kept as `last`.
         """
         self.what, self.name = what, name
-        topic = node.resolve_topic_name(name)
-        self.topic = node.resolve_topic_name(f'{topic}{suffix}') if suffix else topic
+        # To subscribe is to remap once more, so not by the name that it has then.
+        self._asked = f'{node.resolve_topic_name(name)}{suffix}' if suffix else name
+        self.topic = node.resolve_topic_name(self._asked)
         self.type_name = f'sensor_msgs/msg/{kind.__name__}'
         self.subscription: Any = None
         self.presence = Presence()
@@ -61,7 +62,7 @@ class Input:
 
         self._heard_s = time.monotonic()
         self.subscription = subscribe(
-            self._node, self._kind, self.topic, hear, self._qos, on_lost)
+            self._node, self._kind, self._asked, hear, self._qos, on_lost)
 
     def close(self) -> None:
         """Unsubscribe."""

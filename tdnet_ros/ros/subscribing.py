@@ -42,7 +42,7 @@ def subscribe(node: Node, kind: Any, topic: str, on_message: Callable[[Any], Non
         return node.create_subscription(
             kind, topic, on_message, **overridable(qos), **options)
 
-    with naming_topic(topic):
+    with naming_topic(node.resolve_topic_name(topic)):
         if on_lost is None:
             return create()
         try:
