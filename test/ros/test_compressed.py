@@ -93,6 +93,7 @@ def many_scans() -> bytes:
 
 @pytest.mark.parametrize(('msg', 'words'), [
     (message(encoded('.png'), '16UC1; compressedDepth png'), 'is a depth image'),
+    (message(encoded('.png'), '16UC1; png compressed '), 'is a depth image'),
     (message(b''), '0 bytes of format .*: expected a whole JPEG or PNG'),
     (message(b'GIF89a' + bytes(60)), '66 bytes .*: expected a whole JPEG or PNG'),
     (message(encoded('.png')[:60]), '60 bytes .*: expected a whole JPEG or PNG'),
