@@ -179,11 +179,13 @@ def _settings(given: dict) -> dict:
     """The parameters of the node: what its file says, and arguments on top."""
     node = _in_namespace(given, 'tdnet')
     with open(given['params_file']) as file:
-        entries = [('', yaml.safe_load(file) or {})]
+        entries = [('', yaml.safe_load(file))]
     settings = {'image_transport': 'raw', 'use_sim_time': False}
     for name, content in entries:  # grows: namespaces may be nested
+        if not isinstance(content, dict):
+            continue  # empty, or the node says what is wrong with it
         if 'ros__parameters' not in content:
-            entries += [(f'{name}/{inner.strip("/")}', found or {})
+            entries += [(f'{name}/{str(inner).strip("/")}', found)
                         for inner, found in content.items()]
         elif re.fullmatch(name.replace('/**', r'(/\w+)*').replace('/*', r'/\w+'), node):
             settings |= content['ros__parameters'] or {}

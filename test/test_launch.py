@@ -179,8 +179,11 @@ def test_recorder_and_rviz_do_as_the_parameter_file_says(tmp_path: Path) -> None
         assert '/image ' in record
 
 
-@pytest.mark.parametrize('content', ['', '/**:', '/**:\n  ros__parameters:', 'robot: {tdnet: }'])
-def test_an_empty_section_of_the_parameter_file_sets_nothing(tmp_path: Path, content: str) -> None:
+@pytest.mark.parametrize('content', ['', '/**:', '/**:\n  ros__parameters:', 'robot: {tdnet: }',
+                                     'model: td2-tiny', '[model]', '1: {ros__parameters: }'])
+def test_what_is_no_section_of_the_parameter_file_is_left_to_the_node(
+        tmp_path: Path, content: str) -> None:
+    """An empty one sets nothing, and of all others the node says what is wrong with them."""
     path = tmp_path / 'mine.yaml'
     path.write_text(content)
     given = {'params_file': str(path), 'record': 'out', 'log_level': 'warn', 'rviz': 'true'}
