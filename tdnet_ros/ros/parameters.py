@@ -115,7 +115,7 @@ class NodeParameters:
         self._check('cameras', 0 < len(self.cameras) == len(set(self.cameras)),
                     'at least one name, each once')
         self._check('cameras', self.cameras == ('',) or all(map(_CAMERA.fullmatch, self.cameras)),
-                    'names of letters, digits and underscores')
+                    'names of letters, digits and underscores, a letter first')
         self._check('cameras', not {'device', 'image'} & {*self.cameras},
                     "names other than 'device' and 'image', which diagnostics give to others")
 

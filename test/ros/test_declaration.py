@@ -78,6 +78,7 @@ def test_an_empty_list_is_the_default() -> None:
     ('image_transport', 'theora', "'theora': expected one of raw, compressed"),
     ('cameras', ['a', 'a'], 'at least one name, each once'),
     ('cameras', ['front camera'], 'letters, digits'),
+    ('cameras', ['0', '1'], 'letters, digits and underscores, a letter first'),
     ('cameras', ['front', 'device'], "expected names other than 'device' and 'image'"),
     ('cameras', ['image'], "expected names other than 'device' and 'image'"),
 ])
