@@ -31,6 +31,7 @@ PROFILES = ((OLD_PROFILE,) if os.environ.get('ROS_DISTRO', 'jazzy') in ('humble'
 # Parameters that arguments set.
 TEXTS = 'model', 'weights', 'device', 'engine', 'precision', 'image_transport', 'points_source'
 FLAGS = 'autostart', 'use_sim_time', 'points'
+PATHS = 'params_file', 'bag', 'record', 'fastdds_profile'
 # Empty: the parameter file decides.
 ARGUMENTS = {
     'namespace': ('', 'Namespace of the node.'),
@@ -70,6 +71,8 @@ def generate_launch_description() -> LaunchDescription:
 
 def _actions(context: LaunchContext) -> list:
     given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
+    # Shells leave ~ alone behind :=, and a recorder would make a folder of that name.
+    given |= {name: os.path.expanduser(given[name]) for name in PATHS}
     # Where an including file pushed a namespace, launch_ros puts it before that of the node.
     pushed = context.launch_configurations.get('ros_namespace', '')
     given['full_namespace'] = (given['namespace'] if given['namespace'].startswith('/')
@@ -78,7 +81,7 @@ def _actions(context: LaunchContext) -> list:
     node = _node(given)
     bags = ([_record(given)] if given['record'] else []) + ([_play(given)] if given['bag'] else [])
     # Loading takes seconds that a bag must not run on in; a quieter log does not tell when.
-    if bags and given['log_level'] in ('debug', 'info'):
+    if bags and given['log_level'].lower() in ('debug', 'info'):
         bags = [_once_active(node, bags)]
     rviz = [_rviz(given)] if _is_true(given['rviz']) else []
     return [*bags, node, *rviz]

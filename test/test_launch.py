@@ -195,11 +195,13 @@ def test_playback_without_a_recording_starts_at_once() -> None:
         'ros2 bag play drive --clock --rate 1.0')
 
 
-def test_a_bag_waits_until_the_node_is_active() -> None:
-    handlers = [action for action in actions(bag='drive')
+@pytest.mark.parametrize('level', ['info', 'DEBUG'])
+def test_a_bag_waits_until_the_node_is_active(level: str) -> None:
+    found = actions(bag='drive', log_level=level)
+    handlers = [action for action in found
                 if isinstance(action, launch.actions.RegisterEventHandler)]
     assert len(handlers) == 1
-    assert not processes(actions(bag='drive'))
+    assert not processes(found)
 
 
 @pytest.mark.parametrize('argument', [
@@ -211,9 +213,20 @@ def test_a_wrong_flag_is_named(argument: str) -> None:
 
 @pytest.mark.parametrize(('argument', 'path', 'words'), [
     ('params_file', 'mine.yaml', "params_file: there is no 'mine.yaml'"),
-    ('bag', '~/drive', "bag: there is no '~/drive'"),
+    ('bag', '~/drive', "bag: there is no '/home/me/drive'"),
     ('record', 'drive', "record: 'drive' exists already")])
 def test_a_path_that_cannot_be_used_is_named_before_anything_starts(
-        argument: str, path: str, words: str) -> None:
+        monkeypatch: pytest.MonkeyPatch, argument: str, path: str, words: str) -> None:
+    monkeypatch.setenv('HOME', '/home/me')
     with pytest.raises(ValueError, match=words):
         actions(**{argument: path})
+
+
+def test_a_home_folder_is_no_folder_named_tilde(
+        monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv('HOME', str(tmp_path))
+    (tmp_path / 'mine.yaml').write_text('/**: {ros__parameters: {image_transport: compressed}}')
+    record = command(processes(actions(
+        params_file='~/mine.yaml', record='~/out', log_level='warn'))[0])
+    assert f' --output {tmp_path}/out ' in record
+    assert ' /image/compressed ' in record
