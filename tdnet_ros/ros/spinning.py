@@ -29,7 +29,11 @@ def run(make_node: Callable[[], Any], args: list[str] | None = None) -> int:
         for number in SIGNALS:
             signal.signal(number, _interrupt_once)
         find_log_folder()
-        rclpy.init(args=args)
+        try:
+            rclpy.init(args=args)
+        except RuntimeError as error:  # a ROS_DOMAIN_ID that is no number, for one
+            print(f'ROS does not start: {one_line(error)}', file=sys.stderr)
+            return 1
         try:
             node = make_node()
             node.start()

@@ -75,6 +75,7 @@ def test_a_signal_while_the_node_is_made(cause: str, code: int, last: str) -> No
                           text=True, timeout=60)
     assert done.returncode == code, done.stderr
     assert last in done.stderr if last else not done.stderr
+    assert ('Traceback' in done.stderr) == (cause == 'itself')
 
 
 STATES = {
