@@ -83,7 +83,7 @@ def _actions(context: LaunchContext) -> list:
     # Loading takes seconds that a bag must not run on in; a quieter log does not tell when.
     if bags and given['log_level'].lower() in ('debug', 'info'):
         bags = [_once_active(node, bags)]
-    rviz = [_rviz(given)] if _is_true(given['rviz']) else []
+    rviz = [_rviz(given)] if _is_true(given, 'rviz') else []
     return [*bags, node, *rviz]
 
 
@@ -128,7 +128,7 @@ def _node(given: dict) -> Node:
                     ('cloud_in', given['cloud_topic']),
                     ('camera_info', _camera_info(given['image_topic']))],
         arguments=['--ros-args', '--log-level', given['log_level'], *everywhere], output='screen',
-        emulate_tty=True, respawn=_is_true(given['use_respawn']), respawn_delay=RESPAWN_S,
+        emulate_tty=True, respawn=_is_true(given, 'use_respawn'), respawn_delay=RESPAWN_S,
         additional_env=_environment(given))
 
 
@@ -145,7 +145,7 @@ def _rviz(given: dict) -> Node:
 
 
 def _play(given: dict) -> ExecuteProcess:
-    loop = ['--loop'] if _is_true(given['loop']) else []
+    loop = ['--loop'] if _is_true(given, 'loop') else []
     # A recorder in simulated time subscribes when it gets /clock, which comes meanwhile.
     delay = ['--delay', RECORDER_S] if given['record'] else []
     return ExecuteProcess(
@@ -174,7 +174,7 @@ def _record(given: dict) -> ExecuteProcess:
 def _overrides(given: dict) -> dict:
     """The parameters that arguments set on top of the file."""
     texts = {name: given[name] for name in TEXTS if given[name]}
-    flags = {name: _is_true(given[name]) for name in FLAGS if given[name]}
+    flags = {name: _is_true(given, name) for name in FLAGS if given[name]}
     return {**({'use_sim_time': True} if given['bag'] else {}), **texts, **flags}
 
 
@@ -210,7 +210,8 @@ def _in_namespace(given: dict, topic: str) -> str:
         ['', *filter(None, [given['full_namespace'].strip('/')]), topic])
 
 
-def _is_true(text: str) -> bool:
-    if text.lower() not in ('true', 'false'):
-        raise ValueError(f"'{text}': expected true or false")
-    return text.lower() == 'true'
+def _is_true(given: dict, name: str) -> bool:
+    text = given[name].lower()
+    if text not in ('true', 'false'):
+        raise ValueError(f"{name}: '{given[name]}': expected true or false")
+    return text == 'true'

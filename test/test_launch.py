@@ -207,7 +207,7 @@ def test_a_bag_waits_until_the_node_is_active(level: str) -> None:
 @pytest.mark.parametrize('argument', [
     'rviz', 'loop', 'autostart', 'use_sim_time', 'points', 'use_respawn'])
 def test_a_wrong_flag_is_named(argument: str) -> None:
-    with pytest.raises(ValueError, match="'maybe': expected true or false"):
+    with pytest.raises(ValueError, match=f"{argument}: 'maybe': expected true or false"):
         actions(**{argument: 'maybe', 'bag': 'drive'})
 
 
