@@ -239,6 +239,9 @@ class SegmentationNode(LifecycleNode):
             findings.append(Finding(ERROR, self._failure))
         if self._guard is not None and self._guard.finding:
             findings.append(Finding(WARN, self._guard.finding))
-        return [device_status(name, self._phase, findings, self._segmenter, self._adaptation),
-                *(camera_status(self, name, self._phase, stream, self._settings, pause)
-                  for stream in self._streams)]
+        device = device_status(name, self._phase, findings, self._segmenter, self._adaptation)
+        streams = self._streams
+        cameras = [camera_status(self, name, self._phase, stream, self._settings, pause)
+                   for stream in streams]
+        # Of topics that are taken back meanwhile there is only to say that they are gone.
+        return [device, *cameras] if streams is self._streams else [device]

@@ -48,6 +48,17 @@ def noted():
 segmentation_node.release_memory = noted
 '''
 
+SLOW_STATUS = '''
+import time
+from tdnet_ros.ros import segmentation_node
+camera_status = segmentation_node.camera_status
+def slow(*arguments):
+    print('a status begins', flush=True)
+    time.sleep(0.5)
+    return camera_status(*arguments)
+segmentation_node.camera_status = slow
+'''
+
 
 @pytest.fixture(scope='module')
 def managed(start: Callable[..., NodeProcess], peer: Peer) -> NodeProcess:
@@ -112,6 +123,22 @@ def test_ten_cycles_leak_nothing(managed: NodeProcess, peer: Peer) -> None:
     assert min(sizes[-3:]) <= 1.05 * sizes[0], sizes
     assert min(threads[-3:]) <= threads[0], threads
     assert min(files[-3:]) <= files[0], files
+
+
+def test_a_status_that_a_clean_up_interrupts_is_not_told(
+        start: Callable[..., NodeProcess], peer: Peer) -> None:
+    process = start(*TINY, '-p', 'points:=true', '-p', 'no_image_timeout_s:=3600.0',
+                    '-r', '__node:=watched', patch=SLOW_STATUS, ready='a status begins')
+    diagnostics = peer.collect(DiagnosticArray, '/diagnostics')
+    wait_for(lambda: latest_status(diagnostics, 'watched: image'), 'diagnostics')
+    assert peer.change_state(Transition.TRANSITION_DEACTIVATE, '/watched')
+    begun = process.log.count('a status begins')
+    wait_for(lambda: process.log.count('a status begins') > begun, 'another status')
+    assert peer.change_state(Transition.TRANSITION_CLEANUP, '/watched')
+    wait_for(lambda: latest_status(diagnostics, 'watched: device')['state'] == 'unconfigured',
+             'state in diagnostics')
+    assert not [status.message for array in diagnostics for status in array.status
+                if status.name == 'watched: image' and status.level == DiagnosticStatus.ERROR]
 
 
 def test_shut_down_by_a_manager_then_ended(managed: NodeProcess, peer: Peer) -> None:
