@@ -191,6 +191,21 @@ def test_a_cloud_that_does_not_fit_is_named(changes: dict[str, object], words: s
         xyz_of_cloud(cloud(np.ones((*SIZE, 3), np.float32), **changes), SIZE)
 
 
+def test_a_cloud_may_have_its_places_alone() -> None:
+    xyz = np.random.default_rng(3).normal(size=(*SIZE, 3)).astype(np.float32)
+    msg = cloud(xyz)
+    del msg.fields[2]
+    assert [field.name for field in msg.fields] == ['x', 'y', 'z']
+    np.testing.assert_array_equal(xyz_of_cloud(msg, SIZE), xyz)
+
+
+def test_a_field_that_ends_behind_its_point_is_named() -> None:
+    msg = cloud(np.ones((*SIZE, 3), np.float32))
+    msg.fields[3].offset = msg.point_step - 2
+    with pytest.raises(ValueError, match=r'point_step 20 and .*, z at 18'):
+        xyz_of_cloud(msg, SIZE)
+
+
 def test_whole_numbers_are_no_coordinates() -> None:
     msg = cloud(np.ones((*SIZE, 3), np.float32))
     msg.fields[3].datatype = 5
