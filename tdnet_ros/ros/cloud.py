@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tdnet_ros.ros.encodings import MAX_PIXELS
 from tdnet_ros.ros.errors import quoted
 
 SLOP_NS = 20_000_000  # stamps of an image and its depth that differ by less belong together
@@ -82,7 +81,7 @@ def depth_in_metres(msg: Any, size: tuple[int, int]) -> NDArray[np.float32]:
     kind, metres = DEPTHS[encoding]
     dtype = np.dtype(f'{">" if msg.is_bigendian else "<"}{kind}')
     height, width, step = int(msg.height), int(msg.width), int(msg.step)
-    if (height, width) != size or width * height > MAX_PIXELS:
+    if (height, width) != size:
         raise ValueError(f'depth is {width} x {height} pixels, images have {size[1]} x {size[0]}: '
                          'register depth to the camera')
     row_bytes = width * dtype.itemsize
