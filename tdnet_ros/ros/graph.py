@@ -26,7 +26,8 @@ def silence(node: Node, name: str, topic: str, kind: str, since_s: float,
     anything. what: an image of the camera, which may come in another transport, or other things.
     alone: whether the node has no other camera.
     """
-    senders = node.get_publishers_info_by_topic(topic)
+    # Unlike counting them, asking for them remaps the topic once more: to another's, if swapped.
+    senders = node.get_publishers_info_by_topic(topic) if node.count_publishers(topic) else []
     wrong = sorted({sender.topic_type for sender in senders} - {kind})
     remedy = _other_transport(node, name, topic, kind) if what == IMAGE else ''
     if 'image_transport' in remedy and not alone:

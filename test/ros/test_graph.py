@@ -111,6 +111,17 @@ def test_a_publisher_that_is_silent_is_named(nodes: tuple[Node, Node]) -> None:
             'no image on /still for 4.0 s, although /driver publishes it'), 'its name', 5.0)
 
 
+def test_the_camera_that_it_was_swapped_with_is_not_accused(nodes: tuple[Node, Node]) -> None:
+    swapped = rclpy.create_node('swapped', context=nodes[0].context, cli_args=[
+        '--ros-args', '-r', '/front:=/rear', '-r', '/rear:=/front'])
+    with publishing(nodes[1], {'/front': Image}):
+        wait_for(lambda: swapped.count_publishers('/front'), 'the publisher')
+        assert silence(swapped, 'image', '/rear', RAW, 4.0).text == (
+            f"no publisher on /rear: start the camera or remap 'image'; {RAW} is published on "
+            '/front')
+    swapped.destroy_node()
+
+
 def test_one_transport_for_several_cameras_is_said(nodes: tuple[Node, Node]) -> None:
     node, driver = nodes
     with publishing(driver, {'/rear/compressed': CompressedImage}):
