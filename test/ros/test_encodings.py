@@ -84,6 +84,15 @@ def test_planar_yuv(encoding: str, order: tuple[int, int], chroma_rows: int,
     assert_red(image_to_rgb(message(encoding, rows, padding)))
 
 
+def test_nv24_has_the_colours_of_nv12() -> None:
+    for luma, *chroma in np.random.default_rng(5).integers(60, 190, (30, 3), np.uint8):
+        half, full = (image_to_rgb(message(name, np.concatenate([
+            np.full((HEIGHT, WIDTH), luma, np.uint8),
+            np.tile(np.array(chroma, np.uint8), (rows, WIDTH // 2))])))
+            for name, rows in (('nv12', HEIGHT // 2), ('nv24', 2 * HEIGHT)))
+        np.testing.assert_allclose(full, half.astype(int), atol=1)
+
+
 @pytest.mark.parametrize('pattern', ['rggb', 'bggr', 'gbrg', 'grbg'])
 def test_bayer(pattern: str) -> None:
     colour = {'r': 200, 'g': 100, 'b': 30}
