@@ -7,7 +7,6 @@ import time
 from typing import Any, NamedTuple
 
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 
 from tdnet_ros.ros.admission import RateLimit, stale_reason
@@ -17,17 +16,13 @@ from tdnet_ros.ros.decoding import to_frame
 from tdnet_ros.ros.device import hardware_name
 from tdnet_ros.ros.errors import ErrorLog, Pace, one_line, printable
 from tdnet_ros.ros.graph import IMAGE
-from tdnet_ros.ros.inputs import Input
+from tdnet_ros.ros.inputs import INPUT_QOS, Input
 from tdnet_ros.ros.meter import LATENCY, StreamMeter
 from tdnet_ros.ros.names import COMPRESSED
 from tdnet_ros.ros.parameters import NodeParameters
 from tdnet_ros.ros.points import SOURCES, Match, PointPainter
 from tdnet_ros.ros.stamps import age_s, is_comparable, is_simulated, stamp_ns
 from tdnet_ros.stream import Frame, FrameMemory, Segmentation, VideoSegmenter
-
-# Sensor data: takes what reliable and best-effort cameras send, and only the newest of it.
-INPUT_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT,
-                       durability=DurabilityPolicy.VOLATILE)
 
 
 class Arrival(NamedTuple):

@@ -7,9 +7,13 @@ import time
 from typing import Any
 
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 from tdnet_ros.ros.subscribing import subscribe
+
+# Sensor data: takes what reliable and best-effort cameras send, and only the newest of it.
+INPUT_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT,
+                       durability=DurabilityPolicy.VOLATILE)
 
 
 class Presence:

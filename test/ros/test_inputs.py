@@ -6,8 +6,7 @@ import rclpy
 from rclpy.context import Context
 from sensor_msgs.msg import CompressedImage, Image
 
-from tdnet_ros.ros.camera_stream import INPUT_QOS
-from tdnet_ros.ros.inputs import Input
+from tdnet_ros.ros.inputs import INPUT_QOS, Input
 from tdnet_ros.ros.names import COMPRESSED
 
 SWAPPED = ('front/image:=/rear/image', 'rear/image:=/front/image')
