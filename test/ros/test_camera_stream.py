@@ -84,7 +84,7 @@ def test_without_a_stamp_latency_counts_from_arrival(start: Start) -> None:
     camera.send(0)
     time.sleep(0.1)
     latency_ms, _ = camera.label()
-    assert latency_ms is not None and latency_ms >= 100
+    assert latency_ms is not None and 100 <= latency_ms < 10_000
     assert 'transport' not in camera.counted.spreads
 
 
@@ -99,6 +99,7 @@ def test_overlay_and_points_have_the_merged_classes(
     camera.stream.points = points = Points()
     camera.send(S)
     _, result = camera.label()
+    assert camera.counted.spreads['pictures'].max < 10_000
     assert (result.labels != 1).any()
     assert [(labels == 1).all() for labels in (*shown, points.seen[0].labels)] == [True, True]
 
