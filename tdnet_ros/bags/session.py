@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 import os
+from queue import SimpleQueue
 import signal
 import threading
 from typing import Any
@@ -41,11 +42,21 @@ def ros_node(name: str) -> Iterator[Node]:
 
 
 def stop_on_signals() -> threading.Event:
-    """An event that SIGINT, SIGTERM and, unless nohup has it ignored, SIGHUP set."""
-    stop = threading.Event()
+    """An event that SIGINT, SIGTERM and, unless nohup has it ignored, SIGHUP set.
+
+    A thread sets it: a handler that does, and interrupts somebody's wait for the event between
+    two of its steps, waits for ever for the lock of that wait.
+    """
+    stop, came = threading.Event(), SimpleQueue[None]()
+
+    def wait() -> None:
+        came.get()
+        stop.set()
+
+    threading.Thread(target=wait, name='signals', daemon=True).start()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, lambda *_: stop.set())
+            signal.signal(number, lambda *_: came.put(None))
     return stop
 
 
