@@ -1,11 +1,11 @@
 """The console scripts and the demo. Ctrl-C ends each with one line and status 130, loading or not.
 
 One whose output nobody reads any more, such as that of `tdnet_bag info run1 | head -n 1`, ends
-without a word. tdnet_node is not here: for it a signal is the usual way to end.
+without a word; one whose output cannot be written, as on a full disk, with one line. tdnet_node
+is not here: for it a signal is the usual way to end.
 """
 from __future__ import annotations
 
-from contextlib import suppress
 from importlib import import_module
 from io import BufferedWriter, FileIO, TextIOWrapper
 import os
@@ -63,7 +63,7 @@ def _run(name: str, module: str) -> int:
     os.environ.setdefault('OPENCV_LOG_LEVEL', 'SILENT')  # one clear line is ours to say
     os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
     sys.unraisablehook = _interrupt_again
-    _end_when_unread()
+    _end_when_unread(name)
     try:
         return int(import_module(module).main())
     except ModuleNotFoundError as error:
@@ -73,28 +73,33 @@ def _run(name: str, module: str) -> int:
         return INTERRUPTED
     finally:
         if sys.stdout is not None:
-            with suppress(OSError):
-                sys.stdout.flush()
+            sys.stdout.flush()
         if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
             signal.signal(signal.SIGINT, signal.SIG_DFL)  # all is done but to take PyTorch apart
 
 
 class _Output(FileIO):
-    """The output of the program, which ends when nobody reads it any more."""
+    """The output of a program, which ends when nobody reads it any more or it has no room."""
+
+    program = ''
 
     def write(self, data: Any) -> int:
         try:
             return super().write(data)
-        except BrokenPipeError:
+        except OSError as error:
             os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())  # for what is left to say
-            raise SystemExit(UNREAD) from None
+            if isinstance(error, BrokenPipeError):
+                raise SystemExit(UNREAD) from None
+            print(f'{self.program}: cannot write the output: {error.strerror}', file=sys.stderr)
+            raise SystemExit(1) from None
 
 
-def _end_when_unread() -> None:
-    """Let output without a reader be no OSError, which programs take for one of their files."""
+def _end_when_unread(name: str) -> None:
+    """Let output that fails be no OSError, which programs take for one of their files."""
     output = sys.stdout
     if isinstance(output, TextIOWrapper):
         raw = _Output(output.fileno(), 'w', closefd=False)
+        raw.program = name
         sys.stdout = TextIOWrapper(
             raw if output.write_through else BufferedWriter(raw),  # type: ignore[arg-type]
             output.encoding, output.errors, line_buffering=output.line_buffering,

@@ -81,18 +81,36 @@ def test_opencv_adds_nothing_to_the_line_that_names_a_damaged_file(
     assert len(done.stderr.splitlines()) == 1
 
 
+PRINTING = '''
+import argparse, sys
+from tdnet_ros import programs
+def parse_args(*_):
+    print('text')
+    sys.exit(0)
+argparse.ArgumentParser.parse_args = parse_args
+sys.exit(programs.bag())
+'''
+
+
 @pytest.mark.parametrize('unbuffered', ['', '1'])
 def test_a_program_that_nobody_reads_ends_without_a_word(unbuffered: str) -> None:
-    code = ('import argparse, sys\nfrom tdnet_ros import programs\ndef parse_args(*_):\n'
-            '    print("text")\n    sys.exit(0)\nargparse.ArgumentParser.parse_args = parse_args\n'
-            'sys.exit(programs.bag())')
     reader, writer = os.pipe()
     os.close(reader)
     done = subprocess.run(
-        [sys.executable, '-c', code], stdout=writer, stderr=subprocess.PIPE, text=True,
+        [sys.executable, '-c', PRINTING], stdout=writer, stderr=subprocess.PIPE, text=True,
         timeout=60, check=False, env={**os.environ, 'PYTHONUNBUFFERED': unbuffered})
     os.close(writer)
     assert (done.returncode, done.stderr) == (141, '')
+
+
+@pytest.mark.parametrize('unbuffered', ['', '1'])
+def test_output_that_a_full_disk_does_not_take_is_one_line(unbuffered: str) -> None:
+    with Path('/dev/full').open('w') as full:
+        done = subprocess.run(
+            [sys.executable, '-c', PRINTING], stdout=full, stderr=subprocess.PIPE, text=True,
+            timeout=60, check=False, env={**os.environ, 'PYTHONUNBUFFERED': unbuffered})
+    assert done.returncode == 1
+    assert done.stderr == 'tdnet_bag: cannot write the output: No space left on device\n'
 
 
 def run_node_without(package: str, *arguments: str) -> subprocess.CompletedProcess[str]:
