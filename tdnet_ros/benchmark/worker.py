@@ -87,20 +87,18 @@ class Worker:
 
     def ready(self) -> Ready:
         """Wait until the engine is warm; ValueError with what went wrong in the worker."""
-        answer = self._receive()
+        answer = self._asked(None)
         assert isinstance(answer, Ready)
         return answer
 
     def step(self, number: int) -> tuple[Step, list[Image]]:
         """Run one frame of every camera; return the measurements and each camera's labels."""
-        self._connection.send(number)
-        step, labels = self._receive()
+        step, labels = self._asked(number)
         return step, labels
 
     def throughput(self, frames: int) -> float:
         """Frames per second of one camera when each is launched before the last has landed."""
-        self._connection.send(_Row(frames))
-        return float(self._receive())
+        return float(self._asked(_Row(frames)))
 
     def close(self) -> None:
         """End the process."""
@@ -110,8 +108,11 @@ class Worker:
         if self._process.is_alive():
             self._process.kill()
 
-    def _receive(self) -> Any:
+    def _asked(self, request: int | _Row | None) -> Any:
+        """Send a request, if any, and return the answer."""
         try:
+            if request is not None:
+                self._connection.send(request)
             answer = self._connection.recv()
         except (EOFError, ConnectionError) as error:
             self._process.join()
@@ -140,7 +141,7 @@ def _serve(connection: Connection, setup: Setup) -> None:
             asked = connection.recv()
             connection.send(stepper.throughput(asked.frames) if isinstance(asked, _Row)
                             else stepper.step(asked))
-    except (EOFError, BrokenPipeError):
+    except (EOFError, ConnectionError):
         pass
     except Exception as error:
         connection.send(RuntimeError(str(error) or type(error).__name__))

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from contextlib import closing
 import json
+import multiprocessing
 from pathlib import Path
 
 import cv2
@@ -100,6 +101,17 @@ def test_frames_in_a_row() -> None:
         step, (labels,) = worker.step(0)
     assert step.wall_ms > 0
     assert labels.shape == ready.input_size
+
+
+def test_a_worker_that_is_killed_between_two_frames_is_named() -> None:
+    setup = Setup('torch', 'float32', 'td2-tiny', None, 'cpu', (65, 97), None, 1, 1, ())
+    with closing(Worker(setup)) as worker:
+        worker.ready()
+        child, = multiprocessing.active_children()
+        child.kill()
+        child.join()
+        with pytest.raises(ValueError, match=r'engine torch: its process ended with status -9'):
+            worker.step(0)
 
 
 def test_frames_that_fail_are_not_counted_as_done(monkeypatch: pytest.MonkeyPatch) -> None:
