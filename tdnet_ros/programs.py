@@ -1,4 +1,8 @@
-"""The console scripts and the demo. Ctrl-C ends each with one line and status 130, loading or not.
+"""The console scripts, the demo and script/bench: how they end before they are done.
+
+Ctrl-C ends each with one line and status 130, loading or not. So do SIGTERM, as of `timeout`, and
+a terminal that goes away, with 143 and 129. Files that were begun are removed, unless a module was
+being loaded.
 
 One whose output nobody reads any more, such as that of `tdnet_bag info run1 | head -n 1`, ends
 without a word; one whose output cannot be written, as on a full disk, with one line. tdnet_node
@@ -17,8 +21,9 @@ from typing import Any
 
 from tdnet_ros.nets.missing import complain_of_missing
 
-INTERRUPTED = 130
-'''Exit status after Ctrl-C.'''
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SIGNALLED = 128
+'''Exit status after a signal, less its number.'''
 UNREAD = 141
 '''Exit status where nobody reads the output any more.'''
 
@@ -53,29 +58,34 @@ def benchmark() -> int:
     return _run('tdnet_benchmark', 'tdnet_ros.benchmark.cli')
 
 
+def bench() -> int:
+    """Run script/bench."""
+    return _run('script/bench', 'tdnet_ros.benchmark.bench')
+
+
 def demo() -> int:
     """Run script/demo."""
     return _run('demo', 'tdnet_ros.demo.cli')
 
 
 def _run(name: str, module: str) -> int:
-    _end_on_interrupt_of_imports(name)
+    _end_on_signals(name)
     os.environ.setdefault('OPENCV_LOG_LEVEL', 'SILENT')  # one clear line is ours to say
     os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
-    sys.unraisablehook = _interrupt_again
     _end_when_unread(name)
     try:
         return int(import_module(module).main())
     except ModuleNotFoundError as error:
         return complain_of_missing(name, error)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         print(f'{name}: interrupted', file=sys.stderr)
-        return INTERRUPTED
+        return SIGNALLED + _number(error)
     finally:
         if sys.stdout is not None:
             sys.stdout.flush()
-        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-            signal.signal(signal.SIGINT, signal.SIG_DFL)  # all is done but to take PyTorch apart
+        for number in ENDING:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, signal.SIG_DFL)  # all is done but to take PyTorch apart
 
 
 class _Output(FileIO):
@@ -106,32 +116,43 @@ def _end_when_unread(name: str) -> None:
             write_through=output.write_through)
 
 
-def _interrupt_again(unraisable: sys.UnraisableHookArgs) -> None:
-    """Repeat an interrupt that came where nothing can be raised, such as in a weak reference."""
-    if unraisable.exc_type is KeyboardInterrupt:
-        main = threading.main_thread().ident
-        threading.Timer(0.01, signal.pthread_kill, (main, signal.SIGINT)).start()
-    else:
-        sys.__unraisablehook__(unraisable)
-
-
-def _end_on_interrupt_of_imports(name: str) -> None:
-    """End at once on Ctrl-C while a module is loaded; at other times raise KeyboardInterrupt.
+def _end_on_signals(name: str) -> None:
+    """End at once on a signal while a module is loaded; at other times raise KeyboardInterrupt.
 
     Raised while an extension is loaded, KeyboardInterrupt becomes an ImportError, which many a
-    library takes for an optional package that is missing.
+    library takes for an optional package that is missing. It is repeated where it came when
+    nothing could be raised, such as in a weak reference.
     """
     process = os.getpid()
 
-    def on_interrupt(number: int, frame: FrameType | None) -> None:
+    def on_signal(number: int, frame: FrameType | None) -> None:
         while frame is not None and 'importlib._bootstrap' not in frame.f_code.co_filename:
             frame = frame.f_back
         if frame is None:
-            raise KeyboardInterrupt
+            if number != signal.SIGINT:  # `timeout` sends it twice
+                signal.signal(number, signal.SIG_IGN)
+            raise KeyboardInterrupt(number)
         if os.getpid() == process:  # a process that was forked has no line of its own to say
             cursor = '\r\x1b[K\x1b[?25h' if sys.stderr.isatty() else ''  # progress hides it
             print(f'{cursor}{name}: interrupted', file=sys.stderr, flush=True)
-        os._exit(INTERRUPTED)
+        os._exit(SIGNALLED + number)
 
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not ignored, as by nohup
-        signal.signal(signal.SIGINT, on_interrupt)
+    def again(unraisable: sys.UnraisableHookArgs) -> None:
+        if unraisable.exc_type is not KeyboardInterrupt:
+            sys.__unraisablehook__(unraisable)
+            return
+        number = _number(unraisable.exc_value)
+        if number != signal.SIGINT:
+            signal.signal(number, on_signal)
+        main = threading.main_thread().ident
+        threading.Timer(0.01, signal.pthread_kill, (main, number)).start()
+
+    sys.unraisablehook = again
+    for number in ENDING:
+        if signal.getsignal(number) in (signal.default_int_handler, signal.SIG_DFL):
+            signal.signal(number, on_signal)  # not if it is ignored, as by nohup
+
+
+def _number(interrupt: BaseException | None) -> int:
+    """Which signal a KeyboardInterrupt stands for."""
+    return next(iter(interrupt.args if interrupt else ()), signal.SIGINT)

@@ -1,8 +1,9 @@
-"""Ctrl-C: each program ends with one line and status 130; without a reader with none and 141."""
+"""Signals: each program ends with one line and status 128 + number; unread with none and 141."""
 from importlib.util import find_spec
 import os
 from pathlib import Path
 import re
+import signal
 import subprocess
 import sys
 
@@ -51,6 +52,34 @@ def test_an_interrupt_is_one_line(name: str, moment: str) -> None:
                           timeout=60, check=False)
     assert (done.returncode, done.stdout) == (130, ''), done.stderr
     assert done.stderr == f'tdnet_{name}: interrupted\n'
+
+
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize('moment', [DURING_IMPORT, AT_WORK, WHERE_NOTHING_CAN_BE_RAISED],
+                         ids=['import', 'work', 'nowhere'])
+def test_so_is_a_signal_of_others(number: signal.Signals, moment: str) -> None:
+    code = (f'import os, signal, sys\n{moment.replace("signal.SIGINT", f"signal.{number.name}")}'
+            '\nfrom tdnet_ros import programs\nsys.exit(programs.export())')
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True,
+                          timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (128 + number, ''), done.stderr
+    assert done.stderr == 'tdnet_export: interrupted\n'
+
+
+def test_what_was_begun_is_removed_though_timeout_sends_its_signal_twice(tmp_path: Path) -> None:
+    code = f'''
+import argparse, sys, tempfile, time
+def parse_args(*_):
+    with tempfile.TemporaryDirectory(dir={str(tmp_path)!r}):
+        time.sleep(60)
+argparse.ArgumentParser.parse_args = parse_args
+from tdnet_ros import programs
+sys.exit(programs.export())
+'''
+    done = subprocess.run(['timeout', '2', sys.executable, '-c', code], capture_output=True,
+                          text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (124, 'tdnet_export: interrupted\n')
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_who_ignores_interrupts_keeps_ignoring_them() -> None:
@@ -137,6 +166,20 @@ def test_the_node_says_what_it_takes_without_ros() -> None:
     done = run_node_without('rcl_interfaces', '--help')
     assert (done.returncode, done.stderr) == (0, '')
     assert 'overlay_opacity' in done.stdout
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_script_bench(tmp_path: Path, number: signal.Signals) -> None:
+    pytest.importorskip('rclpy')
+    bench = subprocess.Popen(
+        [sys.executable, '-m', 'tdnet_ros.benchmark', '--quick', '--out', '.'], cwd=tmp_path,
+        stderr=subprocess.PIPE, text=True)
+    with bench:
+        assert bench.stderr is not None
+        assert bench.stderr.readline().startswith('message path (1 of 2)')
+        bench.send_signal(number)
+        assert bench.stderr.read() == 'script/bench: interrupted\n'
+    assert bench.returncode == 128 + number
 
 
 def test_every_console_script_but_the_node_is_here() -> None:

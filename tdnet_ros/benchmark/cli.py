@@ -42,16 +42,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         check_writable(options.json)
         setups = _setups(options)
-        result = measure(setups, options.frames, show_progress)
-        show_progress('')
+        try:
+            result = measure(setups, options.frames, show_progress)
+        finally:
+            show_progress('')
         if options.json:
             with naming(options.json):
                 options.json.write_text(json.dumps(result, indent=2) + '\n')
-    except KeyboardInterrupt:
-        show_progress('')
-        raise
     except (OSError, ValueError) as error:
-        show_progress('')
         print(f'tdnet_benchmark: {error}', file=sys.stderr)
         return 1
     print(table(result))

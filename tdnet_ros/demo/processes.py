@@ -12,9 +12,10 @@ import subprocess
 import sys
 from typing import NoReturn
 
+from tdnet_ros.programs import ENDING
+
 LAST_LINES = 15
 STOP_S = 20.0
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PR_SET_PDEATHSIG = 1
 # Linux interrupts a child that asked for it when its parent is gone, even when that was killed.
 END_WITH_PARENT = (partial(ctypes.PyDLL(None).prctl, PR_SET_PDEATHSIG, int(signal.SIGINT))

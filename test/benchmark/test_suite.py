@@ -13,7 +13,7 @@ pytest.importorskip('rclpy', reason='rclpy is missing')
 import torch
 
 from tdnet_ros.benchmark import ceiling
-from tdnet_ros.benchmark.__main__ import main
+from tdnet_ros.benchmark.bench import main
 from tdnet_ros.benchmark.goals import goals
 from tdnet_ros.benchmark.suite import at_most, parts
 
@@ -50,7 +50,7 @@ def test_measures_and_writes_the_document(tmp_path: Path, capsys: pytest.Capture
 def test_what_cannot_be_written_is_named_before_the_work(
         tmp_path: Path, capsys: pytest.CaptureFixture[str],
         monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr('tdnet_ros.benchmark.__main__._measure', None)
+    monkeypatch.setattr('tdnet_ros.benchmark.bench._measure', None)
     for folder in ('benchmarks.md', 'figures.json'):
         (tmp_path / folder).mkdir()
         assert main(['--out', str(tmp_path), '--json', str(tmp_path / 'figures.json')]) == 1
