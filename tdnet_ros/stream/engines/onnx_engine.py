@@ -18,6 +18,7 @@ from torch import Tensor
 
 from tdnet_ros.nets.card import ModelCard
 from tdnet_ros.nets.checkpoint import load_network
+from tdnet_ros.nets.writing import check_folder
 from tdnet_ros.stream.engines.allocator import keep_freed_memory
 from tdnet_ros.stream.engines.announce import announced
 from tdnet_ros.stream.engines.export import MANIFEST, code_digest, export, weights_digest
@@ -113,7 +114,8 @@ def read_manifest(manifest: Path) -> dict[str, Any]:
 def find_graphs(card: ModelCard, input_size: tuple[int, int], precision: str) -> Path:
     """Find the manifest of a card's graphs: beside them, or in the cache, exported if needed.
 
-    ValueError if those beside a card were made for another size or precision.
+    ValueError if those beside a card were made for another size or precision, OSError if the
+    cache cannot be written.
     """
     if card.weights is not None and card.weights.suffix == '.onnx':
         manifest = card.weights.parent / MANIFEST
@@ -132,6 +134,7 @@ def find_graphs(card: ModelCard, input_size: tuple[int, int], precision: str) ->
                          f'{code_digest()}'.encode()).hexdigest()[:16]
     folder = cache_folder() / f'{card.name}-{height}x{width}-{precision}-{key}'
     if not (folder / MANIFEST).is_file():
+        check_folder(folder)
         start = time.monotonic()
         export(card, folder, input_size, precision, progress=lambda text: print(
             f'exporting {card.name}: {text} ({time.monotonic() - start:.0f} s)',
@@ -141,7 +144,11 @@ def find_graphs(card: ModelCard, input_size: tuple[int, int], precision: str) ->
 
 def cache_folder() -> Path:
     """Where exported graphs and engines built from them are kept."""
-    base = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
+    try:
+        base = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
+    except RuntimeError as error:  # an account without a home folder
+        raise ValueError('graphs that are exported for onnxruntime have no folder: set HOME or '
+                         'XDG_CACHE_HOME') from error
     return Path(base) / 'tdnet_ros'
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import json
 import os
 from pathlib import Path
+import pwd
 import resource
 import shutil
 import subprocess
@@ -168,6 +169,21 @@ def test_graphs_are_exported_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         OnnxEngine(manifest, CPU).run(torch.zeros(1, 3, 64, 96), 0, [])
     with pytest.raises(ValueError, match='tensorrt needs a CUDA device'):
         OnnxEngine(manifest, CPU, tensorrt=True)
+
+
+def test_a_cache_that_cannot_be_written_is_named_before_the_work(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a robot whose root is read-only, or with an account that has no home."""
+    monkeypatch.setattr(onnx_engine, 'export', None)
+    (tmp_path / 'file').touch()
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'file'))
+    with pytest.raises(OSError, match=f'^cannot write {tmp_path}/file/tdnet_ros/bise18-half'):
+        find_graphs(narrow('bise18-half'), SIZE, 'float32')
+    for variable in ('XDG_CACHE_HOME', 'HOME'):
+        monkeypatch.delenv(variable)
+    monkeypatch.setattr(pwd, 'getpwuid', {}.__getitem__)
+    with pytest.raises(ValueError, match='have no folder: set HOME or XDG_CACHE_HOME'):
+        find_graphs(narrow('bise18-half'), SIZE, 'float32')
 
 
 def test_a_graph_that_cannot_be_started_is_one_line(exported: Path, tmp_path: Path) -> None:
