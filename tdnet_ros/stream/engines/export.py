@@ -12,6 +12,7 @@ import hashlib
 from inspect import Parameter, signature
 import json
 import logging
+import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -109,6 +110,8 @@ def filling(folder: Path) -> Iterator[Path]:
             yield Path(part)
             # The manifest comes last: where it is, so is what it lists.
             for file in sorted(Path(part).iterdir(), key=lambda file: file.name == MANIFEST):
+                with file.open('rb') as written:
+                    os.fsync(written.fileno())  # a robot loses its power at any moment
                 file.replace(folder / file.name)
 
 

@@ -171,6 +171,15 @@ def test_graphs_are_exported_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         OnnxEngine(manifest, CPU, tensorrt=True)
 
 
+def test_graphs_survive_a_power_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files that have their names but not yet their bytes would be taken for whole ones."""
+    on_disk = []
+    monkeypatch.setattr(os, 'fsync', lambda file: on_disk.append(os.fstat(file).st_ino))
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    folder = find_graphs(narrow('bise18-half'), SIZE, 'float32').parent
+    assert {file.stat().st_ino for file in folder.iterdir()} == set(on_disk)
+
+
 def test_a_cache_that_cannot_be_written_is_named_before_the_work(
         tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a robot whose root is read-only, or with an account that has no home."""
