@@ -1,6 +1,7 @@
 """The scripts, run from wherever the caller is, and script/env in several shells."""
 from __future__ import annotations
 
+import fcntl
 from functools import partial
 import os
 from pathlib import Path
@@ -35,6 +36,57 @@ def source(shell: str, folder: Path, env: Path) -> subprocess.CompletedProcess[s
     return subprocess.run(
         [shell, '-c', f'. {env}; echo $?; echo "$PATH"'], cwd=folder, capture_output=True,
         text=True, timeout=20, check=False)
+
+
+PYTHON = '''case "$*" in
+  *_base_executable*) echo "$0" ;;
+  *version_info*) echo 3.11 ;;
+  '-m venv '*) mkdir -p .venv/bin; cp "$0" .venv/bin/python ;;
+  *'pip install'*) [ ! -e no_network ] ;;
+esac'''
+
+
+@pytest.fixture
+def setup(checkout: Path) -> partial[subprocess.CompletedProcess[str]]:
+    """The true script/setup, with a Python that installs nothing."""
+    shutil.rmtree(checkout / '.venv')
+    shutil.copy(ROOT / 'script/setup', checkout / 'script')
+    for name in ('setup.py', 'setup.cfg', 'package.xml'):
+        shutil.copy(ROOT / name, checkout)
+    for name in ('requirements', 'interfaces'):
+        shutil.copytree(ROOT / name, checkout / name)
+    say(checkout.parent / 'bin/python3', PYTHON)
+    environment = {**os.environ, 'PATH': f'{checkout.parent / "bin"}:{os.environ["PATH"]}',
+                   'ROS_DISTRO': 'jazzy'}
+    return partial(subprocess.run, [checkout / 'script/setup'], capture_output=True, text=True,
+                   timeout=20, check=False, env=environment)
+
+
+def test_setup_that_was_broken_off_goes_on_even_for_what_was_there_before(
+        checkout: Path, setup: partial[subprocess.CompletedProcess[str]]) -> None:
+    """As on another branch, whose packages may have taken the place of this one's."""
+    assert setup().stdout.endswith('setup: ready\n')
+    assert setup().stdout == ''
+    requirements = checkout / 'requirements/ros.txt'
+    before = requirements.read_text()
+    requirements.write_text('another')
+    (checkout / 'no_network').touch()
+    assert 'pip could not install' in setup().stderr
+    requirements.write_text(before)
+    (checkout / 'no_network').unlink()
+    again = setup()
+    assert again.stdout.endswith('setup: ready\n')
+    assert 'new environment' not in again.stdout
+
+
+def test_setup_says_that_it_waits_for_another(
+        checkout: Path, setup: partial[subprocess.CompletedProcess[str]]) -> None:
+    folder = os.open(checkout, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    with pytest.raises(subprocess.TimeoutExpired) as expired:
+        setup(timeout=2)
+    os.close(folder)
+    assert expired.value.stdout == b'setup: waiting for another script/setup of this checkout\n'
 
 
 @pytest.mark.parametrize('script', ['demo', 'bench', 'soak'])
