@@ -18,6 +18,7 @@ from tdnet_ros.demo.results import Picture, Results, image_of, read_results
 from tdnet_ros.demo.sheet import Pair, write_sheet
 from tdnet_ros.demo.video import write_video
 from tdnet_ros.nets.card import find_model
+from tdnet_ros.nets.writing import naming
 
 PAIRS = 8
 
@@ -32,13 +33,17 @@ def write_report(plan: Plan, sent: dict[str, Any], console: Console) -> None:
 
 def _write(plan: Plan, sent: dict[str, Any], console: Console, results: Results) -> None:
     summary = latency.summarize(results, sent['sent'])
-    (plan.out / 'latency.json').write_text(json.dumps(summary, indent=2) + '\n', encoding='utf-8')
+    figures = plan.out / 'latency.json'
+    with naming(figures):
+        figures.write_text(json.dumps(summary, indent=2) + '\n', encoding='utf-8')
     latency.print_tables(summary, console)
     for line in (*sent['problems'], *latency.losses(summary, results)):
         console.print(f'note: {line}', highlight=False, soft_wrap=True)
     if not summary['frames']['labelled']:
         raise DemoError(f'no frame was labelled ({results.report.last_failure or "none came"})')
-    latency.plot_latency(results, summary, plan.out / 'latency.png')
+    plot = plan.out / 'latency.png'
+    with naming(plot):
+        latency.plot_latency(results, summary, plot)
     stamps_ns = sent['stamps_ns']
     write_video(plan.out / 'overlay.mp4', results.overlays(), stamps_ns, _rate(stamps_ns))
     pairs = _pairs(plan, results, sent)

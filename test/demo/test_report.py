@@ -62,6 +62,15 @@ def report(plan: Plan, samples: Iterable[int] = range(SENT)) -> str:
     return console.export_text()
 
 
+@pytest.mark.parametrize('name', ['latency.json', 'latency.png'])
+def test_a_file_that_a_full_disk_does_not_take_is_named(tmp_path: Path, folder: Path,
+                                                        name: str) -> None:
+    write_run(tmp_path / 'bag', received=5, processed=5)
+    (tmp_path / name).symlink_to('/dev/full')
+    with pytest.raises(OSError, match=f'^cannot write {tmp_path / name}: No space left'):
+        report(Plan(source=str(folder), out=tmp_path, model='td2-tiny'))
+
+
 @pytest.mark.parametrize('live', [False, True])
 def test_report_from_a_bag(tmp_path: Path, folder: Path, live: bool) -> None:
     plan = Plan(source='0' if live else str(folder), out=tmp_path, model='td2-tiny', live=live)
