@@ -15,7 +15,7 @@ import numpy as np
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.files.paths import is_bag, natural_key
 from tdnet_ros.bags.unread import Unread
-from tdnet_ros.nets.images import IMAGE_SUFFIXES, is_image, read_pixels
+from tdnet_ros.nets.images import IMAGE_SUFFIXES, folders_with_images, is_image, read_pixels
 from tdnet_ros.ros.names import COMPRESSED
 
 DEFAULT_RATE_HZ = 10.0  # where images carry no times
@@ -144,8 +144,7 @@ class FolderSource(_PixelSource):
     def __init__(self, folder: Path, rate_hz: float | None) -> None:
         self.files = sorted(filter(is_image, folder.iterdir()), key=natural_key)
         if not self.files:
-            inside = sorted(str(path) for path in folder.iterdir()
-                            if path.is_dir() and any(map(is_image, path.iterdir())))
+            inside = folders_with_images(folder)
             raise BagError(f'{folder} holds no image ({", ".join(IMAGE_SUFFIXES)}) and is '
                            'no rosbag (no metadata.yaml)'
                            + (f'; there are images in {", ".join(inside)}' if inside else ''))

@@ -29,8 +29,16 @@ def find_images(folder: Path) -> list[Path]:
     """List the images of a folder in order of name; ValueError if there are none."""
     paths = sorted(filter(is_image, folder.glob('*')))
     if not paths:
-        raise ValueError(f'images {folder}: expected a folder with {", ".join(IMAGE_SUFFIXES)}')
+        inside = folders_with_images(folder)
+        raise ValueError(f'images {folder}: expected a folder with {", ".join(IMAGE_SUFFIXES)}'
+                         + (f'; there are images in {", ".join(inside)}' if inside else ''))
     return paths
+
+
+def folders_with_images(folder: Path) -> list[str]:
+    """List the folders right inside of another that hold images, as texts."""
+    return sorted(str(path) for path in folder.glob('*')
+                  if path.is_dir() and any(map(is_image, path.iterdir())))
 
 
 def jpeg_header(file: bytes) -> Iterator[tuple[int, int]]:

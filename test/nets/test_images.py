@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tdnet_ros.nets.images import IMAGE_SUFFIXES, read_pixels
+from tdnet_ros.nets.images import IMAGE_SUFFIXES, find_images, read_pixels
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
 
@@ -24,6 +24,19 @@ def test_whole_files_are_read_as_opencv_reads_them(tmp_path: Path, suffix: str, 
     path.write_bytes(encoded(suffix))
     for mode in (cv2.IMREAD_COLOR, cv2.IMREAD_UNCHANGED):
         np.testing.assert_array_equal(read_pixels(path, mode), cv2.imread(str(path), mode))
+
+
+def test_images_of_a_folder_below_are_named(tmp_path: Path) -> None:
+    """As `tdnet_bag frames` writes them, a folder for each bag."""
+    image = tmp_path / 'drive' / 'a.png'
+    for empty in ('drive', 'empty'):
+        (tmp_path / empty).mkdir()
+    with pytest.raises(ValueError, match=r'expected a folder with \.bmp.*\.webp$'):
+        find_images(tmp_path)
+    image.touch()
+    with pytest.raises(ValueError, match=f'; there are images in {image.parent}$'):
+        find_images(tmp_path)
+    assert find_images(image.parent) == [image]
 
 
 @pytest.mark.parametrize('share', [0, 0.01, 0.5, 0.99])
