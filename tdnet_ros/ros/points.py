@@ -175,6 +175,7 @@ class PointPainter:
         """Labels that points are to be made of (in the worker's thread, as the next)."""
         with self._lock:
             self._waiting.append((match, seen))
+            _limit(self._waiting, lambda pair: sum(pixels.nbytes for pixels in pair[1][1:]))
         if self._unmatched_since is None:
             self._unmatched_since = time.monotonic()
 
@@ -203,9 +204,7 @@ class PointPainter:
                 self._period_ns = max(
                     0, stamp_ns(msg.header) - stamp_ns(self._arrived[-1].header))
             self._arrived.append(msg)
-            while len(self._arrived) > 1 and (
-                    sum(len(kept.data) for kept in self._arrived) > KEPT_BYTES):
-                self._arrived.popleft()
+            _limit(self._arrived, lambda kept: len(kept.data))
             for match in (*self._taken, *(match for match, _ in self._waiting)):
                 match.see(msg, self._period_ns)
 
@@ -224,3 +223,9 @@ class PointPainter:
             self.problem = ''
         except Exception as error:
             self.problem = one_line(error)
+
+
+def _limit(kept: deque[Any], size: Callable[[Any], int]) -> None:
+    """Let the oldest go, but for the last, until the others take no more than KEPT_BYTES."""
+    while len(kept) > 1 and sum(map(size, kept)) > KEPT_BYTES:
+        kept.popleft()

@@ -170,6 +170,21 @@ def test_large_clouds_are_kept_in_bounded_memory(
     assert clouds[-1] == (2 * START, 2 * START)
 
 
+def test_large_images_that_wait_are_kept_in_bounded_memory(
+        painter: PointPainter, source: Source, clouds: list[Any],
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(points, 'KEPT_BYTES', 1000)
+    pixels = np.zeros((10, 10), np.uint8)
+    stamps = [START + number * PERIOD for number in range(4)]
+    for stamp in stamps:
+        seen = Labelled(header(stamp), np.zeros((10, 10, 3), np.uint8), pixels, pixels)
+        painter.add(painter.expect(seen.header), seen)
+    for stamp in stamps:
+        source.send(stamp)
+        painter.publish_due()
+    assert clouds == [(stamp, stamp) for stamp in stamps[2:]]
+
+
 def test_of_messages_without_a_stamp_the_newest_counts(
         painter: PointPainter, source: Source) -> None:
     for source.size in (1, 2, 3):
