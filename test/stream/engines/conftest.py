@@ -2,14 +2,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from stream.engines.onnx_material import SIZE, narrow
 from tdnet_ros.nets.architecture import Architecture
 from tdnet_ros.nets.zoo import Network, build
+from tdnet_ros.stream.engines.export import export
 
 Run = Callable[[Any, list[Tensor], int], list[Tensor]]
 
@@ -41,3 +44,9 @@ def run() -> Run:
                 memory = [*memory, features][-(paths - 1):] if paths > 1 else []
         return outputs
     return feed
+
+
+@pytest.fixture(scope='module')
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Graphs of a per-frame network, to be copied."""
+    return export(narrow('bise18-half'), tmp_path_factory.mktemp('exported'), SIZE).parent
