@@ -16,12 +16,17 @@ def replacing(path: Path, sync: bool = False) -> Iterator[Path]:
         with naming(path):
             yield part
             if sync:
-                with part.open('rb') as file:
-                    os.fsync(file.fileno())
+                to_disk(part)
             part.replace(path)
     finally:
         with suppress(OSError):
             part.unlink()
+
+
+def to_disk(path: Path) -> None:
+    """Return when a file that was written is on the disk: power may fail at any moment."""
+    with path.open('rb') as file:
+        os.fsync(file.fileno())
 
 
 @contextmanager

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import Future
-import os
 from pathlib import Path
 import queue
 import shutil
@@ -21,6 +20,7 @@ from tdnet_ros.bags.label.ahead import Budget
 from tdnet_ros.bags.label.channels import Channel
 from tdnet_ros.bags.label.encoder import Messages
 from tdnet_ros.bags.writing import METADATA_VERSION
+from tdnet_ros.nets.writing import to_disk
 
 WRITING = 'writing'
 '''Folder inside of a bag for files that are not finished.'''
@@ -71,8 +71,7 @@ class ChunkWriter:
             self._writer.close()
             metadata = yaml.safe_load((self._path / METADATA).read_text(encoding='utf-8'))
             file = self._path / f'{self._path.name}.mcap'
-            with file.open('rb') as written:
-                os.fsync(written.fileno())
+            to_disk(file)
             file.replace(self._bag / file.name)
         except OSError as error:
             raise self._disk_error(error) from error

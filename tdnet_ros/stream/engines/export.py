@@ -12,7 +12,6 @@ import hashlib
 from inspect import Parameter, signature
 import json
 import logging
-import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,7 +23,7 @@ from torch import Tensor, nn
 from tdnet_ros.nets.architecture import checked_size
 from tdnet_ros.nets.card import ModelCard, save_card
 from tdnet_ros.nets.checkpoint import load_network
-from tdnet_ros.nets.writing import naming
+from tdnet_ros.nets.writing import naming, to_disk
 from tdnet_ros.nets.zoo import Network
 from tdnet_ros.stream.classify import dense_labels
 from tdnet_ros.stream.engines.static import (
@@ -110,8 +109,7 @@ def filling(folder: Path) -> Iterator[Path]:
             yield Path(part)
             # The manifest comes last: where it is, so is what it lists.
             for file in sorted(Path(part).iterdir(), key=lambda file: file.name == MANIFEST):
-                with file.open('rb') as written:
-                    os.fsync(written.fileno())  # a robot loses its power at any moment
+                to_disk(file)
                 file.replace(folder / file.name)
 
 
