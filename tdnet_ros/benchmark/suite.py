@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import torch
 
 from tdnet_ros.benchmark.goals import STEADY_FRAMES
 from tdnet_ros.benchmark.measure import Progress, measure
 from tdnet_ros.benchmark.worker import Setup
 from tdnet_ros.nets import DEFAULT_MODEL
 from tdnet_ros.nets.card import find_model, save_card, untrained_card
+from tdnet_ros.stream.devices import has_bfloat16
 
 PAPER_SIZE = (769, 1537)
 VIDEO_FRAMES = 60
@@ -102,7 +104,8 @@ def _engines(setup: Setup, cuda: bool) -> tuple[Setup, ...]:
     """All engines and precisions that make sense there, the plain way first."""
     pairs = [('reference', 'float32'), ('torch', 'float32'), ('onnxruntime', 'float32')]
     pairs += ([('torch', 'float16'), ('torch', 'bfloat16'), ('onnxruntime', 'float16'),
-               ('tensorrt', 'float16')] if cuda else [])
+               ('tensorrt', 'float16')] if cuda else
+              [('torch', 'bfloat16')] if has_bfloat16(torch.device('cpu')) else [])
     return tuple(replace(setup, engine=engine, precision=precision)
                  for engine, precision in pairs)
 

@@ -12,11 +12,9 @@ from lightning_fabric.strategies.ddp import DDPStrategy
 import torch
 from torch import nn
 
-from tdnet_ros.stream.devices import find_device
+from tdnet_ros.stream.devices import find_device, has_bfloat16
 
 Module = TypeVar('Module', bound=nn.Module)
-AMPERE = (8, 0)
-"""Compute capability of the first GPUs that multiply bfloat16."""
 LONGEST_WAIT = timedelta(days=1)
 """Of processes for the first one, which validates and calibrates alone, minutes or hours."""
 
@@ -53,14 +51,6 @@ def make_fabric(accelerator: str, precision: Any) -> Fabric:
     # The sizes of a stage never change, so looking for the fastest kernels once pays.
     torch.backends.cudnn.benchmark = fabric.device.type == 'cuda'
     return fabric
-
-
-def has_bfloat16(device: torch.device) -> bool:
-    """Whether the CPU or GPU multiplies bfloat16; a PyTorch that cannot tell counts as no."""
-    if device.type == 'cuda':
-        return torch.cuda.get_device_capability(device) >= AMPERE
-    known = getattr(torch.cpu, '_is_avx512_bf16_supported', None)
-    return known is not None and bool(known())
 
 
 def shares_norms(fabric: Fabric) -> bool:

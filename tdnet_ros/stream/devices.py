@@ -9,6 +9,9 @@ import torch
 
 from tdnet_ros.stream.engines.allocator import is_out_of_memory
 
+AMPERE = (8, 0)
+"""Compute capability of the first GPUs that multiply bfloat16."""
+
 
 def find_device(device: str | torch.device) -> torch.device:
     """Turn 'auto', 'cpu', 'cuda' or 'cuda:1' into a device that computes; else ValueError.
@@ -36,6 +39,14 @@ def find_device(device: str | torch.device) -> torch.device:
     if int(device.partition(':')[2] or 0) >= torch.cuda.device_count():
         raise ValueError(f"device '{device}': there are {torch.cuda.device_count()} CUDA devices")
     return _tried(torch.device(device))
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether the CPU or GPU multiplies bfloat16; a PyTorch that cannot tell counts as no."""
+    if device.type == 'cuda':
+        return torch.cuda.get_device_capability(device) >= AMPERE
+    known = getattr(torch.cpu, '_is_avx512_bf16_supported', None)
+    return known is not None and bool(known())
 
 
 def memory_of(device: torch.device) -> tuple[int, int]:

@@ -6,6 +6,7 @@ from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 import time
+import warnings
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from tdnet_ros.nets.architecture import checked_size
 from tdnet_ros.nets.card import ModelCard, find_model
 from tdnet_ros.nets.engines import RESIZABLE
 from tdnet_ros.stream.batch import largest_worthwhile, measured, runs
-from tdnet_ros.stream.devices import find_device
+from tdnet_ros.stream.devices import find_device, has_bfloat16
 from tdnet_ros.stream.engines import load_engine
 from tdnet_ros.stream.engines.graphs import GraphEngine
 from tdnet_ros.stream.flight import FAILED, Failure, Flight, Turn, launch
@@ -40,6 +41,10 @@ class VideoSegmenter:
         self.scene_cut = scene_cut
         self.engine, self.precision = engine, precision
         self._engine = load_engine(engine, card, device, self.input_size, precision)
+        if precision == 'bfloat16' and not has_bfloat16(device):
+            here = 'CPU' if device.type == 'cpu' else 'GPU'
+            warnings.warn(f'PyTorch finds no instructions for bfloat16 in this {here}: '
+                          'float32 is likely faster', stacklevel=2)
         self._lanes = Lanes(device)
         self._preprocessor = self._new_preprocessor()
         self.batch_ms: dict[int, float] = {}

@@ -118,6 +118,16 @@ def test_a_gpu_measures_every_part_of_the_cpu_and_the_deep_network(tmp_path: Pat
     assert {setup.device for part in cuda.values() for setup in part.setups} == {'cuda'}
 
 
+@pytest.mark.parametrize('has', [True, False])
+def test_bfloat16_is_measured_where_the_cpu_multiplies_it(
+        has: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, '_is_avx512_bf16_supported', lambda: has)
+    cpu = {part.name: part for part in parts('cpu', (), tmp_path, quick=False)}
+    for name in 'paper', 'default':
+        assert (('torch', 'bfloat16') in {(setup.engine, setup.precision)
+                                          for setup in cpu[name].setups}) is has
+
+
 def test_fewer_frames_but_memory_is_watched_for_as_long_as_ever(tmp_path: Path) -> None:
     everything = parts('cpu', (), tmp_path, quick=False)
     assert at_most(everything, None) == everything

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+import warnings
 
 import numpy as np
 import pytest
@@ -44,3 +45,15 @@ def test_where_graphs_are_recorded(engine: str, device: str, expected: str,
 def test_what_does_not_go_together(options: dict[str, str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         VideoSegmenter.load('td2-tiny', 'cpu', **options)
+
+
+def test_bfloat16_that_the_cpu_lacks_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(has: bool) -> str:
+        monkeypatch.setattr(torch.cpu, '_is_avx512_bf16_supported', lambda: has)
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter('always')
+            VideoSegmenter.load('td2-tiny', 'cpu', precision='bfloat16')
+        return ' '.join(str(one.message) for one in said)
+
+    assert 'no instructions for bfloat16 in this CPU: float32 is likely faster' in load(False)
+    assert 'float32 is likely faster' not in load(True)
