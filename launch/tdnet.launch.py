@@ -57,7 +57,7 @@ ARGUMENTS = {
     'rate': ('1.0', 'Speed of the playback.'),
     'loop': ('false', 'Play the bag over and over.'),
     'record': ('', 'Directory of a bag to record inputs and results into.'),
-    'fastdds_profile': (next(filter(None, map(os.environ.get, PROFILES)),
+    'fastdds_profile': (next(filter(os.path.isfile, filter(None, map(os.environ.get, PROFILES))),
                              os.path.join(CONFIG, 'fastdds.xml')),
                         'Fast DDS profile that lets large images through; empty: none.'),
 }
@@ -89,7 +89,7 @@ def _actions(context: LaunchContext) -> list:
 
 def _check_paths(given: dict) -> None:
     """Refuse what would be noticed late: launch_ros starts the node without a file that is not."""
-    for name in 'params_file', 'bag':
+    for name in 'params_file', 'bag', 'fastdds_profile':
         if given[name] and not os.path.exists(given[name]):
             raise ValueError(f"{name}: there is no '{given[name]}'")
     if given['record'] and os.path.exists(given['record']):
@@ -191,7 +191,8 @@ def _settings(given: dict) -> dict:
             entries += [(f'{name}/{str(inner).strip("/")}', found)
                         for inner, found in content.items()]
         elif re.fullmatch(name.replace('/**', r'(/\w+)*').replace('/*', r'/\w+'), node):
-            settings |= content['ros__parameters'] or {}
+            own = content['ros__parameters']
+            settings |= own if isinstance(own, dict) else {}
     return {**settings, **_overrides(given)}
 
 

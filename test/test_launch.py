@@ -94,7 +94,7 @@ def test_a_bag_means_simulated_time() -> None:
 @pytest.mark.parametrize(('distro', 'variable', 'chosen'), [
     ('jazzy', OLD, (OLD,)), ('kilted', NEW, (NEW, OLD))])
 def test_every_process_gets_the_dds_profile_under_the_name_that_ros_reads(
-        monkeypatch: pytest.MonkeyPatch, distro: str, variable: str,
+        monkeypatch: pytest.MonkeyPatch, tmp_path: Path, distro: str, variable: str,
         chosen: tuple[str, ...]) -> None:
     """Also those that start later, when the scope of an including file is gone."""
     monkeypatch.setenv('ROS_DISTRO', distro)
@@ -114,8 +114,11 @@ def test_every_process_gets_the_dds_profile_under_the_name_that_ros_reads(
         assert Path(profile[variable]).read_text().startswith('<?xml')
     assert profiles(fastdds_profile='') == [{}] * 4
     for name in chosen:
-        monkeypatch.setenv(name, f'/etc/{name}.xml')
-        assert profiles()[0] == {variable: f'/etc/{name}.xml'}
+        mine = tmp_path / f'{name}.xml'
+        monkeypatch.setenv(name, str(mine))
+        assert Path(profiles()[0][variable]).name == 'fastdds.xml', 'Fast DDS skips what is not'
+        mine.touch()
+        assert profiles()[0] == {variable: str(mine)}
         monkeypatch.delenv(name)
 
 
@@ -180,7 +183,8 @@ def test_recorder_and_rviz_do_as_the_parameter_file_says(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize('content', ['', '/**:', '/**:\n  ros__parameters:', 'robot: {tdnet: }',
-                                     'model: td2-tiny', '[model]', '1: {ros__parameters: }'])
+                                     'model: td2-tiny', '[model]', '1: {ros__parameters: }',
+                                     '/**: {ros__parameters: [1]}'])
 def test_what_is_no_section_of_the_parameter_file_is_left_to_the_node(
         tmp_path: Path, content: str) -> None:
     """An empty one sets nothing, and of all others the node says what is wrong with them."""
@@ -213,6 +217,7 @@ def test_a_wrong_flag_is_named(argument: str) -> None:
 
 @pytest.mark.parametrize(('argument', 'path', 'words'), [
     ('params_file', 'mine.yaml', "params_file: there is no 'mine.yaml'"),
+    ('fastdds_profile', 'mine.xml', "fastdds_profile: there is no 'mine.xml'"),
     ('bag', '~/drive', "bag: there is no '/home/me/drive'"),
     ('record', 'drive', "record: 'drive' exists already")])
 def test_a_path_that_cannot_be_used_is_named_before_anything_starts(

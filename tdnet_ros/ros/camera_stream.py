@@ -36,6 +36,7 @@ class Arrival(NamedTuple):
 class Job(NamedTuple):
     """An image that is to be labelled, when it was taken up and decoded, and its depth."""
 
+    subscription: Any
     arrival: Arrival
     frame: Frame
     match: Match | None
@@ -137,6 +138,7 @@ class CameraStream:
 
         None if there is no image, or none that is to be labelled; that is counted and reported.
         """
+        subscription = self.input.subscription  # before: an image that waits when it ends is gone
         arrival, taken_s = self._take(), time.perf_counter()
         if arrival is None:
             return None
@@ -156,7 +158,7 @@ class CameraStream:
         self._last_stamp_ns = frame.stamp_ns
         match = (self.points.expect(arrival.msg.header)
                  if self.points is not None and self.points.wanted else None)
-        return Job(arrival, frame, match, taken_s, time.perf_counter())
+        return Job(subscription, arrival, frame, match, taken_s, time.perf_counter())
 
     def finish(self, job: Job, outcome: Segmentation | Exception) -> float | None:
         """Publish what became of an image, or report why nothing did; the next is tried afresh.
@@ -164,11 +166,11 @@ class CameraStream:
         Returns the ms from capture to publication, if its labels were published; from arrival on
         in simulated time and without comparable stamps. Once a signal has ended the context,
         nobody can be told and nothing has failed. What was in work when the camera was closed is
-        discarded.
+        discarded, even if it is open again.
         """
         if isinstance(outcome, Exception):
             self._fail(outcome)
-        elif not self.is_open:
+        elif self.input.subscription is not job.subscription:
             self.meter.overwritten()
         elif self._node.context.ok():
             try:

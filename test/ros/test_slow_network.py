@@ -79,8 +79,10 @@ def test_a_network_that_does_not_answer_is_an_error_until_it_does(
     wait_for(lambda: camera.is_answered, 'labels of the newest image')
 
 
+@pytest.mark.parametrize('again', [False, True])
 def test_an_image_in_work_is_discarded_when_the_node_is_disabled(
-        camera: Camera, hung: Path) -> None:
+        camera: Camera, hung: Path, again: bool) -> None:
+    """Also when it is enabled again before the image is done."""
     camera.step(CLIP[0])
     hung.touch()
     time.sleep(0.5)  # until diagnostics count all that was sent before
@@ -88,11 +90,17 @@ def test_an_image_in_work_is_discarded_when_the_node_is_disabled(
     camera.send(CLIP[1])
     wait_for(lambda: camera.count('received') == received + 1, 'image in work')
     overwritten = camera.count('overwritten')
-    assert camera.peer.call(SetBool, '/tdnet/enable', SetBool.Request(data=False)).success
+    enable(camera, False)
+    if again:
+        enable(camera, True)
     hung.unlink()
     wait_for(lambda: camera.count('overwritten') == overwritten + 1, 'end of the image')
     assert len(camera.labels) == labels
-    assert camera.peer.call(SetBool, '/tdnet/enable', SetBool.Request(data=True)).success
+    enable(camera, True)
+
+
+def enable(camera: Camera, data: bool) -> None:
+    assert camera.peer.call(SetBool, '/tdnet/enable', SetBool.Request(data=data)).success
 
 
 def test_a_camera_whose_clock_is_ahead_is_named_and_hides_no_late_image(camera: Camera) -> None:
