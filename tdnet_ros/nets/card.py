@@ -20,6 +20,7 @@ from tdnet_ros.nets.variants import FOR_USERS, VARIANTS
 MODELS = Path(__file__).resolve().parent.parent / 'models'
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+CARDS = ('.yaml', '.yml')
 CHECKPOINTS = ('.pkl', '.pth', '.pt')
 NOT_CONVERTED = ("is a checkpoint of PyTorch: tdnet_convert makes weights and card of the "
                  "authors', and what tdnet_train has learnt is best.yaml beside it")
@@ -72,6 +73,9 @@ def find_model(model: str | Path, weights: str | Path | None = None) -> ModelCar
     check_file('weights', path)
     if path.suffix in CHECKPOINTS:
         raise ValueError(f'weights {path}: this {NOT_CONVERTED}')
+    if path.suffix in CARDS:
+        raise ValueError(f'weights {path}: this is a card; expected a .safetensors file, or the '
+                         'card as the model')
     if path.with_suffix('.yaml').is_file():
         return _card_beside(path)
     return replace(_find_card(model), weights=path)
@@ -79,7 +83,7 @@ def find_model(model: str | Path, weights: str | Path | None = None) -> ModelCar
 
 def _find_card(model: str | Path) -> ModelCard:
     path = Path(os.path.expanduser(str(model)))
-    if path.suffix in ('.yaml', '.yml'):
+    if path.suffix in CARDS:
         return load_card(path)
     if path.suffix == '.safetensors':
         return _card_beside(path)

@@ -74,6 +74,8 @@ def read_yaml(path: Path) -> Any:
         raise ValueError(f'it is no text ({error.reason} at byte {error.start})') from error
     except RecursionError:
         raise ValueError('it is nested too deeply') from None
+    except (AttributeError, LookupError) as error:  # of PyYAML's constructors, as for !!int ""
+        raise ValueError('a value is not of the kind that its tag says') from error
 
 
 def plain(record: Any) -> dict[str, Any]:

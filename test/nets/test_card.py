@@ -116,6 +116,9 @@ def test_a_field_that_is_wrong_is_named(tmp_path: Path, change: dict[str, Any],
     ('name: a\nname: b\n', 'line 2: name is there twice'),
     ('\N{BOM}\0', 'unacceptable character'),
     ('[' * 1500, 'it is nested too deeply'),
+    ('name: !!int ""\n', 'a value is not of the kind that its tag says'),
+    ('name: !!timestamp now\n', 'a value is not of the kind that its tag says'),
+    ('name: !!bool maybe\n', 'a value is not of the kind that its tag says'),
 ])
 def test_what_is_no_card_is_one_clear_line(tmp_path: Path, content: str, expected: str) -> None:
     path = tmp_path / 'card.yaml'
@@ -170,6 +173,12 @@ def test_checkpoints_are_to_be_converted(name: str, tmp_path: Path) -> None:
     (tmp_path / name).with_suffix('.yaml').touch()
     with pytest.raises(ValueError, match=rf'{name}.* is a checkpoint '):
         find_model('td4-psp18', tmp_path / name)
+
+
+def test_a_card_is_no_weights(tmp_path: Path) -> None:
+    (tmp_path / 'mine.yaml').touch()
+    with pytest.raises(ValueError, match=r'weights .*mine\.yaml: this is a card; expected a '):
+        find_model('td4-psp18', tmp_path / 'mine.yaml')
 
 
 @pytest.mark.parametrize('model', ['none.yaml', 'none.safetensors'])
