@@ -1,9 +1,12 @@
-"""Errors as one line of text, and a log that repeats itself little."""
+"""Errors and warnings as one line of text, and a log that repeats itself little."""
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 import math
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+import warnings
 
 if TYPE_CHECKING:  # bags say what is wrong without ROS
     from rclpy.node import Node
@@ -42,6 +45,17 @@ def one_line(error: BaseException) -> str:
         first = printable(str(error).splitlines()[0])
         return f'{first}: this process cannot use the GPU any more, restart the node'
     return f'{type(error).__name__}: {text}' if text else type(error).__name__
+
+
+@contextmanager
+def logged_warnings(logger: Any) -> Iterator[list[str]]:
+    """A list that has, afterwards, what was warned of meanwhile, which is logged then."""
+    lines: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        yield lines
+    for text in dict.fromkeys(printable(str(warning.message)) for warning in caught):
+        logger.warning(text)
+        lines.append(text)
 
 
 class Pace:

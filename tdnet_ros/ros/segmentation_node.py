@@ -18,7 +18,7 @@ from tdnet_ros.ros.adaptation import Adaptation
 from tdnet_ros.ros.camera_stream import CameraStream
 from tdnet_ros.ros.device import release_memory
 from tdnet_ros.ros.diagnostics import ERROR, WARN, DiagnosticsThread, Finding, noting
-from tdnet_ros.ros.errors import one_line
+from tdnet_ros.ros.errors import logged_warnings, one_line
 from tdnet_ros.ros.label_map import LabelMap
 from tdnet_ros.ros.memory_guard import MemoryGuard
 from tdnet_ros.ros.parameter_files import unused_files
@@ -43,6 +43,7 @@ class SegmentationNode(LifecycleNode):
         self._load = load
         self._settings, self._problems = declaration.declare(self)
         self._unused: list[str] = []
+        self._warned: list[str] = []
         self._segmenter: VideoSegmenter | None = None
         self._guard: MemoryGuard | None = None
         self._adaptation: Adaptation | None = None
@@ -105,12 +106,13 @@ class SegmentationNode(LifecycleNode):
         if self._problems:
             raise ValueError('; '.join(self._problems.values()))
         height, width = settings.input_size
-        segmenter = self._load(
-            settings.model, settings.device, (height, width) if height else None,
-            settings.weights, engine=settings.engine, precision=settings.precision)
-        LabelMap(segmenter.card.classes, settings.keep_classes, settings.class_remap)
-        guard = MemoryGuard(segmenter, self.get_logger())
-        guard.warm_up(len(settings.cameras))
+        with logged_warnings(self.get_logger()) as self._warned:
+            segmenter = self._load(
+                settings.model, settings.device, (height, width) if height else None,
+                settings.weights, engine=settings.engine, precision=settings.precision)
+            LabelMap(segmenter.card.classes, settings.keep_classes, settings.class_remap)
+            guard = MemoryGuard(segmenter, self.get_logger())
+            guard.warm_up(len(settings.cameras))
         self._adaptation = (Adaptation(segmenter, self.get_logger())
                             if settings.adaptive else None)
         self._segmenter, self._guard = segmenter, guard
@@ -149,6 +151,7 @@ class SegmentationNode(LifecycleNode):
         self._deactivate()
         streams, self._streams = self._streams, []
         self._segmenter = self._guard = self._adaptation = None
+        self._warned = []
         for stream in streams:
             stream.destroy()
         self._phase = 'unconfigured'
@@ -232,7 +235,8 @@ class SegmentationNode(LifecycleNode):
     def _statuses(self) -> list[DiagnosticStatus]:
         name = self.get_fully_qualified_name().lstrip('/')
         pause = self._simulated_time.pause()
-        findings = [Finding(WARN, line) for line in self._unused] + ([pause] if pause else [])
+        findings = [Finding(WARN, line) for line in (*self._unused, *self._warned)]
+        findings += [pause] if pause else []
         with noting(findings):
             findings += graph.namesakes(self)
         if self._failure:

@@ -82,6 +82,25 @@ def test_a_failing_load_leaves_it_unconfigured_with_the_reason(
     assert [process.end(signal.SIGTERM) for process in processes.values()] == [0] * len(FAILING)
 
 
+def test_what_the_network_warns_of_is_in_the_log_and_in_diagnostics(
+        start: Callable[..., NodeProcess], peer: Peer) -> None:
+    diagnostics = peer.collect(DiagnosticArray, '/diagnostics')
+    process = start(*TINY, '-p', 'precision:=bfloat16', '-r', '__node:=slow', ready='active',
+                    patch='import torch; torch.cpu._is_avx512_bf16_supported = lambda: False')
+    said = 'no instructions for bfloat16 in this CPU: float32 is likely faster'
+    line, = (line for line in process.log.splitlines() if said in line)
+    assert line.startswith('[WARN] ')
+    wait_for(lambda: said in message_of(diagnostics, 'slow: device'), 'the warning')
+    for transition in DOWN:
+        assert peer.change_state(transition, '/slow')
+    assert set_text_of(peer, '/slow', 'precision', 'float32') == 'set'
+    for transition in UP:
+        assert peer.change_state(transition, '/slow')
+    wait_for(lambda: 'NO TRAINED' in (found := message_of(diagnostics, 'slow: device'))
+             and said not in found, 'a status without it')
+    assert process.end(signal.SIGTERM) == 0
+
+
 def set_text_of(peer: Peer, node: str, name: str, text: str) -> str:
     """Set a parameter; returns 'set' or why not."""
     value = ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=text)
