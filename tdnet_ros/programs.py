@@ -2,7 +2,7 @@
 
 Ctrl-C ends each with one line and status 130, loading or not. So do SIGTERM, as of `timeout`, and
 a terminal that goes away, with 143 and 129. Files that were begun are removed, unless a module was
-being loaded.
+being loaded. A warning is one line, too.
 
 One whose output nobody reads any more, such as that of `tdnet_bag info run1 | head -n 1`, ends
 without a word; one whose output cannot be written, as on a full disk, with one line. tdnet_node
@@ -18,6 +18,7 @@ import sys
 import threading
 from types import FrameType
 from typing import Any
+import warnings
 
 from tdnet_ros.nets.missing import complain_of_missing
 
@@ -73,6 +74,7 @@ def _run(name: str, module: str) -> int:
     os.environ.setdefault('OPENCV_LOG_LEVEL', 'SILENT')  # one clear line is ours to say
     os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
     _end_when_unread(name)
+    _warn_in_one_line(name)
     try:
         return int(import_module(module).main())
     except ModuleNotFoundError as error:
@@ -114,6 +116,19 @@ def _end_when_unread(name: str) -> None:
             raw if output.write_through else BufferedWriter(raw),  # type: ignore[arg-type]
             output.encoding, output.errors, line_buffering=output.line_buffering,
             write_through=output.write_through)
+
+
+def _warn_in_one_line(name: str) -> None:
+    """Leave out which line of this package a warning comes from; nobody has to read that."""
+    usual = warnings.formatwarning
+
+    def in_one_line(message: Warning | str, category: type[Warning], filename: str, lineno: int,
+                    line: str | None = None) -> str:
+        if not filename.startswith(os.path.dirname(__file__)):
+            return usual(message, category, filename, lineno, line)
+        return f'{name}: {" ".join(str(message).split())}\n'
+
+    warnings.formatwarning = in_one_line
 
 
 def _end_on_signals(name: str) -> None:

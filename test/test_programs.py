@@ -110,6 +110,19 @@ def test_opencv_adds_nothing_to_the_line_that_names_a_damaged_file(
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_a_warning_is_one_line() -> None:
+    code = '''
+import sys, warnings
+from tdnet_ros import programs
+from tdnet_ros.bags import cli
+cli.main = lambda: warnings.warn('bfloat16 is slow\\nhere', stacklevel=2) or 0
+sys.exit(programs.bag())
+'''
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True,
+                          timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, 'tdnet_bag: bfloat16 is slow here\n')
+
+
 PRINTING = '''
 import argparse, sys
 from tdnet_ros import programs
