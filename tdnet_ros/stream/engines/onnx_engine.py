@@ -127,8 +127,10 @@ def find_graphs(card: ModelCard, input_size: tuple[int, int], precision: str) ->
                                  f'{wanted}: ask for that, or export it once more')
         return manifest
     if precision == 'int8':
-        raise ValueError(f'precision int8 needs graphs made with images: tdnet_export {card.name} '
-                         '--precision int8 --images DIR --out OUT; OUT/model.yaml is the model')
+        # A card's name is no model that tdnet_export would find, or even another: a variant.
+        raise ValueError(f'precision int8 needs graphs of {card.name} made with images: '
+                         'tdnet_export MODEL --precision int8 --images DIR --out OUT; '
+                         'OUT/model.yaml is the model then')
     height, width = input_size
     key = hashlib.sha256(f'{card.architecture} {weights_digest(load_network(card))} '
                          f'{code_digest()}'.encode()).hexdigest()[:16]

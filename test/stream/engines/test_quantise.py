@@ -155,7 +155,7 @@ def test_random_weights_are_refused(images: list[Path], tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(('device', 'message'), [
-    ('cpu', 'precision int8 needs graphs made with images: tdnet_export td2-tiny --precision'),
+    ('cpu', 'needs graphs of td2-tiny made with images: tdnet_export MODEL --precision int8'),
     ('cuda', 'precision int8 is for the CPU; on cuda use float16')])
 def test_what_int8_needs_is_said(device: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
