@@ -54,7 +54,8 @@ def export_quantised(card: ModelCard, out: Path, input_size: tuple[int, int],
     for image in images:
         read_pixels(image)  # what cannot be read is told before the work
     card = replace(card, metrics={}, source=f'{card.source}; in 8-bit integers'.lstrip('; '))
-    with TemporaryDirectory() as folder, filling(out) as part:
+    # What is begun in `out` would stay there if a signal came while the exporter is imported.
+    with TemporaryDirectory() as folder:
         floats = export(card, Path(folder), input_size, 'float32', label_size, progress)
         engine = OnnxEngine(floats, CPU)
         lanes = Lanes(CPU)
@@ -63,11 +64,12 @@ def export_quantised(card: ModelCard, out: Path, input_size: tuple[int, int],
             progress(f'path {path + 1} of {paths} in int8, by {len(images)} images')
             video = (normalise(lanes.upload(np.asarray(read_pixels(image)[..., ::-1], np.uint8)))
                      for image in images)
-            _quantise(floats.parent / step['file'], part / step['file'],
-                      _inputs(engine, path, video))
-        shutil.copy(floats.parent / CARD, part)
-        content = {**json.loads(floats.read_text()), 'precision': 'int8'}
-        (part / MANIFEST).write_text(json.dumps(content, indent=2) + '\n')
+            _quantise(floats.parent / step['file'], _inputs(engine, path, video))
+        with filling(out) as part:
+            for file in (CARD, *(step['file'] for step in engine.steps)):
+                shutil.copy(floats.parent / file, part)
+            content = {**json.loads(floats.read_text()), 'precision': 'int8'}
+            (part / MANIFEST).write_text(json.dumps(content, indent=2) + '\n')
     return out / MANIFEST
 
 
@@ -83,7 +85,8 @@ def _inputs(engine: OnnxEngine, path: int,
         memory = [*memory, engine.run(image, turn, memory)[1]][-engine.paths + 1:]
 
 
-def _quantise(graph: Path, out: Path, inputs: Iterator[dict[str, NDArray[Any]]]) -> None:
+def _quantise(graph: Path, inputs: Iterator[dict[str, NDArray[Any]]]) -> None:
+    """Replace a graph, which an engine has read already, by one in 8-bit integers."""
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -97,7 +100,7 @@ def _quantise(graph: Path, out: Path, inputs: Iterator[dict[str, NDArray[Any]]])
         quant_pre_process(str(graph), str(prepared), skip_symbolic_shape=True)
         # With 7 bits for weights no sum of two products leaves 16 bits, in which processors
         # without VNNI add them.
-        quantize_static(str(prepared), str(out), Reader(), per_channel=True, reduce_range=True,
+        quantize_static(str(prepared), str(graph), Reader(), per_channel=True, reduce_range=True,
                         weight_type=QuantType.QInt8, activation_type=QuantType.QUInt8,
                         op_types_to_quantize=['Conv'])
     finally:

@@ -4,7 +4,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 import json
+import os
 from pathlib import Path
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -120,6 +123,28 @@ def test_the_program_takes_a_folder(
     assert '2 graphs' in said.out
     assert sorted(file.name for file in out.iterdir()) == [
         'manifest.json', 'model.yaml', 'path0.onnx', 'path1.onnx']
+
+
+def test_a_signal_while_the_exporter_is_imported_leaves_nothing(
+        images: list[Path], tmp_path: Path) -> None:
+    out = tmp_path / 'graphs'
+    code = '''
+import os, signal, sys
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == 'onnxscript':
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupting())
+from tdnet_ros import programs
+sys.exit(programs.export())
+'''
+    done = subprocess.run(
+        [sys.executable, '-c', code, 'street-small', '--out', str(out), '--precision', 'int8',
+         '--images', str(images[0].parent), '--input-size', '65', '97'],
+        capture_output=True, text=True, timeout=60, check=False,
+        env={**os.environ, 'TMPDIR': str(tmp_path)})
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (130, 'tdnet_export: interrupted')
+    assert not out.exists()
 
 
 @pytest.mark.parametrize(('options', 'message'), [
