@@ -108,8 +108,10 @@ def filling(folder: Path) -> Iterator[Path]:
         with TemporaryDirectory(prefix='.part-', dir=folder) as part:
             yield Path(part)
             # The manifest comes last: where it is, so is what it lists.
-            for file in sorted(Path(part).iterdir(), key=lambda file: file.name == MANIFEST):
+            files = sorted(Path(part).iterdir(), key=lambda file: file.name == MANIFEST)
+            for file in files:  # all before any moves: some disks are full only now
                 to_disk(file)
+            for file in files:
                 file.replace(folder / file.name)
 
 

@@ -1,7 +1,10 @@
 """Graphs are written for any program to run, whole or not at all."""
 from __future__ import annotations
 
+import errno
+import itertools
 import json
+import os
 from pathlib import Path
 import resource
 import shutil
@@ -55,6 +58,24 @@ def test_a_full_disk_leaves_the_graphs_that_were_there(
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert capsys.readouterr().err.endswith(
         f'\ntdnet_export: cannot write {out}: File too large\n')
+    assert {path: path.read_bytes() for path in out.iterdir()} == before
+
+
+def test_so_does_a_disk_that_is_full_only_when_files_are_synchronised(
+        exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one over the network may be: some of the files are on it by then."""
+    out = shutil.copytree(exported, tmp_path / 'graphs')
+    before = {path: path.read_bytes() for path in out.iterdir()}
+    fsync, left = os.fsync, itertools.count(2, -1)
+
+    def filling_up(number: int) -> None:
+        if not next(left):
+            raise OSError(errno.ENOSPC, 'No space left on device')
+        fsync(number)
+
+    monkeypatch.setattr(os, 'fsync', filling_up)
+    with pytest.raises(OSError, match=f'cannot write {out}: No space left on device'):
+        export(narrow('bise18-half'), out, SIZE, label_size=(40, 50))
     assert {path: path.read_bytes() for path in out.iterdir()} == before
 
 
