@@ -38,7 +38,8 @@ def find_run(results: Results, device: str, part: str, **fields: Any) -> dict[st
 
 
 def _cpu_goals(results: Results) -> Iterator[Goal]:
-    run = find_run(results, 'cpu', 'paper', model='td4-psp18', engine='torch')
+    run = find_run(results, 'cpu', 'paper', model='td4-psp18', engine='torch',
+                   precision='float32')
     yield _goal('td4-psp18 at 769x1537, float32, CPU: speed against the plain path',
                 'at least 2.0x', run, lambda run: run['speedup_vs_reference'], '{:.2f}x',
                 lambda value: value >= 2.0)

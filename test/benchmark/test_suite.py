@@ -88,6 +88,13 @@ def test_goals_are_judged() -> None:
     assert held['td2-psp50 at 769x1537, float16, GPU: time of a frame'] is None
 
 
+def test_bfloat16_is_not_taken_for_float32() -> None:
+    run = {'model': 'td4-psp18', 'engine': 'torch', 'precision': 'bfloat16',
+           'speedup_vs_reference': 5.0, 'label_agreement': 0.98}
+    found = list(goals({'cpu': {'paper': {'runs': [run]}}}))
+    assert [goal.held for goal in found if 'float32, CPU' in goal.what] == [None]
+
+
 @pytest.mark.parametrize(('device', 'fields', 'what'), [
     ('cuda', {'p99_ms': 2.4}, 'p99 over p50'),
     ('cuda', {'memory_growth_mb': 4.0}, 'growth of device memory'),
@@ -95,7 +102,8 @@ def test_goals_are_judged() -> None:
     ('cpu', {'label_agreement': 0.99}, 'labels equal')])
 def test_a_goal_that_is_missed_is_not_held(device: str, fields: dict[str, float],
                                            what: str) -> None:
-    run = {'model': 'td4-psp18', 'engine': 'torch', 'precision': 'float16', 'frames': 1000,
+    run = {'model': 'td4-psp18', 'engine': 'torch', 'frames': 1000,
+           'precision': 'float16' if device == 'cuda' else 'float32',
            'speedup_vs_reference': 7.0, 'median_ms': 2.0, 'p99_ms': 2.1,
            'fraction_of_matmul': 0.4, 'label_agreement': 1.0, 'memory_growth_mb': 0.0}
 
