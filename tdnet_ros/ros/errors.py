@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 import math
+from pathlib import Path
 import time
 from typing import TYPE_CHECKING, Any
 import warnings
@@ -11,6 +12,7 @@ import warnings
 if TYPE_CHECKING:  # bags say what is wrong without ROS
     from rclpy.node import Node
 
+PACKAGE = str(Path(__file__).parent.parent)
 MAX_CHARACTERS = 600
 MAX_NAME = 60
 REPEAT_S = 10.0
@@ -49,13 +51,14 @@ def one_line(error: BaseException) -> str:
 
 @contextmanager
 def logged_warnings(logger: Any) -> Iterator[list[str]]:
-    """A list that has, afterwards, what was warned of meanwhile, which is logged then."""
+    """A list that has, afterwards, what this package warned of; that and others' is logged."""
     lines: list[str] = []
     with warnings.catch_warnings(record=True) as caught:
         yield lines
-    for text in dict.fromkeys(printable(str(warning.message)) for warning in caught):
+    for text, file in {printable(str(one.message)): one.filename for one in caught}.items():
         logger.warning(text)
-        lines.append(text)
+        if file.startswith(PACKAGE):
+            lines.append(text)
 
 
 class Pace:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+import warnings
 
 import pytest
 
@@ -64,3 +65,12 @@ def test_the_log_hears_one_text_a_second_and_the_same_every_ten(
         clock.now += after_s
         said.append(pace.admits(text))
     assert said == [True, False, True, False, True, False]
+
+
+def test_warnings_are_logged_and_those_of_this_package_are_kept() -> None:
+    log = SimpleNamespace(warning=(logged := []).append)
+    ours, others = errors.__file__, warnings.__file__
+    with errors.logged_warnings(log) as kept:
+        for text, file in ('slow', ours), ('old', others), ('slow', ours):
+            warnings.warn_explicit(text, UserWarning, file, 1)
+    assert (logged, kept) == (['slow', 'old'], ['slow'])
