@@ -53,28 +53,32 @@ class Input:
         self._node = node
         self._kind, self._qos = kind, qos
         self._once = once
+        self._on_message: Callable[[Any], None] | None = None
         self._heard_s = time.monotonic()
 
     def open(self, on_message: Callable[[Any], None],
              on_lost: Callable[[int], None] | None = None) -> None:
         """Subscribe; `on_lost` gets how many messages the middleware just lost."""
-        def hear(msg: Any) -> None:
-            self._heard_s = time.monotonic()
-            if self._once:
-                self.last = msg
-            on_message(msg)
-
+        self._on_message = on_message
         self._heard_s = time.monotonic()
         self.subscription = subscribe(
-            self._node, self._kind, self._asked, hear, self._qos, on_lost)
+            self._node, self._kind, self._asked, self._hear, self._qos, on_lost)
 
     def close(self) -> None:
         """Unsubscribe."""
         if self.subscription is not None:
             self._node.destroy_subscription(self.subscription)
-            self.subscription = None
+            # The executor holds it until it waits again; what its messages lead to is large.
+            self.subscription = self._on_message = None
 
     @property
     def silent_s(self) -> float:
         """For how long a message has been missing."""
         return 0.0 if self.last is not None else time.monotonic() - self._heard_s
+
+    def _hear(self, msg: Any) -> None:
+        self._heard_s = time.monotonic()
+        if self._once:
+            self.last = msg
+        if self._on_message is not None:
+            self._on_message(msg)

@@ -48,6 +48,18 @@ def noted():
 segmentation_node.release_memory = noted
 '''
 
+NOTE_NETWORKS = '''
+import gc
+from tdnet_ros.ros import segmentation_node
+from tdnet_ros.stream import VideoSegmenter
+release = segmentation_node.release_memory
+def noted():
+    release()
+    left = sum(type(item) is VideoSegmenter for item in gc.get_objects())
+    print(f'{left} networks are left', flush=True)
+segmentation_node.release_memory = noted
+'''
+
 SLOW_STATUS = '''
 import time
 from tdnet_ros.ros import segmentation_node
@@ -151,6 +163,14 @@ def test_shut_down_by_a_manager_then_ended(managed: NodeProcess, peer: Peer) -> 
     assert status['level'] == DiagnosticStatus.WARN
     assert managed.end(signal.SIGINT) == 0
     assert 'Traceback' not in managed.log
+
+
+def test_shut_down_while_active_frees_the_network(
+        start: Callable[..., NodeProcess], peer: Peer) -> None:
+    process = start(*TINY, '-r', '__node:=ended', patch=NOTE_NETWORKS)
+    assert peer.change_state(Transition.TRANSITION_ACTIVE_SHUTDOWN, '/ended')
+    process.wait_for_log('networks are left')
+    assert '0 networks are left' in process.log
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a CUDA device')
