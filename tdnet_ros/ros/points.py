@@ -13,6 +13,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
 
+from tdnet_ros.ros.admission import LATE_NS
 from tdnet_ros.ros.cloud import (
     SLOP_NS,
     Labelled,
@@ -169,6 +170,9 @@ class PointPainter:
             while match.msg is not None and self._arrived[0] is not match.msg:
                 self._arrived.popleft()  # clouds are large
             self._taken.append(match)
+            # Labels of later images are of the time before it started over.
+            self._waiting = deque(
+                (pair for pair in self._waiting if pair[0].stamp <= match.stamp), KEPT)
         return match
 
     def add(self, match: Match, seen: Labelled) -> None:
@@ -201,8 +205,10 @@ class PointPainter:
     def _keep(self, msg: Any) -> None:
         with self._lock:
             if self._arrived:
-                self._period_ns = max(
-                    0, stamp_ns(msg.header) - stamp_ns(self._arrived[-1].header))
+                later_ns = stamp_ns(msg.header) - stamp_ns(self._arrived[-1].header)
+                self._period_ns = max(0, later_ns)
+                if later_ns <= -LATE_NS:  # time starts over
+                    self._arrived.clear()
             self._arrived.append(msg)
             _limit(self._arrived, lambda kept: len(kept.data))
             for match in (*self._taken, *(match for match, _ in self._waiting)):

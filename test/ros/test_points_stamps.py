@@ -2,9 +2,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+import itertools
 import time
 
 from diagnostic_msgs.msg import DiagnosticArray
+import numpy as np
 import pytest
 from sensor_msgs.msg import CameraInfo, PointCloud2
 
@@ -19,7 +21,7 @@ from ros.harness import (
     stamp_of,
     wait_for,
 )
-from ros.points import CALIBRATION, SENSOR, Layer, depth_message
+from ros.points import CALIBRATION, MILLIMETRES, SENSOR, Layer, depth_message
 from tdnet_ros.ros.points import KEPT
 
 
@@ -86,6 +88,46 @@ def test_points_go_on_when_a_bag_starts_over(node: NodeProcess, peer: Peer) -> N
     # Of other depth images: those of the first time are too far in time from these images.
     wait_for(lambda: play(10, 25_000_000) or len(layer.clouds) >= first + 5,
              'points of the second time')
+
+
+def test_of_what_waits_nothing_outlasts_time_that_starts_over(
+        node: NodeProcess, peer: Peer) -> None:
+    """Neither labels whose depth was lost nor depth whose image was meet those of the new time."""
+    layer = Layer(peer)
+    image, depth = peer.sender(), peer.sender(topic='/depth')
+    info, rgb = peer.sender(CameraInfo, '/camera_info'), moving_square(1)[0]
+
+    def send_both(start: int) -> None:
+        """Until points come, which shows that all depth before has been taken up, too."""
+        stamps = itertools.count(start, 10_000_000)
+
+        def came() -> bool:
+            info.publish(CALIBRATION)
+            depth.publish(depth_message(stamp := next(stamps)))
+            image.publish(image_message(rgb, stamp))
+            time.sleep(0.1)
+            return any(start <= stamp_of(cloud) <= stamp for cloud in layer.clouds)
+
+        wait_for(came, 'points')
+
+    def label(stamp: int) -> None:
+        image.publish(image_message(rgb, stamp))
+        wait_for(lambda: stamp in map(stamp_of, layer.masks), 'labels')
+
+    first, second, third, late, end = (
+        peer.now_ns() + seconds * 10**9 for seconds in (0, 50, 60, 100, 200))
+    send_both(first)
+    label(late)
+    send_both(second)
+    for stamp in (late, end):
+        depth.publish(depth_message(stamp))
+    send_both(third)
+    label(end)
+    depth.publish(depth_message(end, MILLIMETRES * 2))
+    found = wait_for(
+        lambda: [cloud for cloud in layer.clouds if stamp_of(cloud) >= late], 'points')
+    assert [stamp_of(cloud) for cloud in found] == [end]
+    np.testing.assert_allclose(np.frombuffer(found[0].data, '<f4')[2], 5.0, rtol=1e-6)
 
 
 def test_a_slow_network_makes_points_of_fast_depth(
