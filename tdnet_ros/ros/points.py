@@ -178,6 +178,8 @@ class PointPainter:
     def add(self, match: Match, seen: Labelled) -> None:
         """Labels that points are to be made of (in the worker's thread, as the next)."""
         with self._lock:
+            if match not in self._taken:  # forgotten: the camera was closed
+                return
             self._waiting.append((match, seen))
             _limit(self._waiting, lambda pair: sum(pixels.nbytes for pixels in pair[1][1:]))
         if self._unmatched_since is None:

@@ -221,6 +221,8 @@ def test_nothing_outlasts_the_end_of_a_camera(
     match = painter.expect(header(START)) if first == 'image' else None
     painter.close()
     painter.open(lambda: None)
+    if match:
+        label(painter, match)
     if first != 'depth':
         source.send(START)
     if first != 'labels':
