@@ -89,12 +89,12 @@ class CameraStream:
         self.input.open(on_image, self.meter.lost)
 
     def close(self, reason: str) -> None:
-        """Unsubscribe, drop what waits and empty the memory."""
+        """Drop what waits, unsubscribe and empty the memory."""
+        if self._take() is not None:  # first: without a subscription it would be published
+            self.meter.overwritten()
         self.input.close()
         if self.points is not None:
             self.points.close()
-        if self._take() is not None:
-            self.meter.overwritten()
         self.request_reset(reason)
 
     def destroy(self) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -138,3 +139,15 @@ def test_an_image_that_waits_when_the_camera_is_closed_is_counted(start: Start) 
     camera.stream.close('node was deactivated')
     assert (camera.counted.received, camera.counted.overwritten) == (1, 1)
     assert camera.stream.take() is None
+
+
+def test_an_image_is_not_taken_up_while_the_camera_is_being_closed(start: Start) -> None:
+    """The worker's turn may come before all topics are taken back."""
+    camera = start()
+    taken: list[Any] = []
+    camera.stream.points = SimpleNamespace(
+        wanted=False, close=lambda: taken.append(camera.stream.take()))
+    camera.send(S)
+    camera.stream.close('node was disabled')
+    assert taken == [None]
+    assert camera.counted.overwritten == 1
