@@ -52,6 +52,7 @@ class DiagnosticsThread:
         self._publisher = node.create_publisher(
             DiagnosticArray, DIAGNOSTICS, QoSProfile(depth=1))
         self._errors = ErrorLog(node)
+        self._telling = threading.Lock()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name='tdnet_diagnostics')
         self._thread.start()
@@ -61,10 +62,16 @@ class DiagnosticsThread:
         self._stopping.set()
         self._thread.join()
 
+    def wait(self) -> None:
+        """Return when no status is being made that began before; it keeps what it tells of."""
+        with self._telling:
+            pass
+
     def _run(self) -> None:
         while not self._stopping.wait(self._period_s):
             try:
-                msg = DiagnosticArray(status=self._statuses())
+                with self._telling:
+                    msg = DiagnosticArray(status=self._statuses())
                 msg.header.stamp = self._node.get_clock().now().to_msg()
                 self._publisher.publish(msg)
             except Exception as error:

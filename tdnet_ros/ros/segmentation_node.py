@@ -158,6 +158,7 @@ class SegmentationNode(LifecycleNode):
 
     def _clean_up(self) -> None:
         self._release()
+        self._diagnostics.wait()
         try:
             release_memory()
         except RuntimeError as error:

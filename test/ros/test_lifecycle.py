@@ -51,11 +51,11 @@ segmentation_node.release_memory = noted
 NOTE_NETWORKS = '''
 import gc
 from tdnet_ros.ros import segmentation_node
-from tdnet_ros.stream import VideoSegmenter
+from tdnet_ros.stream.engines.torch_engine import TorchEngine
 release = segmentation_node.release_memory
 def noted():
     release()
-    left = sum(type(item) is VideoSegmenter for item in gc.get_objects())
+    left = sum(type(item) is TorchEngine for item in gc.get_objects())
     print(f'{left} networks are left', flush=True)
 segmentation_node.release_memory = noted
 '''
@@ -137,10 +137,11 @@ def test_ten_cycles_leak_nothing(managed: NodeProcess, peer: Peer) -> None:
     assert min(files[-3:]) <= files[0], files
 
 
-def test_a_status_that_a_clean_up_interrupts_is_not_told(
+def test_a_status_that_a_clean_up_interrupts_is_not_told_and_holds_no_network(
         start: Callable[..., NodeProcess], peer: Peer) -> None:
     process = start(*TINY, '-p', 'points:=true', '-p', 'no_image_timeout_s:=3600.0',
-                    '-r', '__node:=watched', patch=SLOW_STATUS, ready='a status begins')
+                    '-r', '__node:=watched', patch=SLOW_STATUS + NOTE_NETWORKS,
+                    ready='a status begins')
     diagnostics = peer.collect(DiagnosticArray, '/diagnostics')
     wait_for(lambda: latest_status(diagnostics, 'watched: image'), 'diagnostics')
     assert peer.change_state(Transition.TRANSITION_DEACTIVATE, '/watched')
@@ -149,6 +150,7 @@ def test_a_status_that_a_clean_up_interrupts_is_not_told(
     assert peer.change_state(Transition.TRANSITION_CLEANUP, '/watched')
     wait_for(lambda: latest_status(diagnostics, 'watched: device')['state'] == 'unconfigured',
              'state in diagnostics')
+    assert '0 networks are left' in process.log
     assert not [status.message for array in diagnostics for status in array.status
                 if status.name == 'watched: image' and status.level == DiagnosticStatus.ERROR]
 
