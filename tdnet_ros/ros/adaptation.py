@@ -5,17 +5,20 @@ from rclpy.impl.rcutils_logger import RcutilsLogger
 
 from tdnet_ros.stream import VideoSegmenter
 from tdnet_ros.stream.adaptive import Prepared, SizeControl, ladder
+from tdnet_ros.stream.engines.allocator import is_out_of_memory, shortage
 
 
 class Adaptation:
     """Prepares one segmenter for several input sizes and switches between them."""
 
     def __init__(self, segmenter: VideoSegmenter, logger: RcutilsLogger) -> None:
-        """Run the network at every size; its engine takes any."""
+        """Run the network at every size that there is room for; its engine takes any."""
         self._segmenter = segmenter
         self._logger = logger
         full = segmenter.input_size
-        self._prepared = [Prepared(size, self._prepare(size)) for size in ladder(full)]
+        self._prepared: list[Prepared] = []
+        for size in ladder(full):
+            self._prepare(size)
         segmenter.resize(full)
         self._control = SizeControl(self._prepared)
         self.last_change = ''
@@ -33,9 +36,15 @@ class Adaptation:
             self._segmenter.resize(self._control.size)
             self._logger.info(f'adaptive: {why}')
 
-    def _prepare(self, size: tuple[int, int]) -> float:
+    def _prepare(self, size: tuple[int, int]) -> None:
+        """Run the network at a size; without room for that, other than the full one is let be."""
         self._segmenter.resize(size)
-        return self._segmenter.warm_up(size)
+        try:
+            self._prepared.append(Prepared(size, self._segmenter.warm_up(size)))
+        except Exception as error:
+            if not self._prepared or not is_out_of_memory(error):
+                raise
+            self._logger.warning(f'adaptive: {shortage(error)} for {size[0]} x {size[1]}')
 
     def _give_way(self) -> None:
         """Somebody else made the input smaller, for want of memory: no larger one from now on."""

@@ -41,6 +41,23 @@ def test_a_size_that_memory_did_not_allow_is_not_tried_again() -> None:
     assert segmenter.input_size == (97, 145)
 
 
+def test_a_size_without_room_for_it_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    segmenter = VideoSegmenter.load('td2-tiny', 'cpu', (129, 193))
+    warm_up = segmenter.warm_up
+
+    def scarce(size: tuple[int, int]) -> float:
+        if size == (97, 161):
+            raise MemoryError
+        return warm_up(size)
+
+    monkeypatch.setattr(segmenter, 'warm_up', scarce)
+    adaptation = Adaptation(segmenter, get_logger('test'))
+    assert segmenter.input_size == (129, 193)
+    for _ in range(WINDOW):
+        adaptation.observe(2000.0, 1000.0)
+    assert segmenter.input_size == (97, 129)
+
+
 def test_falls_to_a_smaller_size_and_says_so(peer: Peer, start: Start) -> None:
     node = start(*TINY, '-p', 'adaptive:=true', '-p', 'latency_budget_ms:=1.0',
                  '-p', 'input_size:=[129, 193]', '-r', '__node:=late', '-r', 'image:=/late/image',
