@@ -113,8 +113,8 @@ class SegmentationNode(LifecycleNode):
             LabelMap(segmenter.card.classes, settings.keep_classes, settings.class_remap)
             guard = MemoryGuard(segmenter, self.get_logger())
             guard.warm_up(len(settings.cameras))
-        self._adaptation = (Adaptation(segmenter, self.get_logger())
-                            if settings.adaptive else None)
+            self._adaptation = (Adaptation(segmenter, self.get_logger())
+                                if settings.adaptive else None)
         self._segmenter, self._guard = segmenter, guard
         for name in settings.cameras:  # one by one: those that were made are taken back
             self._streams.append(CameraStream(self, name, lambda: self._settings, segmenter))

@@ -25,6 +25,16 @@ from tdnet_ros.ros.adaptation import Adaptation
 from tdnet_ros.stream import VideoSegmenter
 from tdnet_ros.stream.adaptive import PATIENCE, WINDOW
 
+WARNS = '''
+import warnings
+from tdnet_ros.stream import VideoSegmenter
+resize = VideoSegmenter.resize
+def warned(self, size):
+    resize(self, size)
+    warnings.warn('no graph')
+VideoSegmenter.resize = warned
+'''
+
 Start = Callable[..., NodeProcess]
 
 
@@ -78,3 +88,11 @@ def test_falls_to_a_smaller_size_and_says_so(peer: Peer, start: Start) -> None:
     assert 'smaller' in status['adaptive']
     assert pixels(labels[-1]).shape == clip[0].shape[:2]
     assert node.end() == 0
+
+
+def test_a_warning_while_sizes_are_prepared_is_in_the_log(start: Start) -> None:
+    """As of a CUDA graph that cannot be recorded."""
+    node = start(*TINY, '-p', 'adaptive:=true', '-p', 'input_size:=[129, 193]',
+                 '-r', '__node:=warned', ready='active: labels', patch=WARNS)
+    line, = (line for line in node.log.splitlines() if 'no graph' in line)
+    assert line.startswith('[WARN] ')
