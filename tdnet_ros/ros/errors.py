@@ -54,11 +54,14 @@ def logged_warnings(logger: Any) -> Iterator[list[str]]:
     """A list that has, afterwards, what this package warned of; that and others' is logged."""
     lines: list[str] = []
     with warnings.catch_warnings(record=True) as caught:
-        yield lines
-    for text, file in {printable(str(one.message)): one.filename for one in caught}.items():
-        logger.warning(text)
-        if file.startswith(PACKAGE):
-            lines.append(text)
+        try:
+            yield lines
+        finally:
+            for text, file in {printable(str(one.message)): one.filename
+                               for one in caught}.items():
+                logger.warning(text)
+                if file.startswith(PACKAGE):
+                    lines.append(text)
 
 
 class Pace:

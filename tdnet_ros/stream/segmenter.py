@@ -213,7 +213,8 @@ class VideoSegmenter:
         parts = [part for turn in turns for part in self._attempt([turn], confidence)]
         if not any(isinstance(part, Failure) for part in parts):
             # No frame was to blame but their number: do not try so many again.
-            self.batch_ms.pop(len(turns), None)
+            self.batch_ms = {count: ms for count, ms in self.batch_ms.items()
+                             if count != len(turns)}  # a new one: other threads may read the old
         return parts
 
     def _launch(self, turns: Sequence[Turn], confidence: bool = False) -> Flight:
