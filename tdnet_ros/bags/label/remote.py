@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+import re
 from tempfile import TemporaryDirectory
 import threading
 from typing import Any
@@ -83,9 +84,25 @@ def _sent(outcome: Outcome, url: str) -> Outcome:
     if local.exists() and not outcome.skipped:
         storage, path = url_to_fs(target)
         storage.makedirs(path, exist_ok=True)
+        if local.suffix == PART:
+            _remove_earlier(storage, path)
         for file in sorted(local.iterdir(), key=lambda file: file.name == FILE):
             storage.put_file(str(file), f'{path}/{file.name}')
         part = f'{url_to_fs(url)[1]}{PART}'
         if local.suffix != PART and storage.exists(part):
             storage.rm(part, recursive=True)
     return replace(outcome, output=target)
+
+
+def _remove_earlier(storage: Any, path: str) -> None:
+    """Remove the work that an earlier run sent: its record first, which would vouch for the rest.
+
+    Chunks that this run does not have would else be taken for its own by the next one.
+    """
+    if storage.exists(f'{path}/{FILE}'):
+        storage.rm_file(f'{path}/{FILE}')
+    name = path.rpartition('/')[2].removesuffix(PART)
+    chunk = re.compile(rf'{re.escape(name)}_\d+\.(mcap|json)')
+    for file in storage.ls(path, detail=False):
+        if chunk.fullmatch(file.rpartition('/')[2]):
+            storage.rm_file(file)
