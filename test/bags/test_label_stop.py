@@ -10,6 +10,7 @@ import pytest
 
 from bags.label_material import drive, write_bag
 from tdnet_ros.bags.cli import main
+from tdnet_ros.bags.files.bag import Bag
 from tdnet_ros.bags.label import chunk
 
 FRAMES = 6
@@ -82,3 +83,24 @@ def test_the_report_can_be_stopped(tmp_path: Path, model: Path, monkeypatch: pyt
     assert capsys.readouterr().err.splitlines() == [
         f'tdnet_bag: stopped before {out / "report.html"} was written: '
         f'`tdnet_bag report {out}` writes it']
+
+
+def test_a_chunk_whose_file_was_removed_is_labelled_again(
+        tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = [*arguments(model, tmp_path, 'a'), '--no-report', '--chunk', '2']
+    label = chunk.Labeller.label
+    numbers = []
+
+    def stopped(self: chunk.Labeller, job: Any, *rest: Any) -> Any:
+        numbers.append(job.number)
+        result = label(self, job, *rest)
+        if len(numbers) == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+        return result
+
+    monkeypatch.setattr(chunk.Labeller, 'label', stopped)
+    assert main(command) == 1
+    (tmp_path / 'out' / 'a.part' / 'a_0.mcap').unlink()
+    assert main(command) == 0
+    assert numbers == [0, 1, 0, 1, 2]
+    assert Bag(tmp_path / 'out' / 'a').topics['/tdnet/labels/compressed'].count == FRAMES

@@ -44,7 +44,10 @@ class Output:
         return record
 
     def open(self, options: dict[str, Any]) -> list[ChunkResult]:
-        """Take the directory for this process; return its chunks, up to the first missing one."""
+        """Take the directory for this process; return its chunks, up to the first missing one.
+
+        A chunk is missing, too, where only its result is there.
+        """
         try:
             self.part.mkdir(parents=True, exist_ok=True)
             if self._is_foreign():
@@ -58,8 +61,8 @@ class Output:
         shutil.rmtree(self.part / WRITING, ignore_errors=True)
         if not self._continues(options):
             self._clear()
-        found = sorted(map(ChunkResult.read, self._results(self.part)),
-                       key=lambda result: result.number)
+        found = sorted((ChunkResult.read(path) for path in self._results(self.part)
+                        if path.with_suffix('.mcap').exists()), key=lambda result: result.number)
         for lone in found[len(continued(found)):]:  # a cluster that was cut off leaves holes
             for path in self.part.glob(f'{escape(self.chunk_name(lone.number))}.*'):
                 path.unlink()
