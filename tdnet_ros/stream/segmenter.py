@@ -115,8 +115,9 @@ class VideoSegmenter:
         """Label frames of as many cameras, each as `step` would, in as few runs as pay.
 
         Frames share a run if the same path is next in their memories and these are equally
-        full. On CUDA the work is under way when this returns. Yields the index of a frame and
-        its labels as soon as its run is over. When a run fails its frames are tried one by one:
+        full. On CUDA the work is under way when this returns, else it begins, with the memories
+        as they are then, when the first labels are taken. Yields the index of a frame and its
+        labels as soon as its run is over. When a run fails its frames are tried one by one:
         one that fails yields what it raised, its memory is reset, and the others are not
         affected. Each memory may come once, else ValueError.
         """
@@ -125,10 +126,9 @@ class VideoSegmenter:
                              'expected one of each camera')
         if len({id(memory) for memory in memories}) < len(memories):
             raise ValueError('two frames came with the same memory: expected one of each camera')
-        turns = [self._turn(frame, memory)
-                 for frame, memory in zip(frames, memories, strict=True)]
-        flights = ((indices, self._attempt([turns[index] for index in indices], confidence))
-                   for indices in runs([(turn.path, turn.fill) for turn in turns], self.batch))
+        for frame, memory in zip(frames, memories, strict=True):
+            self._check(frame, memory)
+        flights = self._flights(tuple(frames), tuple(memories), confidence)
         under_way = list(flights) if self.is_asynchronous else flights
         return (labelled for indices, parts in under_way for labelled in zip(
             indices, chain.from_iterable(part.outcomes() for part in parts), strict=True))
@@ -192,15 +192,26 @@ class VideoSegmenter:
             self.forget()
             self.warm_up(size)
 
-    def _turn(self, frame: Frame, memory: FrameMemory) -> Turn:
+    def _check(self, frame: Frame, memory: FrameMemory) -> None:
         for what, given, kind in ('frame', frame, Frame), ('memory', memory, FrameMemory):
             if not isinstance(given, kind):
                 raise ValueError(f'{what} is of type {type(given).__name__}, '
                                  f'expected {kind.__name__}')
         if memory.owner is not self._engine:
             raise ValueError('this memory was made by another segmenter: take one of new_memory()')
+
+    def _turn(self, frame: Frame, memory: FrameMemory) -> Turn:
+        self._check(frame, memory)
         reason = memory.prepare(frame)
         return Turn(frame, memory, reason, *memory.turn)
+
+    def _flights(self, frames: Sequence[Frame], memories: Sequence[FrameMemory],
+                 confidence: bool) -> Iterator[tuple[list[int], list[Flight | Failure]]]:
+        """Launch frames in as few runs as pay; yields the indices of each run and what it is."""
+        turns = [self._turn(frame, memory)
+                 for frame, memory in zip(frames, memories, strict=True)]
+        for indices in runs([(turn.path, turn.fill) for turn in turns], self.batch):
+            yield indices, self._attempt([turns[index] for index in indices], confidence)
 
     def _attempt(self, turns: list[Turn], confidence: bool) -> list[Flight | Failure]:
         """Launch frames together or, if that fails, one by one."""

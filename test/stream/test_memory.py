@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from tdnet_ros.stream import Frame, FrameMemory, VideoSegmenter
+from tdnet_ros.stream import Frame, FrameMemory, Segmentation, VideoSegmenter
 
 MakeFrame = Callable[..., Frame]
 
@@ -69,6 +69,28 @@ def test_frames_that_are_given_up_lose_no_reason(segmenter: VideoSegmenter,
     index, _ = next(segmenter.step_batch([make_frame(5), make_frame(5)], memories))
     reasons = [segmenter.step(make_frame(6), memory).reset_reason for memory in memories]
     assert reasons == [None if camera == index else 'asked to' for camera in range(2)]
+
+
+def test_a_reset_between_handing_over_and_taking_the_labels_counts(
+        segmenter: VideoSegmenter, make_frame: MakeFrame) -> None:
+    memory = fill(segmenter, make_frame)
+    outcomes = segmenter.step_batch([make_frame(5)], [memory])
+    memory.reset('asked to')
+    (_, result), = outcomes
+    following = segmenter.step(make_frame(6), memory)
+    assert isinstance(result, Segmentation)
+    assert (result.path, result.memory_fill, result.reset_reason) == (0, 0, 'asked to')
+    assert (following.path, following.reset_reason) == (1, None)
+
+
+def test_frames_of_one_camera_that_wait_for_each_other_take_turns(
+        segmenter: VideoSegmenter, make_frame: MakeFrame) -> None:
+    memory = segmenter.new_memory()
+    waiting = [segmenter.step_batch([make_frame(number)], [memory]) for number in range(6)]
+    results = [result for outcomes in waiting for _, result in outcomes]
+    assert [(result.path, result.memory_fill) for result in results
+            if isinstance(result, Segmentation)] == [
+        (0, 0), (1, 0), (2, 0), (3, 3), (0, 3), (1, 3)]
 
 
 def test_the_first_reason_is_kept_until_a_frame_is_processed(make_frame: MakeFrame) -> None:
