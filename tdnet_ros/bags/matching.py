@@ -51,17 +51,28 @@ def frame_keys(bag: LabelledBag, topic: str) -> dict[Key, int]:
 
 def matched_frames(first: LabelledBag, first_topic: str, second: LabelledBag, second_topic: str,
                    common: Mapping[Key, int]) -> Iterator[tuple[Key, Message, Message]]:
-    """The frames that both have, in the first's order.
+    """The frames that both have, in the first's order; BagError if a bag has lost one meanwhile.
 
     Frames of the second wait, still serialized, only where its order is another.
     """
+    left = len(common)
     others = (item for item in _keyed(second, second_topic) if item[0] in common)
     waiting: dict[Key, Message] = {}
     for key, message in _keyed(first, first_topic):
         if key in common:
             while key not in waiting:
-                waiting.update([next(others)])
+                other = next(others, None)
+                if other is None:
+                    raise _changed(second)
+                waiting.update([other])
+            left -= 1
             yield key, message, waiting.pop(key)
+    if left:
+        raise _changed(first)
+
+
+def _changed(bag: LabelledBag) -> BagError:
+    return BagError(f'{bag.path} has changed while it was read: frames of it are gone')
 
 
 def _keyed(bag: LabelledBag, topic: str) -> Iterator[tuple[Key, Message]]:

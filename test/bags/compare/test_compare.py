@@ -19,8 +19,11 @@ from bags.labelled_material import (
     write_labels,
 )
 from bags.material import write_bag
+from tdnet_ros.bags.compare import comparison
 from tdnet_ros.bags.compare.comparison import compare
 from tdnet_ros.bags.errors import BagError
+from tdnet_ros.bags.labelled import LabelledBag
+from tdnet_ros.bags.matching import Key
 from tdnet_ros.bags.pair_counts import PairCounts
 from tdnet_ros.learn.metrics import Confusion
 
@@ -222,3 +225,22 @@ def test_message_without_a_header_is_left_out_and_told(tmp_path: Path) -> None:
     assert (len(camera.agreements), camera.counts.equal_share()) == (3, 1.0)
     assert comparison.problems == [f'{pair[1]}: message of /tdnet/labels logged at 1100000000: '
                                    '4 bytes are too few for a header']
+
+
+@pytest.mark.parametrize('name', ['a', 'b'])
+def test_a_bag_that_is_replaced_meanwhile_is_named(
+        tmp_path: Path, pair: tuple[Path, Path], tdnet_bag: Run,
+        monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    other = write_labels(tmp_path / 'other', {0: FIRST, 100: FIRST}, classes=NAMES)
+    frame_keys = comparison.frame_keys
+
+    def replaced_after(bag: LabelledBag, topic: str) -> dict[Key, int]:
+        keys = frame_keys(bag, topic)
+        if bag.path.name == 'b':  # the second
+            (other / 'other.mcap').replace(tmp_path / name / f'{name}.mcap')
+        return keys
+
+    monkeypatch.setattr(comparison, 'frame_keys', replaced_after)
+    assert tdnet_bag('compare', *pair) == (
+        1, '', f'tdnet_bag: {tmp_path / name} has changed while it was read: frames of it are '
+               'gone\n')
