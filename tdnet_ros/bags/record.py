@@ -31,7 +31,7 @@ class Recording:
     bytes: int
     lost: int  # in the middleware, as far as it says so
     dropped: int  # because the disk was too slow
-    problems: tuple[str, ...]  # one line for each topic that is not in the bag
+    problems: tuple[str, ...]  # one line for each topic, or type of it, that is not in the bag
 
     @property
     def total(self) -> int:
@@ -46,11 +46,20 @@ class Recorder:
         self._node = node
         self._writer = writer
         self._waiting = dict.fromkeys(node.resolve_topic_name(topic) for topic in topics)
+        self._types: dict[str, str] = {}  # of topics that are recorded
         self._lost = 0
         self._problems: list[str] = []
 
     def discover(self) -> None:
-        """Subscribe to the topics that have got a publisher since the last look."""
+        """Subscribe to the topics that have got a publisher since the last look.
+
+        A publisher that came to a topic later, with another type, is told.
+        """
+        for topic, msgtype in self._types.items():
+            for offer in self._node.get_publishers_info_by_topic(topic):
+                if offer.topic_type != msgtype:
+                    self._tell(f'{topic}: messages of {offer.topic_type} are not recorded: those '
+                               f'of {msgtype} came first')
         for topic in list(self._waiting):
             offers = self._node.get_publishers_info_by_topic(topic)
             if offers:
@@ -58,8 +67,7 @@ class Recorder:
                 try:
                     self._subscribe(topic, offers)
                 except BagError as error:
-                    self._problems.append(f'{topic} is not recorded: {error}')
-                    self._node.get_logger().error(self._problems[-1])
+                    self._tell(f'{topic} is not recorded: {error}')
 
     @property
     def progress(self) -> Recording:
@@ -67,6 +75,11 @@ class Recorder:
         absent = [f'{topic} never had a publisher' for topic in self._waiting]
         return Recording(counts=self._writer.counts, bytes=self._writer.bytes, lost=self._lost,
                          dropped=self._writer.dropped, problems=(*self._problems, *absent))
+
+    def _tell(self, problem: str) -> None:
+        if problem not in self._problems:
+            self._problems.append(problem)
+            self._node.get_logger().error(problem)
 
     def _subscribe(self, topic: str, publishers: Sequence[Any]) -> None:
         types = {publisher.topic_type for publisher in publishers}
@@ -79,6 +92,7 @@ class Recorder:
             message_class(msgtype), topic, partial(self._keep, connection),
             qos.request(offers, DEPTH), raw=True,
             event_callbacks=when_lost(self._count_lost))
+        self._types[topic] = msgtype
         self._node.get_logger().info(f'recording {topic} [{msgtype}]')
 
     def _keep(self, connection: Any, cdr: bytes) -> None:

@@ -74,6 +74,25 @@ def test_an_interrupt_leaves_a_readable_bag(tmp_path: Path, peer: Peer, start: S
         assert reader.message_count == 20
 
 
+def test_a_topic_that_comes_again_with_another_type_is_said(tmp_path: Path, peer: Peer,
+                                                            start: Start) -> None:
+    first = peer.node.create_publisher(Float32, '/changing', 10)
+    recorder = start('record', '/changing', '--out', tmp_path / 'bag')
+    peer.spin_until(lambda: first.get_subscription_count() > 0)
+    peer.spin_for(0.3)
+    first.publish(Float32(data=1.0))
+    peer.spin_for(0.1)
+    peer.node.destroy_publisher(first)
+    peer.node.create_publisher(Header, '/changing', 10)
+    peer.spin_for(1.0)
+    out, err = finish(recorder)
+    assert recorder.returncode == 1
+    assert 'recorded 1 message ' in out
+    assert err.splitlines()[-1] == (
+        'tdnet_bag: /changing: messages of std_msgs/msg/Header are not recorded: those of '
+        'std_msgs/msg/Float32 came first')
+
+
 def test_topic_without_publisher_is_said(tmp_path: Path, tdnet_bag: Run) -> None:
     assert tdnet_bag('record', '/never', '--out', tmp_path / 'bag', '--duration', 0.3) == (
         1, '', 'tdnet_bag: /never never had a publisher\n')
