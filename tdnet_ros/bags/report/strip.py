@@ -35,10 +35,12 @@ def strip(path: Path, camera: dict[str, Any]) -> list[Picture]:
     """Pictures of the frames that `camera_summary` chose, each found by its log time.
 
     From the overlay topic, else painted over the camera's images in the bag or in the one that
-    was labelled, else the labels' colours. A frame that cannot be read is left out.
+    was labelled, else the labels' colours. A frame that cannot be read is left out, as are all
+    of a bag that is gone by now.
     """
     pictures: list[Picture] = []
-    with closing(LabelledBag(path)) as bag, _images(bag, camera['image']) as images:
+    with (suppress(BagError, OSError), closing(LabelledBag(path)) as bag,
+          _images(bag, camera['image']) as images):
         painter = Painter(bag.classes.palette)
         found = [item for item in bag.cameras if item.name == camera['name']]
         for topics, logged_ns in product(found, camera['pictures_ns']):

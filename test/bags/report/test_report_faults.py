@@ -116,3 +116,31 @@ def test_message_without_a_header_is_left_out_and_told(tmp_path: Path) -> None:
     assert content['problems'] == [f'{bag}: message of /tdnet/labels logged at 1100000000: '
                                    '4 bytes are too few for a header']
     assert pictures((tmp_path / 'report.html').read_text()) == 3
+
+
+def test_a_bag_that_goes_away_while_it_is_read_is_named(tmp_path: Path) -> None:
+    bags = [write_labels(tmp_path / name, FRAMES) for name in 'ab']
+    later = write_labels(tmp_path / 'later', {ms + 10_000: rows for ms, rows in FRAMES.items()})
+    (later / 'later.mcap').rename(bags[0] / 'later.mcap')
+    (bags[0] / 'metadata.yaml').unlink()
+
+    def update(frames: int, text: str) -> None:
+        if bags[0].exists():
+            bags[0].rename(tmp_path / 'gone')
+
+    assert write_report(bags, tmp_path / 'report.html', update=update) == [
+        f'{bags[0]} cannot be read: No such file or directory']
+    assert '/tdnet' in (tmp_path / 'report.html').read_text()
+
+
+def test_a_bag_that_gets_its_final_name_meanwhile_has_figures_and_no_pictures(
+        tmp_path: Path) -> None:
+    bags = [write_labels(tmp_path / name, FRAMES) for name in ('drive.part', 'other')]
+
+    def update(frames: int, text: str) -> None:
+        if text.endswith('other') and bags[0].exists():
+            bags[0].rename(tmp_path / 'drive')
+
+    assert write_report(bags, tmp_path / 'report.html', update=update) == []
+    page = (tmp_path / 'report.html').read_text()
+    assert pictures(page) == len(FRAMES) and 'drive.part' in page
