@@ -17,7 +17,7 @@ from tdnet_ros.bags.frames.cli import FRAMES_EXAMPLES, add_frames_options, run_f
 from tdnet_ros.bags.label.cli import LABEL_EXAMPLES, add_label_options, run_label
 from tdnet_ros.bags.options import not_negative, positive
 from tdnet_ros.bags.report.cli import REPORT_EXAMPLES, add_report_options, run_report
-from tdnet_ros.nets.writing import check_writable
+from tdnet_ros.nets.writing import check_writable, naming
 from tdnet_ros.ros.texts import counted
 
 EXAMPLES = {
@@ -149,11 +149,12 @@ def _play(options: argparse.Namespace) -> int:
                 subscribers=options.subscribers, compressed=options.compressed),
             stop, before_start=lambda: _wait_for_enter(stop) if options.start_paused else None,
             on_frame=lambda summary: update(summary.sent, f'{summary.rate_hz:.1f} Hz'))
-    if options.summary:
-        sent = {**summary.as_dict(), 'problems': source.problems}
-        options.summary.write_text(json.dumps(sent), encoding='utf-8')
     print(f'sent {counted(summary.sent, "image")} in {summary.seconds:.1f} s '
           f'({summary.rate_hz:.2f} Hz), at most {summary.max_late_ms:.1f} ms behind schedule')
+    if options.summary:
+        sent = {**summary.as_dict(), 'problems': source.problems}
+        with naming(options.summary):
+            options.summary.write_text(json.dumps(sent), encoding='utf-8')
     return tell(source.problems)
 
 

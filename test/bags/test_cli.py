@@ -64,6 +64,16 @@ def test_a_summary_that_cannot_be_written_is_named_before_the_playing(
         1, '', f'tdnet_bag: cannot write {tmp_path}/none/sent.json: No such file or directory\n')
 
 
+def test_a_summary_that_a_full_disk_does_not_take_is_named_after_what_was_sent(
+        tmp_path: Path, folder: Path, tdnet_bag: Run) -> None:
+    (tmp_path / 'sent.json').symlink_to('/dev/full')
+    status, out, err = tdnet_bag('play', folder, '--wait-for-subscriber', 0, '--frames', 2,
+                                 '--summary', tmp_path / 'sent.json')
+    assert (status, err) == (
+        1, f'tdnet_bag: cannot write {tmp_path}/sent.json: No space left on device\n')
+    assert out.startswith('sent 2 images in ')
+
+
 def test_ros_that_does_not_start_is_one_line_and_leaves_no_bag(
         tmp_path: Path, tdnet_bag: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv('ROS_DOMAIN_ID', 'robots')
