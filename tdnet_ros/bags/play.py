@@ -177,7 +177,7 @@ class Player:
                 yield number, sample
             if summary.sent == sent:  # another pass would send none either
                 raise BagError('\n'.join(['no image of it can be read', *self._source.problems]))
-            if not self._options.loop:
+            if not self._options.loop or sample.due_s is None:  # a camera has no second pass
                 return
             offset_s += last_s + self._source.period_s
 

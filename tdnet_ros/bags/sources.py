@@ -184,7 +184,7 @@ class CameraSource(_PixelSource):
                     yield Sample(due_s=None, stamp_ns=stamp_ns, payload=image)
         finally:
             self._capture.release()
-        raise BagError(f'camera {self._device} stopped delivering images')
+        self.problems.append(f'camera {self._device} stopped delivering images')
 
 
 def info_topic(image: str) -> str:

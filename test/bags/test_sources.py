@@ -1,4 +1,6 @@
 """Images of files, folders and cameras: order, timing, and one clear line on bad input."""
+from collections.abc import Callable
+import json
 from pathlib import Path
 import time
 
@@ -172,9 +174,21 @@ class Capture:
 def test_camera_delivers_at_once_and_says_when_it_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr('cv2.VideoCapture', Capture)
     before_ns = time.time_ns()
-    images = iter(open_source('63'))
-    samples = [next(images) for _ in range(3)]
-    with pytest.raises(BagError, match='camera 63 stopped'):
-        next(images)
+    source = open_source('63')
+    samples = list(source)
+    assert source.problems == ['camera 63 stopped delivering images']
     assert [sample.due_s for sample in samples] == [None] * 3
     assert before_ns < samples[0].stamp_ns <= samples[2].stamp_ns
+
+
+@pytest.mark.parametrize('arguments', [[], ['--loop']])
+def test_what_came_of_a_camera_that_is_unplugged_is_told(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tdnet_bag: Callable[..., tuple],
+        arguments: list[str]) -> None:
+    monkeypatch.setattr('cv2.VideoCapture', Capture)
+    summary = tmp_path / 'sent.json'
+    status, out, err = tdnet_bag('play', 63, '--wait-for-subscriber', 0, '--summary', summary,
+                                 *arguments)
+    assert (status, err) == (1, 'tdnet_bag: camera 63 stopped delivering images\n')
+    assert out.startswith('sent 3 images in ')
+    assert json.loads(summary.read_text())['sent'] == 3
