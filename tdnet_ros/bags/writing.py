@@ -96,6 +96,7 @@ class BagWriter:
                     self.dropped += 1
                     continue
             try:
+                self.path.stat()  # where it was removed all that is written is lost
                 with self._writing:
                     self._writer.write(connection, stamp_ns, cdr)
             except OSError as error:

@@ -1,6 +1,7 @@
 """`tdnet_bag record` as a process: QoS, bytes, signals, and topics that come late or never."""
 from collections.abc import Callable
 from pathlib import Path
+import shutil
 import signal
 import subprocess
 
@@ -91,6 +92,20 @@ def test_a_topic_that_comes_again_with_another_type_is_said(tmp_path: Path, peer
     assert err.splitlines()[-1] == (
         'tdnet_bag: /changing: messages of std_msgs/msg/Header are not recorded: those of '
         'std_msgs/msg/Float32 came first')
+
+
+def test_a_recording_ends_when_its_bag_is_removed(tmp_path: Path, peer: Peer,
+                                                  start: Start) -> None:
+    values = peer.node.create_publisher(Float32, '/value', 10)
+    recorder = start('record', '/value', '--out', tmp_path / 'bag')
+    peer.spin_until(lambda: values.get_subscription_count() > 0)
+    peer.spin_for(0.3)
+    shutil.rmtree(tmp_path / 'bag')
+    values.publish(Float32(data=1.0))
+    _, err = recorder.communicate(timeout=15)
+    assert recorder.returncode == 1
+    assert err.splitlines()[-1] == (
+        f'tdnet_bag: cannot write {tmp_path}/bag: No such file or directory')
 
 
 def test_topic_without_publisher_is_said(tmp_path: Path, tdnet_bag: Run) -> None:
