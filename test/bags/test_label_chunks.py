@@ -1,7 +1,8 @@
 """Chunks in any order and by any worker are the bag labelled in one go."""
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
+import os
 from pathlib import Path
 import pickle
 import random
@@ -18,6 +19,7 @@ from bags.label_material import (
     read_labels,
     write_bag,
 )
+from tdnet_ros.bags.label import run
 from tdnet_ros.bags.label.bag_job import prepare
 from tdnet_ros.bags.label.chunk import Labeller
 from tdnet_ros.bags.label.job import ChunkResult
@@ -124,3 +126,19 @@ def test_messages_that_cannot_be_read_are_one_line_of_all_chunks(
             run.add(labeller.label(run.job.chunk(output, *run.next)))
         problem, = run.finish().problems
     assert problem.startswith(f'{bag}: 5 messages of /front/image_raw cannot be read, first')
+
+
+def test_a_bag_of_which_nothing_can_be_read_any_more_says_why(
+        tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bag = write_bag(tmp_path / 'drive', drive(6))
+
+    def emptied(*_: object) -> Any:  # once it is planned
+        os.truncate(bag / 'drive.mcap', 0)
+        return nullcontext(lambda done, text: None)
+
+    monkeypatch.setattr(run, 'progress', emptied)
+    with Labeller(LabelOptions(model=str(model), device='cpu')) as labeller:
+        outcome = label_bag(bag, tmp_path / 'out', labeller, threading.Event())
+    assert outcome.error == (
+        f'{bag}: there is no image between --start and --duration; '
+        f'{bag}/drive.mcap: offset 0: the file is empty')

@@ -103,7 +103,8 @@ class BagRun:
             return Outcome(bag, self.output.part, self.record,
                            error=f'{bag}: {STOPPED}')
         if not any(topic.frames or topic.failed for topic in self.record.topics.values()):
-            raise BagError(f'{bag}: there is no image between --start and --duration')
+            raise BagError('; '.join([f'{bag}: there is no image between --start and --duration',
+                                      *self.record.problems]))
         self.output.finish()
         return Outcome(bag, self.output.final, self.record)
 
