@@ -56,7 +56,7 @@ def test_a_window_with_less_than_five_images_hides_nothing(camera: Camera) -> No
 def test_two_publishers_are_named_where_the_memory_is_emptied(camera: Camera) -> None:
     assert 'publishers on' not in camera.status()['message']
     other = camera.peer.node.create_publisher(Image, '/image', 1)
-    for index in range(2):
+    for index in range(6):
         camera.step(CLIP[index])
     camera.wait_for_value('message', '2 publishers on /image, whose images mix: /peer, /peer')
     camera.peer.destroy(other)
