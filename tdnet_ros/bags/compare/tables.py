@@ -20,9 +20,9 @@ def print_comparison(content: dict[str, Any], console: Console) -> None:
                       f'{frames["only_b"]} only in B', highlight=False)
         console.print(_table(camera))
         spread = camera['frame_agreement']
-        console.print(f'of one frame: median {_percent(spread["median"])}, 5 % of frames below '
-                      f'{_percent(spread["p5"])}, worst {_percent(spread["min"])}\n',
-                      highlight=False)
+        console.print(f'equal pixels of one frame: median {_percent(spread["median"])}, '
+                      f'5th percentile {_percent(spread["p5"])}, '
+                      f'worst {_percent(spread["min"])}\n', highlight=False)
     for side in 'ab':
         for topic in content[f'topics_only_{side}']:
             console.print(f'only in {side.upper()}: {topic}', highlight=False, markup=False)

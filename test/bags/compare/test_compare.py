@@ -71,6 +71,7 @@ def test_figures_are_exact(tmp_path: Path, pair: tuple[Path, Path], tdnet_bag: R
     assert (worst['stamp_ns'], worst['time_s'], worst['agreement']) == (stamp_ns(100), .1, .75)
     assert cv2.imread(worst['picture']) is not None
     assert '4 frames in both, 1 only in A, 1 only in B' in out
+    assert 'equal pixels of one frame: median 100.00 %, 5th percentile ' in out
     assert '93.75 %' in out and '85.88 %' in out
 
 
