@@ -50,12 +50,11 @@ def test_bags_that_are_not_reached_are_named(
     assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == ['a', 'b', 'c']
 
 
-@pytest.mark.parametrize('name', ['drive[1]', 'tdnet', 'a b'])
-def test_work_on_a_bag_of_any_name_goes_on(
-        tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    command = [*arguments(model, tmp_path, name), '--no-report', '--chunk', '2']
+@pytest.fixture
+def stopped_after_two(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Ctrl-C as the second chunk is done; the numbers of those that were begun."""
     label = chunk.Labeller.label
-    numbers = []
+    numbers: list[int] = []
 
     def stopped(self: chunk.Labeller, job: Any, *rest: Any) -> Any:
         numbers.append(job.number)
@@ -65,8 +64,15 @@ def test_work_on_a_bag_of_any_name_goes_on(
         return result
 
     monkeypatch.setattr(chunk.Labeller, 'label', stopped)
+    return numbers
+
+
+@pytest.mark.parametrize('name', ['drive[1]', 'tdnet', 'a b'])
+def test_work_on_a_bag_of_any_name_goes_on(
+        tmp_path: Path, model: Path, stopped_after_two: list[int], name: str) -> None:
+    command = [*arguments(model, tmp_path, name), '--no-report', '--chunk', '2']
     assert [main(command), main(command)] == [1, 0]
-    assert numbers == [0, 1, 2]
+    assert stopped_after_two == [0, 1, 2]
     assert {path.name for path in (tmp_path / 'out' / name).iterdir()} == {
         *(f'{name}_{number}.mcap' for number in range(3)), 'metadata.yaml', 'tdnet_label.json'}
 
@@ -86,21 +92,10 @@ def test_the_report_can_be_stopped(tmp_path: Path, model: Path, monkeypatch: pyt
 
 
 def test_a_chunk_whose_file_was_removed_is_labelled_again(
-        tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        tmp_path: Path, model: Path, stopped_after_two: list[int]) -> None:
     command = [*arguments(model, tmp_path, 'a'), '--no-report', '--chunk', '2']
-    label = chunk.Labeller.label
-    numbers = []
-
-    def stopped(self: chunk.Labeller, job: Any, *rest: Any) -> Any:
-        numbers.append(job.number)
-        result = label(self, job, *rest)
-        if len(numbers) == 2:
-            os.kill(os.getpid(), signal.SIGINT)
-        return result
-
-    monkeypatch.setattr(chunk.Labeller, 'label', stopped)
     assert main(command) == 1
     (tmp_path / 'out' / 'a.part' / 'a_0.mcap').unlink()
     assert main(command) == 0
-    assert numbers == [0, 1, 0, 1, 2]
+    assert stopped_after_two == [0, 1, 0, 1, 2]
     assert Bag(tmp_path / 'out' / 'a').topics['/tdnet/labels/compressed'].count == FRAMES

@@ -4,6 +4,7 @@ from pathlib import Path
 import shutil
 import signal
 import subprocess
+from typing import Any
 
 import pytest
 from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
@@ -23,6 +24,15 @@ LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 def finish(process: subprocess.Popen) -> tuple[str, str]:
     process.send_signal(signal.SIGINT)
     return process.communicate(timeout=15)
+
+
+def record_values(peer: Peer, start: Start, folder: Path) -> tuple[Any, subprocess.Popen]:
+    """A publisher of numbers that is being recorded, and what records it."""
+    values = peer.node.create_publisher(Float32, '/value', 10)
+    recorder = start('record', '/value', '--out', folder / 'bag')
+    peer.spin_until(lambda: values.get_subscription_count() > 0)
+    peer.spin_for(0.3)
+    return values, recorder
 
 
 def test_bytes_types_and_qos_are_those_of_the_publishers(tmp_path: Path, peer: Peer,
@@ -77,29 +87,23 @@ def test_an_interrupt_leaves_a_readable_bag(tmp_path: Path, peer: Peer, start: S
 
 def test_a_topic_that_comes_again_with_another_type_is_said(tmp_path: Path, peer: Peer,
                                                             start: Start) -> None:
-    first = peer.node.create_publisher(Float32, '/changing', 10)
-    recorder = start('record', '/changing', '--out', tmp_path / 'bag')
-    peer.spin_until(lambda: first.get_subscription_count() > 0)
-    peer.spin_for(0.3)
+    first, recorder = record_values(peer, start, tmp_path)
     first.publish(Float32(data=1.0))
     peer.spin_for(0.1)
     peer.node.destroy_publisher(first)
-    peer.node.create_publisher(Header, '/changing', 10)
+    peer.node.create_publisher(Header, '/value', 10)
     peer.spin_for(1.0)
     out, err = finish(recorder)
     assert recorder.returncode == 1
     assert 'recorded 1 message ' in out
     assert err.splitlines()[-1] == (
-        'tdnet_bag: /changing: messages of std_msgs/msg/Header are not recorded: those of '
+        'tdnet_bag: /value: messages of std_msgs/msg/Header are not recorded: those of '
         'std_msgs/msg/Float32 came first')
 
 
 def test_a_recording_ends_when_its_bag_is_removed(tmp_path: Path, peer: Peer,
                                                   start: Start) -> None:
-    values = peer.node.create_publisher(Float32, '/value', 10)
-    recorder = start('record', '/value', '--out', tmp_path / 'bag')
-    peer.spin_until(lambda: values.get_subscription_count() > 0)
-    peer.spin_for(0.3)
+    values, recorder = record_values(peer, start, tmp_path)
     shutil.rmtree(tmp_path / 'bag')
     values.publish(Float32(data=1.0))
     _, err = recorder.communicate(timeout=15)
