@@ -57,7 +57,8 @@ ARGUMENTS = {
     'rate': ('1.0', 'Speed of the playback.'),
     'loop': ('false', 'Play the bag over and over.'),
     'record': ('', 'Directory of a bag to record inputs and results into.'),
-    'fastdds_profile': (next(filter(os.path.isfile, filter(None, map(os.environ.get, PROFILES))),
+    'fastdds_profile': (next((path for name in PROFILES
+                              if os.path.isfile(path := os.environ.get(name, ''))),
                              os.path.join(CONFIG, 'fastdds.xml')),
                         'Fast DDS profile that lets large images through; empty: none.'),
 }

@@ -21,6 +21,7 @@ from typing import Any
 import warnings
 
 from tdnet_ros.nets.missing import complain_of_missing
+from tdnet_ros.ros.errors import PACKAGE, printable
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SIGNALLED = 128
@@ -124,9 +125,9 @@ def _warn_in_one_line(name: str) -> None:
 
     def in_one_line(message: Warning | str, category: type[Warning], filename: str, lineno: int,
                     line: str | None = None) -> str:
-        if not filename.startswith(os.path.dirname(__file__)):
+        if not filename.startswith(PACKAGE):
             return usual(message, category, filename, lineno, line)
-        return f'{name}: {" ".join(str(message).split())}\n'
+        return f'{name}: {printable(str(message))}\n'
 
     warnings.formatwarning = in_one_line
 

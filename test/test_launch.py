@@ -218,11 +218,11 @@ def test_a_wrong_flag_is_named(argument: str) -> None:
 @pytest.mark.parametrize(('argument', 'path', 'words'), [
     ('params_file', 'mine.yaml', "params_file: there is no 'mine.yaml'"),
     ('fastdds_profile', 'mine.xml', "fastdds_profile: there is no 'mine.xml'"),
-    ('bag', '~/drive', "bag: there is no '/home/me/drive'"),
+    ('bag', '~/drive', "bag: there is no '/robot/drive'"),
     ('record', 'drive', "record: 'drive' exists already")])
 def test_a_path_that_cannot_be_used_is_named_before_anything_starts(
         monkeypatch: pytest.MonkeyPatch, argument: str, path: str, words: str) -> None:
-    monkeypatch.setenv('HOME', '/home/me')
+    monkeypatch.setenv('HOME', '/robot')
     with pytest.raises(ValueError, match=words):
         actions(**{argument: path})
 

@@ -103,9 +103,11 @@ def run_parts(wanted: Sequence[Part], progress: Progress) -> Iterator[tuple[str,
 def _engines(setup: Setup, cuda: bool) -> tuple[Setup, ...]:
     """All engines and precisions that make sense there, the plain way first."""
     pairs = [('reference', 'float32'), ('torch', 'float32'), ('onnxruntime', 'float32')]
-    pairs += ([('torch', 'float16'), ('torch', 'bfloat16'), ('onnxruntime', 'float16'),
-               ('tensorrt', 'float16')] if cuda else
-              [('torch', 'bfloat16')] if has_bfloat16(torch.device('cpu')) else [])
+    if cuda:
+        pairs += [('torch', 'float16'), ('torch', 'bfloat16'), ('onnxruntime', 'float16'),
+                  ('tensorrt', 'float16')]
+    elif has_bfloat16(torch.device('cpu')):
+        pairs.append(('torch', 'bfloat16'))
     return tuple(replace(setup, engine=engine, precision=precision)
                  for engine, precision in pairs)
 

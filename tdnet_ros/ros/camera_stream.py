@@ -34,7 +34,7 @@ class Arrival(NamedTuple):
 
 
 class Job(NamedTuple):
-    """An image that is to be labelled, when it was taken up and decoded, and its depth."""
+    """An image to label, by what and when it came, when it was decoded, and its depth."""
 
     subscription: Any
     arrival: Arrival

@@ -102,6 +102,7 @@ class VideoSegmenter:
         If anything fails the memory is reset, since its order of paths would be broken. The
         memory must be one of `new_memory`, else ValueError.
         """
+        self._check(frame, memory)
         turn = self._turn(frame, memory)
         try:
             return self._launch([turn], confidence).land(
@@ -201,7 +202,6 @@ class VideoSegmenter:
             raise ValueError('this memory was made by another segmenter: take one of new_memory()')
 
     def _turn(self, frame: Frame, memory: FrameMemory) -> Turn:
-        self._check(frame, memory)
         reason = memory.prepare(frame)
         return Turn(frame, memory, reason, *memory.turn)
 

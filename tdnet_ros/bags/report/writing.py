@@ -52,10 +52,11 @@ def write_report(bag_dirs: Sequence[Path], out: Path, truth: Sequence[str] = (),
 def _summary(path: Path, truth: Sequence[str], update: Update) -> dict[str, Any]:
     try:
         return kept_summary(path, truth, update)
-    except (BagError, OSError) as error:
-        why = str(error) if isinstance(error, BagError) else (
-            f'{path} cannot be read: {error.strerror or error}')
-        return {'path': str(path), 'name': path.resolve().name, 'error': why}
+    except BagError as error:
+        why = str(error)
+    except OSError as error:
+        why = f'{path} cannot be read: {error.strerror or error}'
+    return {'path': str(path), 'name': path.resolve().name, 'error': why}
 
 
 def _most_interesting(cameras: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
