@@ -285,5 +285,5 @@ def test_what_cannot_be_done_is_one_line(tmp_path: Path, frames: Frames) -> None
     (tmp_path / 'mine').rename(tmp_path / 'before')
     (tmp_path / 'mine').write_text('a file')
     status, _, errors = frames(bag)
-    assert (status, errors) == (1, [f'tdnet_bag: cannot write {tmp_path}/mine/train/images/drive: '
-                                    'Not a directory'])
+    assert (status, errors) == (1, [f'tdnet_bag: {bag}: cannot write {tmp_path}/mine/train/images/'
+                                    'drive: Not a directory'])

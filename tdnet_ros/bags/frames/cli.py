@@ -47,6 +47,7 @@ def run_frames(options: argparse.Namespace) -> int:
     from tdnet_ros.bags.frames.pictures import FramesOptions, write_frames
     from tdnet_ros.bags.label.location import check_inputs, is_url
     from tdnet_ros.bags.label.options import LabelOptions
+    from tdnet_ros.ros.errors import one_line
     if is_url(options.out):
         raise BagError(f'--out {options.out}: expected a folder')
     folder = Path(options.out, options.split)
@@ -60,5 +61,7 @@ def run_frames(options: argparse.Namespace) -> int:
             print(f'{bag}: {told}', flush=True)
         except BagError as error:
             problems = str(error).splitlines()
+        except Exception as error:  # the other bags go on
+            problems = [f'{bag}: {one_line(error)}']
         status |= tell(problems)
     return status
