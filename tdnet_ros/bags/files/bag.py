@@ -1,7 +1,7 @@
 """Any rosbag for reading: rosbag2 (sqlite3, MCAP, split, zstd) and ROS 1, whole or damaged."""
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack
 import errno
 from functools import partial
@@ -21,6 +21,7 @@ from tdnet_ros.bags.files.paths import (
     SUFFIXES,
     is_storage,
     natural_key,
+    plain_name,
     storage_kind,
     write_ahead_log,
 )
@@ -97,18 +98,29 @@ class Bag:
                                f'{", ".join(SUFFIXES)} file')
             return [self.path]
         about = self.path / METADATA
+        there = {plain_name(file): file for file in sorted(
+            filter(is_storage, self.path.iterdir()), reverse=True)}  # packed before plain
         named = self._named_files(about) if about.exists() else []
-        for file in named:
-            if not file.exists():
-                self._report(f'{file}: offset 0: the file is missing, although {METADATA} '
-                             'names it')
-        files = [file for file in named if file.exists()] or sorted(
-            filter(is_storage, self.path.iterdir()), key=natural_key)
+        files = self._there(named, there) or sorted(there.values(), key=natural_key)
         if not files:
             raise BagError(f'{self.path} is no rosbag: it has neither {METADATA} nor a storage '
                            f'file ({", ".join(SUFFIXES)})')
         if not about.exists() and {*map(storage_kind, files)} != {ROS1}:
             self._report(f'{about}: offset 0: the file is missing; the recording was cut off')
+        return files
+
+    def _there(self, named: list[Path], there: Mapping[str, Path]) -> list[Path]:
+        """Which files of a folder are those of the bag, packed meanwhile or not."""
+        names = [plain_name(file) for file in named]
+        for file, name in zip(named, names):
+            if name not in there:
+                self._report(f'{file}: offset 0: the file is missing, although {METADATA} '
+                             'names it')
+        files = [file if file.exists() else there[name]
+                 for file, name in zip(named, names) if name in there]
+        for name in sorted({*there} - {*names}) if files else ():
+            self._report(f'{there[name]}: offset 0: the file is left out, for {METADATA} does not '
+                         'name it')
         return files
 
     def _named_files(self, path: Path) -> list[Path]:

@@ -17,8 +17,13 @@ METADATA, INFORMATION = 'metadata.yaml', 'rosbag2_bagfile_information'
 
 def storage_kind(path: Path) -> str:
     """Which of the suffixes a file has, packed or not; '' if none."""
-    name = path.name.removesuffix(PACKED).removesuffix(ACTIVE)
+    name = plain_name(path).removesuffix(ACTIVE)
     return next(filter(name.endswith, SUFFIXES), '')
+
+
+def plain_name(path: Path) -> str:
+    """Name of a file, or of the one that was packed into it."""
+    return path.name.removesuffix(PACKED)
 
 
 def is_storage(path: Path) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bags.files.damage_material import FRAMES, TOPIC, contents, noise, read, storage
+from bags.files.damage_material import FRAMES, TOPIC, contents, noise, read, storage, zeros
 from bags.label_material import FORMATS, IMAGE, drive, write_bag
 from tdnet_ros.bags.files.bag import Bag
 
@@ -112,3 +112,35 @@ def test_metadata_that_was_cut_off_hides_no_file(tmp_path: Path) -> None:
     metadata.write_text(text[:text.index('- drive_1.mcap')])
     assert read(bag) == ([item.logged_ns for item in drive(FRAMES)], [
         f'{metadata}: offset 0: it was cut off within relative_file_paths'])
+
+
+@pytest.mark.parametrize('named', [True, False])
+def test_a_file_that_lies_there_packed_too_is_read_once(tmp_path: Path, named: bool) -> None:
+    """As packing that was interrupted, or done by hand, leaves it."""
+    bag = write_bag(tmp_path / 'drive', drive(FRAMES), 'zstd-file')
+    plain = write_bag(tmp_path / 'plain' / 'drive', drive(FRAMES))
+    (plain / 'drive.mcap').rename(bag / 'drive.mcap')
+    if not named:
+        (bag / 'metadata.yaml').unlink()
+        zeros(bag / 'drive.mcap.zstd', 0)
+    logged, problems = read(bag)
+    assert logged == [item.logged_ns for item in drive(FRAMES)]
+    assert all('metadata.yaml' in problem for problem in problems) and len(problems) == (not named)
+
+
+def test_a_file_that_was_packed_later_is_read(tmp_path: Path) -> None:
+    packed = write_bag(tmp_path / 'packed' / 'drive', drive(FRAMES), 'zstd-file')
+    bag = write_bag(tmp_path / 'drive', drive(FRAMES))
+    (packed / 'drive.mcap.zstd').rename(bag / 'drive.mcap.zstd')
+    (bag / 'drive.mcap').unlink()
+    assert read(bag) == ([item.logged_ns for item in drive(FRAMES)], [])
+
+
+def test_a_file_that_metadata_does_not_name_is_told(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / 'drive', drive(FRAMES), 'split')
+    metadata = bag / 'metadata.yaml'
+    metadata.write_text(metadata.read_text().replace('  - drive_1.mcap\n', ''))
+    logged, problems = read(bag)
+    assert FRAMES // 3 < len(logged) < FRAMES
+    assert problems == [f'{bag}/drive_1.mcap: offset 0: the file is left out, for metadata.yaml '
+                        'does not name it']
