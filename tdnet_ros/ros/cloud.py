@@ -12,6 +12,10 @@ SLOP_NS = 20_000_000  # stamps of an image and its depth that differ by less bel
 DEPTHS = {'16UC1': ('u2', 1e-3), '32FC1': ('f4', 1.0)}
 
 
+class DepthError(ValueError):
+    """An image shows depth, where one of a camera is wanted."""
+
+
 class Field(NamedTuple):
     """One field of a point; its datatype as sensor_msgs/PointField numbers it."""
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tdnet_ros.nets.images import JPEG, JPEG_SCAN, is_cut_off, jpeg_header
-from tdnet_ros.ros.cloud import DEPTHS
+from tdnet_ros.ros.cloud import DEPTHS, DepthError
 from tdnet_ros.ros.encodings import ENCODINGS, MAX_PIXELS
 from tdnet_ros.ros.errors import quoted
 
@@ -48,7 +48,7 @@ def compressed_to_rgb(msg: Any) -> NDArray[np.uint8]:
     ValueError says what is wrong with it. The size is read before anything is unpacked.
     """
     if msg.format.partition(';')[0] in DEPTHS or 'compresseddepth' in msg.format.lower():
-        raise ValueError(f'format {quoted(msg.format)} is a depth image: expected a colour '
+        raise DepthError(f'format {quoted(msg.format)} is a depth image: expected a colour '
                          'image in JPEG or PNG')
     file = _file(msg)
     width, height = _size(file, msg.format)

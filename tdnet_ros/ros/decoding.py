@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tdnet_ros.ros.cloud import DEPTHS
+from tdnet_ros.ros.cloud import DEPTHS, DepthError
 from tdnet_ros.ros.compressed import compressed_to_rgb
 from tdnet_ros.ros.encodings import ENCODINGS, MAX_PIXELS
 from tdnet_ros.ros.errors import MAX_NAME, printable, quoted
@@ -66,7 +66,7 @@ def _through_cv_bridge(msg: Any) -> NDArray[np.uint8]:
             rgb = np.asarray(bridge.imgmsg_to_cv2(msg, 'rgb8'))
             if rgb.dtype == np.uint8 and rgb.shape == (msg.height, msg.width, 3):
                 return rgb
-    raise ValueError(_unknown_encoding(msg.encoding))
+    raise _unknown_encoding(msg.encoding)
 
 
 @lru_cache(maxsize=1)
@@ -79,11 +79,11 @@ def _cv_bridge() -> Any:
     return CvBridge()
 
 
-def _unknown_encoding(name: str) -> str:
+def _unknown_encoding(name: str) -> ValueError:
     if name in DEPTHS:
-        return (f'image encoding {quoted(name)} is that of a depth image: take the topic of the '
-                'colour camera')
+        return DepthError(f'image encoding {quoted(name)} is that of a depth image: take the '
+                          'topic of the colour camera')
     near = difflib.get_close_matches(name[:MAX_NAME].lower(), ENCODINGS, n=1)
     hint = (f" (did you mean '{near[0]}'?)" if near
             else ': expected rgb8, bgr8, mono8 or another of docs/node.md')
-    return f'image encoding {quoted(name)} is not supported{hint}'
+    return ValueError(f'image encoding {quoted(name)} is not supported{hint}')

@@ -32,7 +32,6 @@ from tdnet_ros.bags.definitions import definition
 from tdnet_ros.bags.files.bag import Bag
 from tdnet_ros.bags.label.chunk import Labeller
 from tdnet_ros.bags.label.options import LabelOptions
-from tdnet_ros.bags.label.plan import camera_names
 from tdnet_ros.bags.label.run import label_bag
 from tdnet_ros.bags.label.wire import LABEL_INFO, decoded, types
 from tdnet_ros.bags.label_record import LabelRecord
@@ -96,14 +95,6 @@ def test_one_camera_is_named_as_the_node_names_it(tmp_path: Path, label: Label) 
         latched, = bag.topics['/tdnet/label_info'].offers
         assert latched.durability.name == 'TRANSIENT_LOCAL'
         assert sum(topic.count for topic in bag.topics.values()) == 5
-
-
-def test_several_cameras_are_named_apart() -> None:
-    assert camera_names(['/front/image_raw', '/rear/image_raw/compressed']) == ['front', 'rear']
-    assert camera_names(['/front/image_raw', '/front/image_rect', '/robot/left/image']) == [
-        'front/image_raw', 'front/image_rect', 'robot/left']
-    assert camera_names(['/image', '/rear/image']) == ['image', 'rear']
-    assert camera_names(['/front/image_raw']) == ['']
 
 
 def test_everything_that_can_be_asked_for(tmp_path: Path, label: Label) -> None:

@@ -59,12 +59,6 @@ def test_weights_are_those_that_are_named(tmp_path: Path, run: Run, model: Path)
     assert found[0][1] != found[1][1]
 
 
-def test_ground_truth_is_no_camera(tmp_path: Path, model: Path) -> None:
-    bag = write_bag(tmp_path / 'drive', [*drive(2), *drive(2, '/front/ground_truth')])
-    cameras = prepare(bag, LabelOptions(model=str(model), device='cpu')).cameras
-    assert [camera.topic for camera in cameras] == ['/front/image_raw']
-
-
 def test_work_of_another_bag_or_under_other_rules_is_not_continued(tmp_path: Path,
                                                                    model: Path) -> None:
     options = LabelOptions(model=str(model), device='cpu', chunk_frames=2)

@@ -87,7 +87,7 @@ class _Pictures:
         self._options = options
         self._labels = labels
         self._types = {camera.topic: bag.topics[camera.topic].msgtype
-                       for camera in plan_cameras(bag, options.read)}
+                       for camera in plan_cameras(bag, options.read, bag.problems.append)}
         self._span = time_span(bag, options.read)
         self._folders = {kind: options.folder / kind / name for kind in ('images', 'labels')}
         self._there = {kind: {path.stem for path in folder.glob('*') if is_image(path)}

@@ -39,6 +39,8 @@ class BagJob:
     stop_ns: int
     frames: int
     '''Frames to be labelled, about.'''
+    left_out: tuple[str, ...] = ()
+    '''What is said of topics that cannot be labelled.'''
 
     def first_place(self) -> Place:
         """Where labelling starts."""
@@ -57,7 +59,8 @@ class BagJob:
             camera, [result.topics[camera.topic] for result in results])
             for camera in self.cameras}
         done = bool(first) and first[-1].next is None
-        problems = list(dict.fromkeys(line for result in results for line in result.problems))
+        problems = list(dict.fromkeys(
+            [*self.left_out, *(line for result in results for line in result.problems)]))
         unread = Unread(problems, f'{self.bag}: ')
         for result in results:
             for note in result.unread:
@@ -87,7 +90,8 @@ def prepare(path: Path, options: LabelOptions) -> BagJob:
 
 
 def _planned(bag: Bag, options: LabelOptions) -> BagJob:
-    cameras = plan_cameras(bag, options)
+    left_out: list[str] = []
+    cameras = plan_cameras(bag, options, left_out.append)
     card = find_model(options.model, options.weights)
     kinds: dict[str, str] = {}
     for camera in cameras:
@@ -99,7 +103,7 @@ def _planned(bag: Bag, options: LabelOptions) -> BagJob:
     count = sum(bag.topics[camera.topic].count for camera in cameras)
     return BagJob(bag.path, options, _identity(bag, options, card), cameras,
                   tuple({**channels, **copied}.items()), frozenset(copied), start_ns, stop_ns,
-                  max(1, round(count * share)))
+                  max(1, round(count * share)), tuple(left_out))
 
 
 def _identity(bag: Bag, options: LabelOptions, card: ModelCard) -> dict[str, Any]:

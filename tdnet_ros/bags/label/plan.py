@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from itertools import islice
 
@@ -12,14 +12,16 @@ from tdnet_ros.bags.label.options import LabelOptions
 from tdnet_ros.bags.label.wire import decoded
 from tdnet_ros.bags.message import CAMERA_INFO, COMPRESSED_IMAGE
 from tdnet_ros.bags.sources import info_topic, is_truth
-from tdnet_ros.ros.cloud import DEPTHS, pinhole
+from tdnet_ros.ros.cloud import DEPTHS, DepthError, pinhole
 from tdnet_ros.ros.decoding import to_frame
 from tdnet_ros.ros.errors import one_line
 from tdnet_ros.ros.names import COMPRESSED, made_by_node
 
 NODE = '/tdnet'
-TRIED = 5
-'''Images of a topic that are tried before it is given up.'''
+TRIED = 30
+'''Images of a topic that are tried before it is given up: the first ones are often cut off.'''
+NO_CAMERA = DepthError, BagError
+'''Why a topic is left out without a word: it is one of depth, or there is nothing.'''
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,13 @@ class Camera:
     '''The first of its sensor_msgs/CameraInfo, for points.'''
 
 
-def plan_cameras(bag: Bag, options: LabelOptions) -> tuple[Camera, ...]:
-    """Choose what is labelled; BagError says why nothing can be."""
-    topics = _named(bag, options.topics) if options.topics else _all_cameras(bag)
+def plan_cameras(bag: Bag, options: LabelOptions,
+                 report: Callable[[str], None]) -> tuple[Camera, ...]:
+    """Choose what is labelled; BagError says why nothing can be.
+
+    `report` is told of each topic that is left out, although it is none of depth.
+    """
+    topics = _named(bag, options.topics) if options.topics else _all_cameras(bag, report)
     depths = _depths(bag, topics, options) if options.points else ('',) * len(topics)
     return tuple(_camera(bag, topic, f'{NODE}/{name}' if name else NODE, depth, options)
                  for topic, name, depth in zip(topics, camera_names(topics), depths))
@@ -59,13 +65,17 @@ def time_span(bag: Bag, options: LabelOptions) -> tuple[int, int]:
 
 
 def camera_names(topics: Collection[str]) -> list[str]:
-    """The name of each topic's camera: '' for a single one, else the topic's last part less."""
+    """The name of each topic's camera: '' for a single one, else the topic's last part less.
+
+    Where that is the name of another, too, the topic without `/compressed`, else all of it.
+    """
     if len(topics) == 1:
         return ['']
     plain = [topic.removesuffix(COMPRESSED).strip('/') for topic in topics]
-    names = [name.rpartition('/')[0] for name in plain]
-    uses = Counter(names)
-    return [name if name and uses[name] == 1 else whole for name, whole in zip(names, plain)]
+    short = [name.rpartition('/')[0] for name in plain]
+    uses = Counter([*filter(None, short), *plain])
+    return [next((name for name in names if uses[name] == 1), names[-1])
+            for names in zip(short, plain, (topic.strip('/') for topic in topics))]
 
 
 def _camera(bag: Bag, topic: str, base: str, depth: str, options: LabelOptions) -> Camera:
@@ -84,11 +94,11 @@ def _named(bag: Bag, topics: Collection[str]) -> list[str]:
     for topic in named:
         problem = _problem(bag, topic)
         if problem:
-            raise BagError(f'{bag.path}: {topic}: {problem}')
+            raise BagError(f'{bag.path}: {topic}: {one_line(problem)}')
     return named
 
 
-def _all_cameras(bag: Bag) -> list[str]:
+def _all_cameras(bag: Bag, report: Callable[[str], None]) -> list[str]:
     images = bag.image_topics()
     cameras = [topic for topic in images if not made_by_node(topic) and not is_truth(topic)
                and topic.removesuffix(COMPRESSED) not in {*images} - {topic}]
@@ -99,20 +109,27 @@ def _all_cameras(bag: Bag) -> list[str]:
                        f'{", ".join(sorted(images))}; take the bag that these were made from, or '
                        'record the camera, too')
     if not found:
-        why = '; '.join(f'{topic}: {problem}' for topic, problem in problems.items())
+        why = '; '.join(f'{topic}: {one_line(problem)}' for topic, problem in problems.items()
+                        if problem)
         raise BagError(f'{bag.path} has no image topic that can be labelled ({why})')
+    for topic, problem in problems.items():
+        if problem and not isinstance(problem, NO_CAMERA):
+            report(f'{bag.path}: {topic} is left out: {one_line(problem)}')
     return found
 
 
-def _problem(bag: Bag, topic: str) -> str | None:
+def _problem(bag: Bag, topic: str) -> Exception | None:
     """Why the images of a topic cannot be labelled, by the first few; None: they can be."""
-    msgtype, problem = bag.topics[topic].msgtype, 'it has no message'
+    msgtype = bag.topics[topic].msgtype
+    problem: Exception = BagError('it has no message')
     for message in islice(bag.messages([topic]), TRIED):
         try:
             to_frame(decoded(message.cdr, msgtype), msgtype == COMPRESSED_IMAGE)
             return None
         except Exception as error:  # damaged bytes raise nearly anything
-            problem = one_line(error)
+            problem = error
+            if isinstance(error, DepthError):
+                break
     return problem
 
 
