@@ -65,7 +65,9 @@ def run_compare(options: argparse.Namespace) -> int:
         for camera in content['cameras']:
             for frame, name in zip(camera['worst'], pictures[camera['name']]):
                 frame['picture'] = str(options.out / name)
-        print(f'{counted(sum(map(len, pictures.values())), "picture")} in {options.out}')
+        count = sum(map(len, pictures.values()))
+        print(f'{counted(count, "picture")} in {options.out}' if count else
+              f'no picture for {options.out}: no frame differs')
     if options.json:
         with naming(options.json):
             options.json.write_text(json.dumps(content, indent=1) + '\n', encoding='utf-8')

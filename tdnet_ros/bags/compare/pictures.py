@@ -21,14 +21,17 @@ DIFFERENT = (230, 0, 120)
 
 
 def write_pictures(comparison: Comparison, folder: Path) -> dict[str, list[str]]:
-    """Write the worst frames as PNG; return the file names by camera, the worst first."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write the worst frames as PNG; return the file names by camera, the worst first.
+
+    The folder is made unless nothing differs.
+    """
     names: dict[str, list[str]] = {}
     for camera in comparison.cameras:
         stem = camera.name.strip('/').replace('/', '_')
         names[camera.name] = [f'{stem}_{rank:02d}_{frame.time_s:.2f}s.png'
                               for rank, frame in enumerate(camera.worst, 1)]
         for name, frame in zip(names[camera.name], camera.worst):
+            folder.mkdir(parents=True, exist_ok=True)
             _draw(comparison, camera, frame).save(folder / name)
     return names
 

@@ -1,4 +1,5 @@
 """The pictures of the frames that differ: both sides, and where they differ."""
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -21,6 +22,15 @@ pytest.importorskip('vision_msgs.msg', reason='the bags name their classes in a 
 ROAD, CAR, SKY = 0, 1, 2
 FIRST = labels([[ROAD, ROAD, ROAD, ROAD], [CAR, CAR, SKY, SKY]])
 SECOND = labels([[ROAD, ROAD, ROAD, CAR], [CAR, CAR, CAR, SKY]])
+
+
+def test_no_folder_is_left_where_nothing_differs(
+        tmp_path: Path, tdnet_bag: Callable[..., tuple[int, str, str]]) -> None:
+    bag = write_labels(tmp_path / 'a', {0: np.zeros((4, 6), np.uint8)})
+    status, out, _ = tdnet_bag('compare', bag, bag, '--out', tmp_path / 'worst')
+    assert (status, out.splitlines()[-1]) == (
+        0, f'no picture for {tmp_path}/worst: no frame differs')
+    assert not (tmp_path / 'worst').exists()
 
 
 def test_picture_shows_both_and_marks_what_differs(tmp_path: Path) -> None:
