@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from tdnet_ros.bags.errors import BagError
-from tdnet_ros.bags.files.paths import INFORMATION, METADATA
+from tdnet_ros.bags.files.paths import INFORMATION, METADATA, natural_key
 from tdnet_ros.bags.label.chunk_writer import WRITING
 from tdnet_ros.bags.label.job import ChunkResult
 from tdnet_ros.bags.label_record import FILE, LabelRecord
@@ -143,6 +143,12 @@ def continued(results: Sequence[ChunkResult]) -> list[ChunkResult]:
             break
         found.append(result)
     return found
+
+
+def finished_bags(folder: Path) -> list[Path]:
+    """The bags of labels in a folder that are done, those of earlier runs too."""
+    return sorted((record.parent for record in folder.glob(f'*/{FILE}')
+                   if record.parent.suffix != PART), key=natural_key)
 
 
 def _locked(folder: Path) -> int:

@@ -53,3 +53,18 @@ def test_labelling_ends_with_a_report(tmp_path: Path, capsys: pytest.CaptureFixt
         assert (camera['frames'], camera['image']) == (6, '/front/image_raw')
         # The pictures are the labels over the images of the bag that was labelled.
         assert (out / 'report.html').read_text().count('src="data:image/jpeg;base64,') == 6
+
+
+def test_the_report_has_the_bags_of_earlier_runs_too(tmp_path: Path) -> None:
+    model = save_model(tmp_path, paths=2)
+    out = tmp_path / 'out'
+    write_bag(out / 'recorded', drive(2))
+    for name in ('tuesday', 'monday', 'work'):
+        bag = write_bag(tmp_path / name, drive(2))
+        assert main(['label', str(bag), '--out', str(out), '--model', str(model), '--device',
+                     'cpu', *(['--no-report'] if name == 'work' else [])]) == 0
+    (out / 'work').rename(out / 'work.part')
+    assert main(['label', str(tmp_path / 'tuesday'), '--out', str(out), '--model', str(model),
+                 '--device', 'cpu']) == 0
+    assert [bag['name'] for bag in json.loads((out / 'report.json').read_text())['bags']] == [
+        'monday', 'tuesday']
