@@ -56,10 +56,37 @@ def test_chunks_of_other_options_are_not_gone_on_with(robot: Robot) -> None:
     assert not (robot.folder / 'out' / 'drive.part').exists()
 
 
-@pytest.mark.parametrize('sent', range(1, 10, 2))
+def test_what_others_keep_under_the_name_stays(robot: Robot) -> None:
+    kept = write_bag(robot.folder / 'out' / 'drive', drive(2))
+    before = {file: file.read_bytes() for file in kept.iterdir()}
+    assert robot.label().error == (
+        f'{robot.bag}: {robot.out}/drive is in the way, and no work of `tdnet_bag label`: choose '
+        'another --out or remove it')
+    assert {file: file.read_bytes() for file in kept.parent.rglob('*') if file.is_file()} == before
+
+
+def test_a_storage_may_have_no_folders(robot: Robot, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = fsspec.filesystem('memory')
+    monkeypatch.setattr(type(storage), 'makedirs', lambda *_, **__: None)  # as s3fs
+    robot.out = 'memory://bucket/out'
+    storage.store.clear()
+    try:
+        part = robot.label(6)
+        assert (part.error, part.output) == (
+            f'{robot.bag}: stopped; the same command goes on', f'{robot.out}/drive.part')
+        done = robot.label(6)
+        assert robot.label().frames == FRAMES and storage.ls('/bucket/out', detail=False) == [
+            '/bucket/out/drive']
+    finally:
+        storage.store.clear()
+    assert done.frames > part.frames > 0
+
+
+@pytest.mark.parametrize(('before', 'last', 'sent'), [
+    *((6, 14, sent) for sent in range(1, 10, 2)), *((0, FRAMES, sent) for sent in range(0, 8, 2))])
 def test_labels_that_were_not_sent_whole_are_made_again(
-        robot: Robot, monkeypatch: pytest.MonkeyPatch, sent: int) -> None:
-    assert robot.label(6).error
+        robot: Robot, monkeypatch: pytest.MonkeyPatch, before: int, last: int, sent: int) -> None:
+    assert not before or robot.label(before).error
     with monkeypatch.context() as patch:
         storage = type(fsspec.filesystem('file'))
         put_file, left = storage.put_file, [None] * sent
@@ -73,7 +100,7 @@ def test_labels_that_were_not_sent_whole_are_made_again(
 
         patch.setattr(storage, 'put_file', cut_off)
         with pytest.raises(KeyboardInterrupt):
-            robot.label(14)
+            robot.label(last)
     done = robot.label()
     assert (done.error, done.frames) == ('', FRAMES)
     robot.check('/tdnet/labels/compressed')

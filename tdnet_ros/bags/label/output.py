@@ -7,6 +7,7 @@ import fcntl
 from glob import escape
 import os
 from pathlib import Path
+import re
 import shutil
 from typing import Any
 
@@ -104,7 +105,7 @@ class Output:
 
     def _results(self, folder: Path) -> list[Path]:
         """The files with the results of chunks."""
-        return list(folder.glob(f'{escape(self.name)}_[0-9]*.json'))
+        return [path for path in folder.glob('*.json') if is_of_chunk(path.name, self.name)]
 
     def _continues(self, options: dict[str, Any]) -> bool:
         """Whether what is there was made with the same options from the same input."""
@@ -143,6 +144,11 @@ def continued(results: Sequence[ChunkResult]) -> list[ChunkResult]:
             break
         found.append(result)
     return found
+
+
+def is_of_chunk(file: str, name: str) -> bool:
+    """Whether this is the name of a chunk of the bag, as `chunk_name` has it, or of its result."""
+    return bool(re.fullmatch(rf'{re.escape(name)}_\d+\.(mcap|json)', file))
 
 
 def finished_bags(folder: Path) -> list[Path]:

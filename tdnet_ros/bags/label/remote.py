@@ -1,20 +1,22 @@
 """Bags at URLs that fsspec knows, such as s3://bucket/drive: fetched, labelled, sent."""
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-import re
+import shutil
 from tempfile import TemporaryDirectory
 import threading
 from typing import Any
 
 from fsspec.core import url_to_fs
 
+from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.label.chunk import Labeller
 from tdnet_ros.bags.label.location import bag_name, is_url
-from tdnet_ros.bags.label.output import PART
+from tdnet_ros.bags.label.output import PART, is_of_chunk
 from tdnet_ros.bags.label.run import Outcome, label_bag
-from tdnet_ros.bags.label_record import FILE
+from tdnet_ros.bags.label_record import FILE, LabelRecord
 from tdnet_ros.ros.errors import one_line
 
 
@@ -24,10 +26,10 @@ def label_location(bag: str, folder: str, labeller: Labeller, stop: threading.Ev
         return label_bag(Path(bag), Path(folder), labeller, stop)
     try:
         with TemporaryDirectory(prefix='tdnet_bag_') as temporary:
-            source = fetched(bag, Path(temporary, 'in')) if is_url(bag) else Path(bag)
             target = Path(temporary, 'out') if is_url(folder) else Path(folder)
             if is_url(folder):
                 _fetch_earlier(f'{folder}/{bag_name(bag)}', target / bag_name(bag))
+            source = fetched(bag, Path(temporary, 'in')) if is_url(bag) else Path(bag)
             outcome = _named(label_bag(source, target, labeller, stop), source, bag)
             if is_url(folder):
                 outcome = _sent(outcome, f'{folder}/{bag_name(bag)}')
@@ -61,8 +63,23 @@ def _fetch_earlier(url: str, local: Path) -> None:
     if storage.exists(f'{path}/{FILE}'):
         local.mkdir(parents=True)
         storage.get_file(f'{path}/{FILE}', str(local / FILE))
-    elif storage.exists(f'{path}{PART}/{FILE}'):
+        if _is_whole(local):
+            return
+    if storage.exists(f'{path}{PART}/{FILE}'):
+        shutil.rmtree(local, ignore_errors=True)
         _fetch_all(storage, f'{path}{PART}', local.with_name(f'{local.name}{PART}'))
+    elif storage.exists(path) and not local.exists():
+        raise BagError(f'{url} is in the way, and no work of `tdnet_bag label`: choose another '
+                       '--out or remove it')
+
+
+def _is_whole(bag: Path) -> bool:
+    """Whether the record, which is sent last, was sent whole."""
+    try:
+        LabelRecord.read(bag)
+        return True
+    except BagError:
+        return False
 
 
 def _named(outcome: Outcome, source: Path, bag: str) -> Outcome:
@@ -78,31 +95,41 @@ def _named(outcome: Outcome, source: Path, bag: str) -> Outcome:
 
 
 def _sent(outcome: Outcome, url: str) -> Outcome:
-    """Send the output; its record last, for a directory without one is not whole."""
+    """Send the output; its record last, for a directory without one is not whole.
+
+    The record of the work, which lies there meanwhile, says that what is there is no one else's.
+    """
     local = Path(outcome.output)
-    target = url + (PART if local.suffix == PART else '')
+    done = local.suffix != PART
     if local.exists() and not outcome.skipped:
-        storage, path = url_to_fs(target)
-        storage.makedirs(path, exist_ok=True)
-        if local.suffix == PART:
-            _remove_earlier(storage, path)
-        for file in sorted(local.iterdir(), key=lambda file: file.name == FILE):
-            storage.put_file(str(file), f'{path}/{file.name}')
-        part = f'{url_to_fs(url)[1]}{PART}'
-        if local.suffix != PART and storage.exists(part):
-            storage.rm(part, recursive=True)
-    return replace(outcome, output=target)
+        storage, path = url_to_fs(url)
+        work = f'{path}{PART}'
+        if not done or not storage.exists(f'{work}/{FILE}'):
+            _remove_earlier(storage, work)
+        if done:
+            _put(storage, [local / FILE], work)
+        _put(storage, sorted(local.iterdir(), key=lambda file: file.name == FILE),
+             path if done else work)
+        if done:
+            storage.rm(work, recursive=True)
+    return replace(outcome, output=url if done else f'{url}{PART}')
 
 
-def _remove_earlier(storage: Any, path: str) -> None:
+def _put(storage: Any, files: Iterable[Path], folder: str) -> None:
+    storage.makedirs(folder, exist_ok=True)
+    for file in files:
+        storage.put_file(str(file), f'{folder}/{file.name}')
+
+
+def _remove_earlier(storage: Any, work: str) -> None:
     """Remove the work that an earlier run sent: its record first, which would vouch for the rest.
 
     Chunks that this run does not have would else be taken for its own by the next one.
     """
-    if storage.exists(f'{path}/{FILE}'):
-        storage.rm_file(f'{path}/{FILE}')
-    name = path.rpartition('/')[2].removesuffix(PART)
-    chunk = re.compile(rf'{re.escape(name)}_\d+\.(mcap|json)')
-    for file in storage.ls(path, detail=False):
-        if chunk.fullmatch(file.rpartition('/')[2]):
+    if storage.exists(f'{work}/{FILE}'):
+        storage.rm_file(f'{work}/{FILE}')
+    name = work.rpartition('/')[2].removesuffix(PART)
+    # Where there are no folders but names with slashes, one without a file is not there.
+    for file in storage.ls(work, detail=False) if storage.exists(work) else ():
+        if is_of_chunk(file.rpartition('/')[2], name):
             storage.rm_file(file)
