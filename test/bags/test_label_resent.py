@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+import os
 from pathlib import Path
 import threading
 from typing import Any
@@ -24,7 +25,7 @@ class Robot:
 
     def __init__(self, folder: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder, self.model, self._patch = folder, model, monkeypatch
-        self.bag = write_bag(folder / 'drive', drive(FRAMES))
+        self.bag: Path | str = write_bag(folder / 'drive', drive(FRAMES))
         self.out = f'file://{folder}/out'
 
     def label(self, frames: int = FRAMES, **options: Any) -> Outcome:
@@ -63,6 +64,17 @@ def test_what_others_keep_under_the_name_stays(robot: Robot) -> None:
         f'{robot.bag}: {robot.out}/drive is in the way, and no work of `tdnet_bag label`: choose '
         'another --out or remove it')
     assert {file: file.read_bytes() for file in kept.parent.rglob('*') if file.is_file()} == before
+
+
+def test_damage_is_told_once_and_by_the_name_of_the_bag(robot: Robot) -> None:
+    file = robot.bag / 'drive.mcap'
+    os.truncate(file, file.stat().st_size * 9 // 10)
+    robot.bag = f'file://{robot.bag}'
+    runs = [robot.label(6), robot.label(), robot.label()]
+    assert [bool(outcome.error) for outcome in runs] == [True, False, False]
+    for outcome in runs:
+        problem, = outcome.record.problems
+        assert problem.startswith(f'{robot.bag}/drive.mcap: offset ')
 
 
 def test_a_storage_may_have_no_folders(robot: Robot, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from fsspec.core import url_to_fs
 
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.label.chunk import Labeller
+from tdnet_ros.bags.label.job import ChunkResult
 from tdnet_ros.bags.label.location import bag_name, is_url
 from tdnet_ros.bags.label.output import PART, is_of_chunk
 from tdnet_ros.bags.label.run import Outcome, label_bag
@@ -83,14 +84,20 @@ def _is_whole(bag: Path) -> bool:
 
 
 def _named(outcome: Outcome, source: Path, bag: str) -> Outcome:
-    """The outcome, and its record, with the bag's own name in place of the copy's."""
+    """The outcome, and what is kept of it, with the bag's own name in place of the copy's."""
     def name(text: str) -> str:
         return text.replace(str(source), bag)
 
-    record = outcome.record
+    output, record = Path(outcome.output), outcome.record
     if record is not None and not outcome.skipped:
-        record.input, record.problems = bag, [name(problem) for problem in record.problems]
-        record.write(Path(outcome.output))
+        # What earlier runs and this one could not read of their copies may be the same.
+        record.input, record.problems = bag, list(dict.fromkeys(map(name, record.problems)))
+        record.write(output)
+    for path in output.glob('*.json'):
+        if is_of_chunk(path.name, bag_name(bag)):
+            result = ChunkResult.read(path)
+            result.problems = [*map(name, result.problems)]
+            result.write(path)
     return replace(outcome, bag=bag, error=name(outcome.error))
 
 
