@@ -38,18 +38,25 @@ def score(bag: LabelledBag, cameras: Sequence[LabelCamera],
 
     `wanted` names topics; without, they are found by their name. The truth of one of several
     cameras begins as the camera's images do: /front/ground_truth is that of /tdnet/front. It is
-    looked for in the bag, then in the one that was labelled.
+    looked for in the bag, then in the one that was labelled. What is called so and cannot be
+    compared is a problem of the bag.
     """
     found: dict[str, Score] = {}
     seen: set[str] = set()
     for source in _sources(bag):
         for topic in wanted or sorted(filter(is_truth, source.topics)):
-            if source.topics.get(topic) in IMAGE_TYPES:
-                seen.add(topic)
-                for camera in cameras:
-                    if camera.name not in found and (
-                            len(cameras) == 1 or _belongs(topic, camera)):
-                        found[camera.name] = _compare(bag, camera, source, topic)
+            if source.topics.get(topic) not in IMAGE_TYPES:
+                continue
+            seen.add(topic)
+            for camera in cameras:
+                if camera.name in found or not (len(cameras) == 1 or _belongs(topic, camera)):
+                    continue
+                try:
+                    found[camera.name] = _compare(bag, camera, source, topic)
+                except BagError as error:
+                    if wanted:
+                        raise
+                    bag.problems.append(f'no truth: {error}')
     if set(wanted) - seen:
         raise BagError(f'{bag.path} has no image topic {", ".join(sorted(set(wanted) - seen))} '
                        f'for a ground truth; its topics: {", ".join(sorted(bag.topics))}')

@@ -3,9 +3,10 @@ import json
 from pathlib import Path
 
 import pytest
+from sensor_msgs.msg import Image
 
 from bags.labelled_material import labels, names, png, raw
-from bags.material import write_bag
+from bags.material import image_message, write_bag
 from bags.report.report_material import CAR, FRAMES, NAMES, NONE, ROAD, camera_of, report
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.label_record import LabelRecord
@@ -58,6 +59,24 @@ def test_truth_belongs_to_the_camera_it_is_named_after(tmp_path: Path) -> None:
              camera['truth'] and camera['truth']['accuracy']) for camera in cameras] == [
         ('/tdnet/front', '/front/ground_truth/compressed', 2 / 8),
         ('/tdnet/rear', '/rear/ground_truth/labels', 1), ('/tdnet/top', None, None)]
+
+
+@pytest.mark.parametrize(('truth', 'why'), [
+    (image_message(0), "at 0.000 s: encoding 'bgr8': expected mono8 or 8UC1"),
+    (raw(0, labels([[ROAD]]))[1], 'label images of 1 x 1 and 4 x 2: expected one size')])
+def test_a_truth_that_is_none_does_not_cost_the_report(
+        tmp_path: Path, truth: Image, why: str) -> None:
+    truth.header = raw(0, FRAMES[0])[1].header
+    bag = write_bag(tmp_path / 'bag', {
+        '/tdnet/labels': [raw(ms, pixels) for ms, pixels in FRAMES.items()],
+        '/front/ground_truth': [(0, truth)]})
+    found = report(bag)
+    camera, = found['bags'][0]['cameras']
+    assert (camera['frames'], camera['truth']) == (3, None)
+    problem, = found['problems']
+    assert problem.startswith(f'no truth: {bag}: /front/ground_truth ') and problem.endswith(why)
+    with pytest.raises(BagError, match='/front/ground_truth'):
+        report(bag, truth=['/front/ground_truth'])
 
 
 def test_truth_that_is_not_there_is_named(offline: Path) -> None:
