@@ -55,6 +55,15 @@ def test_bad_input_is_one_line_each(tmp_path: Path, run: Run) -> None:
         assert message in errors[0]
 
 
+def test_labels_of_another_bag_of_the_name_stay(tmp_path: Path, run: Run) -> None:
+    monday, tuesday = (write_bag(tmp_path / day / 'drive', drive(count))
+                       for day, count in (('monday', 4), ('tuesday', 5)))
+    assert run(monday) == (0, [])
+    assert run(tuesday) == (1, [
+        f'tdnet_bag: {tmp_path}/out/drive was labelled from another bag of this name, or before '
+        'the bag was all there: choose another --out or remove it'])
+
+
 @pytest.mark.parametrize('out', ['drive', 'drive/labels', 'drive/../drive/'])
 def test_an_output_inside_an_input_is_refused(tmp_path: Path, out: str) -> None:
     bag = write_bag(tmp_path / 'drive', drive(2))

@@ -21,6 +21,8 @@ from tdnet_ros.bags.label_record import FILE, LabelRecord
 from tdnet_ros.nets.writing import replacing
 
 PART = '.part'
+OF_INPUT = frozenset({'input_bytes', 'input_start_ns', 'input_end_ns'})
+'''Options in a record that tell which bag it was, not how it was labelled.'''
 
 
 class Output:
@@ -39,9 +41,11 @@ class Output:
         record = LabelRecord.read(self.final)
         for key in {*options, *record.options}:
             if options.get(key) != record.options.get(key):
-                raise BagError(
-                    f'{self.final} was labelled with {key} {record.options.get(key)}, not '
-                    f'{options.get(key)}: choose another --out or remove it')
+                how = ('from another bag of this name, or before the bag was all there'
+                       if key in OF_INPUT else
+                       f'with {key} {record.options.get(key)}, not {options.get(key)}')
+                raise BagError(f'{self.final} was labelled {how}: choose another --out or remove '
+                               'it')
         return record
 
     def open(self, options: dict[str, Any]) -> list[ChunkResult]:
