@@ -145,7 +145,8 @@ def _write_ros1(path: Path, messages: Sequence[Logged]) -> Path:
         for item in messages:
             if item.topic not in connections:
                 connections[item.topic] = writer.add_connection(
-                    item.topic, item.msgtype, typestore=store)
+                    item.topic, item.msgtype, typestore=store,
+                    latching=1 if item.topic == '/tf_static' else None)
             writer.write(connections[item.topic], item.logged_ns,
                          types().cdr_to_ros1(cdr_of(item), item.msgtype))
     return path

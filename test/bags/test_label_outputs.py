@@ -151,6 +151,16 @@ def test_copies_are_the_input_from_every_format(tmp_path: Path, label: Label, ki
             if item.topic == topic]
 
 
+def test_what_was_latched_in_ros1_is_latched_in_the_copy(tmp_path: Path, label: Label) -> None:
+    """Else who subscribes to /tf_static gets nothing of what is played."""
+    static = Logged('/tf_static', 'std_msgs/msg/Header', START_NS, header(START_NS))
+    label(write_bag(tmp_path / 'drive', [static, *drive(2)], 'ros1'), copy_input=True)
+    with closing(Bag(tmp_path / 'out' / 'drive')) as bag:
+        assert bag.topics['/front/image_raw'].offers == ()
+        offer, = bag.topics['/tf_static'].offers
+    assert (offer.durability.name, offer.reliability.name) == ('TRANSIENT_LOCAL', 'RELIABLE')
+
+
 def test_a_part_of_the_bag(tmp_path: Path, label: Label) -> None:
     frames = drive(40)
     found = label(write_bag(tmp_path / 'drive', frames), start_s=0.5, duration_s=1.0, every=3)

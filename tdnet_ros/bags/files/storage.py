@@ -8,6 +8,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rosbags.interfaces import Qos
 from rosbags.rosbag1 import Reader as Ros1Reader
 from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
@@ -18,8 +19,12 @@ from tdnet_ros.bags.files.salvage import Salvage
 from tdnet_ros.bags.files.scanned import NEVER, Topic
 from tdnet_ros.bags.files.sqlite import index_sqlite, read_sqlite
 from tdnet_ros.bags.message import Message
+from tdnet_ros.bags.offers import offer
 from tdnet_ros.bags.unread import Unread
 from tdnet_ros.ros.errors import one_line
+
+LATCHED = 64
+'''A topic of ROS 1, such as /tf_static, may have many publishers that each latch a message.'''
 
 
 class _Found(NamedTuple):
@@ -102,7 +107,7 @@ class StorageFile:
             topic = self.topics.setdefault((item.topic, item.msgtype), Topic(item.msgtype, 0))
             topic.count += item.msgcount
             topic.definition = topic.definition or item.msgdef.data
-            topic.offers = topic.offers or tuple(getattr(item.ext, 'offered_qos_profiles', ()))
+            topic.offers = topic.offers or _offers(item.ext)
         if reader.message_count != sum(topic.count for topic in self.topics.values()):
             raise ValueError('the index has messages of topics that it does not name')
         if reader.message_count:
@@ -170,6 +175,13 @@ class StorageFile:
                 tuple((topic.msgtype, topic.definition) for topic in self.topics.values())))
         return lambda data, msgtype: (
             unpacked(data, b'zstd') if data.startswith(ZSTD_START) else data)
+
+
+def _offers(ext: Any) -> tuple[Qos, ...]:
+    """What publishers of a connection offered; of ROS 1 whether they were latched."""
+    if getattr(ext, 'latching', None):
+        return (offer(LATCHED, latched=True),)
+    return tuple(getattr(ext, 'offered_qos_profiles', ()))
 
 
 def _ros1_to_cdr(types: Any, data: bytes, msgtype: str) -> bytes:

@@ -4,14 +4,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from rosbags.interfaces import (
-    Qos,
-    QosDurability,
-    QosHistory,
-    QosLiveliness,
-    QosReliability,
-    QosTime,
-)
+from rosbags.interfaces import Qos
 from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
 
 from tdnet_ros.bags.definitions import SEPARATOR, definition
@@ -20,6 +13,7 @@ from tdnet_ros.bags.files.bag import Bag
 from tdnet_ros.bags.files.paths import ROS1
 from tdnet_ros.bags.files.storage import ros1_types
 from tdnet_ros.bags.label.wire import LABEL_INFO, types
+from tdnet_ros.bags.offers import offer
 
 _IDL = f'{SEPARATOR}\nIDL: '
 
@@ -35,8 +29,9 @@ class Channel(NamedTuple):
 
 def output_channels(kinds: Mapping[str, str]) -> dict[str, Channel]:
     """Channels of what labelling makes, from message types by topic; QoS as the node's."""
+    labels, latched = offer(depth=2, latched=False), offer(depth=1, latched=True)
     return {topic: Channel(msgtype, *_generated(types(), msgtype),
-                           (_offer(msgtype == LABEL_INFO),))
+                           (latched if msgtype == LABEL_INFO else labels,))
             for topic, msgtype in kinds.items()}
 
 
@@ -84,13 +79,3 @@ def _digest(msgtype: str, text: str) -> str:
     else:
         store.register(get_types_from_msg(text, msgtype))
     return str(store.hash_rihs01(msgtype))
-
-
-def _offer(latched: bool) -> Qos:
-    never = QosTime(*divmod(2 ** 63 - 1, 1_000_000_000))
-    return Qos(
-        history=QosHistory.KEEP_LAST, depth=1 if latched else 2,
-        reliability=QosReliability.RELIABLE,
-        durability=QosDurability.TRANSIENT_LOCAL if latched else QosDurability.VOLATILE,
-        deadline=never, lifespan=never, liveliness=QosLiveliness.AUTOMATIC,
-        liveliness_lease_duration=never, avoid_ros_namespace_conventions=False)
