@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+import os
 from pathlib import Path
 import sqlite3
 
@@ -72,6 +73,22 @@ def test_an_output_inside_an_input_is_refused(tmp_path: Path, out: str) -> None:
         check_inputs([str(bag)], f'{tmp_path}/{out}')
     check_inputs([str(bag)], f'{tmp_path}/drive2')
     assert sorted(tmp_path.rglob('*')) == before
+
+
+@pytest.mark.parametrize('command', ['label', 'frames'])
+def test_the_same_command_goes_on_where_the_output_is_among_the_bags(
+        tmp_path: Path, model: Path, command: str, tdnet_bag: Callable[..., tuple[int, str, str]],
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in 'ab':
+        write_bag(tmp_path / 'week' / name, drive(2))
+    monkeypatch.chdir(tmp_path / 'week')
+    rest = '--model', model, '--device', 'cpu', '--no-report'
+    for _ in range(2):
+        status, _, errors = tdnet_bag(command, *sorted(os.listdir()), '--out', 'out',
+                                      *(rest if command == 'label' else ()))
+        assert (status, errors) == (0, '')
+    for bags, out in ((['a', 'b'], 'a'), (['out'], 'out')):  # a is a bag
+        assert f'--out {out}' in tdnet_bag(command, *bags, '--out', out)[2]
 
 
 def test_an_output_that_cannot_be_written_is_named(tmp_path: Path, run: Run) -> None:

@@ -45,17 +45,18 @@ def add_frames_options(parser: argparse.ArgumentParser) -> None:
 def run_frames(options: argparse.Namespace) -> int:
     """Write the pictures of the bags; 1 if anything went wrong with any of them."""
     from tdnet_ros.bags.frames.pictures import FramesOptions, write_frames
-    from tdnet_ros.bags.label.location import check_inputs, is_url
+    from tdnet_ros.bags.label.location import check_inputs, is_url, without_output
     from tdnet_ros.bags.label.options import LabelOptions
     from tdnet_ros.ros.errors import one_line
     if is_url(options.out):
         raise BagError(f'--out {options.out}: expected a folder')
     folder = Path(options.out, options.split)
-    check_inputs(options.bags, str(folder / 'images'))
+    bags = without_output(options.bags, options.out)
+    check_inputs(bags, str(folder / 'images'))
     settings = FramesOptions(folder, options.period, options.all, options.labels, LabelOptions(
         topics=tuple(options.topics), start_s=options.start, duration_s=options.duration))
     status = 0
-    for bag in options.bags:
+    for bag in bags:
         try:
             told, problems = write_frames(bag, settings)
             print(f'{bag}: {told}', flush=True)

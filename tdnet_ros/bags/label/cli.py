@@ -78,9 +78,10 @@ def add_label_options(parser: argparse.ArgumentParser) -> None:
 
 def run_label(options: argparse.Namespace) -> int:
     """Label the bags; 1 if anything went wrong with any of them."""
-    from tdnet_ros.bags.label.location import check_inputs
+    from tdnet_ros.bags.label.location import check_inputs, without_output
     if options.workers and options.ray is None:
         raise BagError('--workers needs --ray')
+    options.bags = without_output(options.bags, options.out)
     check_inputs(options.bags, options.out)
     settings = _label_options(options)
     status, done = (_label_here if options.ray is None else _label_on_ray)(options, settings)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tdnet_ros.bags.errors import BagError
-from tdnet_ros.bags.files.paths import ACTIVE, PACKED, SUFFIXES
+from tdnet_ros.bags.files.paths import ACTIVE, PACKED, SUFFIXES, is_bag
 
 MARK = '://'
 
@@ -26,6 +26,13 @@ def bag_name(location: str | Path) -> str:
     for suffix in (PACKED, ACTIVE, *SUFFIXES):
         name = name.removesuffix(suffix)
     return name
+
+
+def without_output(bags: Sequence[str], folder: str) -> Sequence[str]:
+    """The bags but for the folder that is written, which * finds too when it is there."""
+    if is_url(folder) or (Path(folder).is_dir() and is_bag(Path(folder))):
+        return bags
+    return [bag for bag in bags if absolute(bag) != absolute(folder)] or bags
 
 
 def check_inputs(bags: Sequence[str], folder: str) -> None:
