@@ -11,6 +11,8 @@ import re
 import struct
 from typing import Any
 
+from rosbags.interfaces import Qos
+
 from tdnet_ros.bags.files.compression import unpacked
 from tdnet_ros.bags.files.mcap_records import (
     CHANNEL,
@@ -23,6 +25,7 @@ from tdnet_ros.bags.files.mcap_records import (
     MESSAGE,
     SCHEMA,
     Record,
+    channel_offers,
     records,
     text_at,
 )
@@ -50,6 +53,7 @@ class McapScan:
         self.report = report
         self._schemas: dict[int, tuple[str, str]] = {}
         self._channels: dict[int, tuple[str, str, str]] = {}
+        self._offers: dict[int, tuple[Qos, ...]] = {}
         self._unknown: set[int] = set()
         self._stretches: list[tuple[int, array[int]]] | None = None
         '''First log time, and records in the order of time; None: not known yet.'''
@@ -122,12 +126,15 @@ class McapScan:
             self._schemas[key] = name.decode(), text.decode()
         elif record.kind == CHANNEL:
             key, schema = struct.unpack_from('<HH', body)
-            topic, _ = text_at(body, 4)
+            topic, at = text_at(body, 4)
             self._channels[key] = (topic.decode(), *self._schemas.get(schema, ('', '')))
+            if key not in self._offers:  # every chunk has the channel again
+                self._offers[key] = channel_offers(body, text_at(body, at)[1])
         elif record.kind == MESSAGE:
             key, _, logged_ns, _ = _MESSAGE.unpack_from(body)
             if key in self._channels:
-                return Scanned(*self._channels[key], logged_ns, body[_MESSAGE.size:])
+                return Scanned(*self._channels[key], logged_ns, body[_MESSAGE.size:],
+                               self._offers.get(key, ()))
             if key not in self._unknown:  # told once: all messages of a topic may be of it
                 self._unknown.add(key)
                 self.report(f'channel {key}: nothing tells what it is; its messages are left out')

@@ -2,8 +2,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 import struct
 from typing import Any, NamedTuple
+
+from rosbags.interfaces import Qos
+from rosbags.rosbag2.metadata import parse_qos
 
 MAGIC = b'\x89MCAP0\r\n'
 FOOTER, SCHEMA, CHANNEL, MESSAGE, CHUNK, CHUNK_INDEX, DATA_END = 2, 3, 4, 5, 6, 8, 15
@@ -38,6 +42,19 @@ def records(data: Any, at: int) -> Iterator[Record]:
         body = bytes(data[at + HEAD.size:end])
         yield Record(at, kind, body, size - len(body))
         at += HEAD.size + size
+
+
+def channel_offers(body: bytes, at: int) -> tuple[Qos, ...]:
+    """What the publishers of a channel offered, by its metadata at an offset."""
+    with suppress(Exception):  # damaged text raises nearly anything, and the messages matter more
+        length, = struct.unpack_from('<I', body, at)
+        end, at = at + 4 + length, at + 4
+        while at < end:
+            key, at = text_at(body, at)
+            value, at = text_at(body, at)
+            if key == b'offered_qos_profiles':
+                return tuple(parse_qos(value.decode()))
+    return ()
 
 
 def text_at(body: bytes, at: int) -> tuple[bytes, int]:

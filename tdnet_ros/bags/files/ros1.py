@@ -6,14 +6,19 @@ import re
 import struct
 from typing import Any, NamedTuple
 
+from rosbags.interfaces import Qos
+
 from tdnet_ros.bags.files.compression import unpacked
 from tdnet_ros.bags.files.scanned import Report, Scanned
+from tdnet_ros.bags.offers import offer
 
 MAGIC = b'#ROSBAG V2.0\n'
 MESSAGE, CHUNK, CONNECTION = 2, 5, 7
 KNOWN = frozenset(range(2, 8))
 _OP = re.compile(b'\\x04\\x00\\x00\\x00op=[\\x02\\x05\\x07]', re.DOTALL)
 '''In the header of a message, chunk or connection.'''
+LATCHED = offer(depth=64, latched=True)
+'''Of a topic such as /tf_static, which may have many publishers that each latch a message.'''
 HEADER_BYTES = 4096
 '''A header begins at most so much before its op.'''
 
@@ -30,6 +35,13 @@ class _Record(NamedTuple):
     end: int
 
 
+class _Connection(NamedTuple):
+    topic: str
+    msgtype: str
+    definition: str
+    offers: tuple[Qos, ...]
+
+
 def scan_ros1(data: Any, report: Report) -> Iterator[Scanned]:
     """Yield the messages in the bytes of a ROS 1 bag; damage is reported with its offset."""
     if data[:len(MAGIC)] != MAGIC:
@@ -37,7 +49,7 @@ def scan_ros1(data: Any, report: Report) -> Iterator[Scanned]:
         return
     end = len(MAGIC)
     damaged: list[int] = []
-    connections: dict[bytes, tuple[str, str, str]] = {}
+    connections: dict[bytes, _Connection] = {}
 
     def passed(at: int) -> None:
         damaged.append(at)
@@ -58,7 +70,7 @@ def scan_ros1(data: Any, report: Report) -> Iterator[Scanned]:
                'recording was cut off or the file damaged')
 
 
-def _chunk(record: _Record, connections: dict[bytes, tuple[str, str, str]]) -> Iterator[Scanned]:
+def _chunk(record: _Record, connections: dict[bytes, _Connection]) -> Iterator[Scanned]:
     """The messages of a chunk in the order of time; of a cut one those that are there."""
     compression = record.fields[b'compression']
     if record.missing and compression != b'none':
@@ -72,8 +84,9 @@ def _chunk(record: _Record, connections: dict[bytes, tuple[str, str, str]]) -> I
         end = inner.end
         if inner.fields[b'op'][0] == MESSAGE and inner.fields.get(b'conn') in connections:
             seconds, nanoseconds = struct.unpack('<II', inner.fields[b'time'])
-            found.append(Scanned(*connections[inner.fields[b'conn']],
-                                 seconds * 1_000_000_000 + nanoseconds, inner.data))
+            about = connections[inner.fields[b'conn']]
+            found.append(Scanned(about.topic, about.msgtype, about.definition,
+                                 seconds * 1_000_000_000 + nanoseconds, inner.data, about.offers))
         else:
             _note(inner, connections)
     if end < len(raw):
@@ -114,14 +127,15 @@ def _next_record(data: Any, at: int, kind: int) -> int | None:
     return None
 
 
-def _note(record: _Record, connections: dict[bytes, tuple[str, str, str]]) -> None:
+def _note(record: _Record, connections: dict[bytes, _Connection]) -> None:
     """Keep what a connection record says."""
     if record.fields[b'op'][0] == CONNECTION:
         about = _fields(record.data)
         package, _, name = about[b'type'].decode().partition('/')
-        connections[record.fields[b'conn']] = (
+        connections[record.fields[b'conn']] = _Connection(
             record.fields[b'topic'].decode(), f'{package}/msg/{name}',
-            about[b'message_definition'].decode())
+            about[b'message_definition'].decode(),
+            (LATCHED,) if about.get(b'latching') == b'1' else ())
 
 
 def _records(data: Any, at: int) -> Iterator[_Record]:

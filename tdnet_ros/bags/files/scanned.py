@@ -25,6 +25,8 @@ class Scanned(NamedTuple):
     logged_ns: int
     data: bytes
     '''As the format's ROS serializes it.'''
+    offers: tuple[Qos, ...] = ()
+    '''What the topic's publishers offered, where the file tells it.'''
 
 
 @dataclass

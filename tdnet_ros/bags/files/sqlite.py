@@ -2,12 +2,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 import re
 import struct
 
 import apsw
+from rosbags.interfaces import Qos
 from rosbags.rosbag2.metadata import parse_qos
 
 from tdnet_ros.bags.files.paths import write_ahead_log
@@ -91,7 +92,7 @@ def _opened(path: Path) -> apsw.Connection:
 def _rows(database: apsw.Connection, report: Report, cut: bool) -> Iterator[Scanned]:
     topics = {key: (name, kind) for key, name, kind in
               database.execute('SELECT id, name, type FROM topics')}
-    definitions = _definitions(database)
+    definitions, offers = _definitions(database), _offers(database)
     row = tried = 0
     broken: list[int] = []
     while tried - row <= MOST_DAMAGED:
@@ -103,7 +104,8 @@ def _rows(database: apsw.Connection, report: Report, cut: bool) -> Iterator[Scan
                 row = tried = number
                 if key in topics and isinstance(logged_ns, int) and isinstance(data, bytes):
                     name, kind = topics[key]
-                    yield Scanned(name, kind, definitions.get(kind, ''), logged_ns, data)
+                    yield Scanned(name, kind, definitions.get(kind, ''), logged_ns, data,
+                                  offers.get(key, ()))
                 else:
                     broken.append(number)
             break
@@ -139,6 +141,14 @@ def _missing_bytes(path: Path) -> int:
     page, = struct.unpack('>H', head[16:18])
     pages, = struct.unpack('>I', head[28:32])
     return max((65536 if page == 1 else page) * pages - path.stat().st_size, 0)
+
+
+def _offers(database: apsw.Connection) -> dict[int, tuple[Qos, ...]]:
+    """What publishers offered, by the number of the topic; the oldest recordings have none."""
+    with suppress(Exception):  # damaged text raises nearly anything
+        return {key: tuple(parse_qos(text)) for key, text in database.execute(
+            'SELECT id, offered_qos_profiles FROM topics')}
+    return {}
 
 
 def _definitions(database: apsw.Connection) -> dict[str, str]:

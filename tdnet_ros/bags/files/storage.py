@@ -15,16 +15,13 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from tdnet_ros.bags.files.compression import ZSTD_START, unpacked
 from tdnet_ros.bags.files.paths import MCAP, ROS1, SQLITE, storage_kind
+from tdnet_ros.bags.files.ros1 import LATCHED
 from tdnet_ros.bags.files.salvage import Salvage
 from tdnet_ros.bags.files.scanned import NEVER, Topic
 from tdnet_ros.bags.files.sqlite import index_sqlite, read_sqlite
 from tdnet_ros.bags.message import Message
-from tdnet_ros.bags.offers import offer
 from tdnet_ros.bags.unread import Unread
 from tdnet_ros.ros.errors import one_line
-
-LATCHED = 64
-'''A topic of ROS 1, such as /tf_static, may have many publishers that each latch a message.'''
 
 
 class _Found(NamedTuple):
@@ -120,6 +117,7 @@ class StorageFile:
         for found in self._salvage.survey():
             topic = self.topics.setdefault(
                 (found.topic, found.msgtype), Topic(found.msgtype, 0, found.definition))
+            topic.offers = topic.offers or found.offers
             topic.count += 1
             self.start_ns = min(self.start_ns, found.logged_ns)
             self.end_ns = max(self.end_ns, found.logged_ns + 1)
@@ -180,7 +178,7 @@ class StorageFile:
 def _offers(ext: Any) -> tuple[Qos, ...]:
     """What publishers of a connection offered; of ROS 1 whether they were latched."""
     if getattr(ext, 'latching', None):
-        return (offer(LATCHED, latched=True),)
+        return (LATCHED,)
     return tuple(getattr(ext, 'offered_qos_profiles', ()))
 
 
