@@ -1,9 +1,10 @@
 """Bags that are fetched from, and labelled to, where fsspec reaches."""
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
+import tempfile
 import threading
 
 import fsspec
@@ -55,6 +56,21 @@ def test_a_bag_goes_from_url_to_url(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert (record.input, record.complete) == (source, True)
     assert_same(read_labels(tmp_path / 'labelled', '/tdnet/labels/compressed'),
                 expected(bag, model)['/front/image_raw'])
+
+
+def test_a_bag_that_does_not_fit_is_told(
+        tmp_path: Path, model: Path, tdnet_bag: Callable[..., tuple[int, str, str]],
+        monkeypatch: pytest.MonkeyPatch, storage: fsspec.AbstractFileSystem) -> None:
+    storage.put(str(write_bag(tmp_path / 'drive', drive(2))), '/in/full', recursive=True)
+
+    def full(*_: object) -> None:
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(type(storage), 'get_file', full)
+    for command in (('frames',), ('label', '--model', model, '--device', 'cpu')):
+        assert tdnet_bag(*command, 'memory://in/full', '--out', tmp_path / 'out') == (
+            1, '', 'tdnet_bag: memory://in/full cannot be fetched: No space left on device in '
+            f'{tempfile.gettempdir()}; TMPDIR can name another folder\n')
 
 
 def test_names_of_locations() -> None:

@@ -61,7 +61,7 @@ def test_what_others_keep_under_the_name_stays(robot: Robot) -> None:
     kept = write_bag(robot.folder / 'out' / 'drive', drive(2))
     before = {file: file.read_bytes() for file in kept.iterdir()}
     assert robot.label().error == (
-        f'{robot.bag}: {robot.out}/drive is in the way, and no work of `tdnet_bag label`: choose '
+        f'{robot.out}/drive is in the way, and no work of `tdnet_bag label`: choose '
         'another --out or remove it')
     assert {file: file.read_bytes() for file in kept.parent.rglob('*') if file.is_file()} == before
 

@@ -169,6 +169,8 @@ def _copy(url: str, folder: str) -> Path:
     from tdnet_ros.bags.label.remote import fetched
     try:
         return fetched(url, Path(folder))
+    except BagError:
+        raise
     except Exception as error:  # storages fail in ways of their own
         raise BagError(f'{url}: {one_line(error)}') from error
 

@@ -3,9 +3,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+import errno
 from pathlib import Path
 import shutil
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 import threading
 from typing import Any
 
@@ -18,7 +19,6 @@ from tdnet_ros.bags.label.location import bag_name, is_url
 from tdnet_ros.bags.label.output import PART, is_of_chunk
 from tdnet_ros.bags.label.run import Outcome, label_bag
 from tdnet_ros.bags.label_record import FILE, LabelRecord
-from tdnet_ros.ros.errors import one_line
 
 
 def label_location(bag: str, folder: str, labeller: Labeller, stop: threading.Event) -> Outcome:
@@ -36,18 +36,24 @@ def label_location(bag: str, folder: str, labeller: Labeller, stop: threading.Ev
                 outcome = _sent(outcome, f'{folder}/{bag_name(bag)}')
             return outcome
     except Exception as error:  # storages fail in ways of their own
-        return Outcome(bag, folder, error=f'{bag}: {one_line(error)}')
+        return Outcome.failed(bag, folder, error)
 
 
 def fetched(url: str, folder: Path) -> Path:
-    """A copy of a bag's file or directory."""
+    """A copy of a bag's file or directory; BagError where it does not fit."""
     storage, path = url_to_fs(url)
     local = folder / path.rstrip('/').rpartition('/')[2]
-    if storage.isfile(path):
-        folder.mkdir(parents=True)
-        storage.get_file(path, str(local))
-    elif storage.exists(path):
-        _fetch_all(storage, path, local)
+    try:
+        if storage.isfile(path):
+            folder.mkdir(parents=True)
+            storage.get_file(path, str(local))
+        elif storage.exists(path):
+            _fetch_all(storage, path, local)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise BagError(f'{url} cannot be fetched: {error.strerror} in {gettempdir()}; TMPDIR can '
+                       'name another folder') from error
     return local
 
 

@@ -31,7 +31,7 @@ class Outcome:
     '''Why it could not be labelled.'''
 
     @classmethod
-    def failed(cls, bag: Path, output: Path, error: Exception) -> Outcome:
+    def failed(cls, bag: Path | str, output: Path | str, error: Exception) -> Outcome:
         """Nothing, for a reason that is said with the bag's name."""
         return cls(bag, output, error=str(error) if isinstance(error, BagError) else
                    f'{bag}: {one_line(error)}')
