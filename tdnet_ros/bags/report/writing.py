@@ -14,7 +14,7 @@ from tdnet_ros.bags.report.kept import kept_summary
 from tdnet_ros.bags.report.page import Detail, data_uri, write_page
 from tdnet_ros.bags.report.plots import THEMES, timeline
 from tdnet_ros.bags.report.strip import strip
-from tdnet_ros.nets.writing import check_folder, naming, replacing
+from tdnet_ros.nets.writing import alone_in, check_folder, naming, replacing
 
 MAX_DETAILED = 24
 '''Cameras that the page shows with pictures; each is some 500 kB.'''
@@ -43,9 +43,10 @@ def write_report(bag_dirs: Sequence[Path], out: Path, truth: Sequence[str] = (),
     figures = out.with_suffix('.json')
     with naming(figures):
         out.parent.mkdir(parents=True, exist_ok=True)
-    write_json(figures, report, indent=1)
-    with replacing(out) as partial, partial.open('w', encoding='utf-8') as file:
-        write_page(file, report, (_detail(bag, camera) for bag, camera in detailed))
+    with alone_in(out.parent):
+        write_json(figures, report, indent=1)
+        with replacing(out) as partial, partial.open('w', encoding='utf-8') as file:
+            write_page(file, report, (_detail(bag, camera) for bag, camera in detailed))
     return [line for bag in bags for line in bag.get('damage', [bag.get('error')])]
 
 

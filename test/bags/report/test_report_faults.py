@@ -1,7 +1,9 @@
 """Reports of bags that are damaged, empty or not there."""
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from bags.report.report_material import FRAMES, camera_of, pictures, report
 from tdnet_ros.bags.definitions import definition
 from tdnet_ros.bags.errors import BagError
 from tdnet_ros.bags.labelled import LabelledBag
+from tdnet_ros.bags.report import writing
 from tdnet_ros.bags.report.writing import write_report
 from tdnet_ros.ros.messages import to_jpeg
 
@@ -131,6 +134,25 @@ def test_a_bag_that_goes_away_while_it_is_read_is_named(tmp_path: Path) -> None:
     assert write_report(bags, tmp_path / 'report.html', update=update) == [
         f'{bags[0]} cannot be read: No such file or directory']
     assert '/tdnet' in (tmp_path / 'report.html').read_text()
+
+
+def test_two_reports_at_once_are_written_one_after_the_other(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where several `tdnet_bag label` into one folder end together."""
+    bag, page = write_labels(tmp_path / 'a', FRAMES), tmp_path / 'report.html'
+    write_page, others = writing.write_page, list[Future]()
+
+    def met(*arguments: Any) -> None:
+        if not others:
+            others.append(pool.submit(write_report, [bag], page))
+            wait(others, 1)
+        write_page(*arguments)
+
+    monkeypatch.setattr(writing, 'write_page', met)
+    monkeypatch.setattr(writing, 'MAX_DETAILED', 0)
+    with ThreadPoolExecutor(1) as pool:
+        assert write_report([bag], page) == others[0].result() == []
+    assert page.read_text().count('</html>') == 1
 
 
 def test_a_bag_that_gets_its_final_name_meanwhile_has_figures_and_no_pictures(
