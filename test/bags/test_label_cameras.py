@@ -4,10 +4,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from bags.label_material import COMPRESSED, Logged, drive, make, write_bag
+from rosbags.rosbag2 import StoragePlugin, Writer
+
+from bags.label_material import (
+    COMPRESSED,
+    IMAGE,
+    START_NS,
+    Logged,
+    cdr_of,
+    drive,
+    header,
+    jpeg_image,
+    make,
+    scene,
+    types,
+    write_bag,
+)
 from tdnet_ros.bags.label.bag_job import prepare
 from tdnet_ros.bags.label.options import LabelOptions
 from tdnet_ros.bags.label.plan import camera_names
+from tdnet_ros.bags.label_record import LabelRecord
 
 Run = Callable[..., tuple[int, list[str]]]
 PATHS = 2
@@ -29,6 +45,18 @@ def test_ground_truth_is_no_camera(tmp_path: Path, model: Path) -> None:
     bag = write_bag(tmp_path / 'drive', [*drive(2), *drive(2, '/front/ground_truth')])
     cameras = prepare(bag, LabelOptions(model=str(model), device='cpu')).cameras
     assert [camera.topic for camera in cameras] == ['/front/image_raw']
+
+
+def test_of_a_raw_topic_without_images_the_compressed_one_is_taken(
+        tmp_path: Path, model: Path) -> None:
+    with Writer(tmp_path / 'drive', version=8, storage_plugin=StoragePlugin.MCAP) as writer:
+        writer.add_connection('/front/image_raw', IMAGE, typestore=types())
+        packed = writer.add_connection('/front/image_raw/compressed', COMPRESSED,
+                                       typestore=types())
+        image = jpeg_image(scene(0), header(START_NS))
+        writer.write(packed, START_NS, cdr_of(Logged('', COMPRESSED, START_NS, image)))
+    job = prepare(tmp_path / 'drive', LabelOptions(model=str(model), device='cpu'))
+    assert [camera.topic for camera in job.cameras] == ['/front/image_raw/compressed']
 
 
 def mixed(folder: Path) -> Path:
@@ -56,5 +84,6 @@ def test_a_topic_that_is_left_out_is_told_unless_it_is_one_of_depth(
     for _ in range(2):  # the second finds it labelled
         assert run(bag) == (1, [
             *left_out, f'tdnet_bag: {bag}: /late/image_raw: 8 of 12 frames failed, first: {cut}'])
+    assert LabelRecord.read(tmp_path / 'out' / 'drive').complete  # nothing is damaged
     status, _, errors = tdnet_bag('frames', bag, '--out', tmp_path / 'mine')
     assert (status, errors.splitlines()[:2]) == (1, left_out)

@@ -59,9 +59,8 @@ class BagJob:
             camera, [result.topics[camera.topic] for result in results])
             for camera in self.cameras}
         done = bool(first) and first[-1].next is None
-        problems = list(dict.fromkeys(
-            [*self.left_out, *(line for result in results for line in result.problems)]))
-        unread = Unread(problems, f'{self.bag}: ')
+        damage = list(dict.fromkeys(line for result in results for line in result.problems))
+        unread = Unread(damage, f'{self.bag}: ')
         for result in results:
             for note in result.unread:
                 unread.note(*note)
@@ -71,11 +70,12 @@ class BagJob:
             device=results[0].device if results else '',
             input_size=self.options.input_size or card.input_size, classes=card.classes.names,
             palette=card.classes.palette, options=self.identity, topics=topics,
-            complete=done and not problems,
+            complete=done and not damage,
             until_ns=max((result.until_ns for result in first
                           if result.until_ns is not None), default=None),
             seconds=round(seconds, 3),
-            frames_per_second=round(frames / seconds, 3) if seconds else 0.0, problems=problems)
+            frames_per_second=round(frames / seconds, 3) if seconds else 0.0,
+            problems=[*self.left_out, *damage])
 
 
 def prepare(path: Path, options: LabelOptions) -> BagJob:

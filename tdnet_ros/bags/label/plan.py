@@ -100,8 +100,9 @@ def _named(bag: Bag, topics: Collection[str]) -> list[str]:
 
 def _all_cameras(bag: Bag, report: Callable[[str], None]) -> list[str]:
     images = bag.image_topics()
+    filled = {topic for topic in images if bag.topics[topic].count}
     cameras = [topic for topic in images if not made_by_node(topic) and not is_truth(topic)
-               and topic.removesuffix(COMPRESSED) not in {*images} - {topic}]
+               and topic.removesuffix(COMPRESSED) not in filled - {topic}]
     problems = {topic: _problem(bag, topic) for topic in sorted(cameras)}
     found = [topic for topic, problem in problems.items() if problem is None]
     if not cameras:
