@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from bags.label_material import drive, read_labels, scene, write_bag
+from bags.material import label_command
 from tdnet_ros.bags.label.bag_job import prepare
 from tdnet_ros.bags.label.chunk import Labeller
 from tdnet_ros.bags.label.job import Place
@@ -39,6 +40,20 @@ def test_memory_is_emptied_by_the_rules_that_are_asked_for(
     assert run(write_bag(tmp_path / 'drive', messages), *arguments) == (0, [])
     record = LabelRecord.read(tmp_path / 'out' / 'drive').topics['/front/image_raw']
     assert [entry['reason'].split(' ')[0] for entry in record.resets] == reasons
+
+
+def test_frames_that_are_skipped_are_told(tmp_path: Path, model: Path,
+                                           tdnet_bag: Callable[..., tuple[int, str, str]]) -> None:
+    """A driver whose clock stands gives all images one stamp."""
+    messages = drive(6)
+    for item in messages[2:]:
+        item.message.header = messages[1].message.header
+    bag = write_bag(tmp_path / 'drive', messages)
+    for _ in range(2):  # the second finds it labelled
+        status, out, errors = tdnet_bag(*label_command(model, tmp_path, bag))
+        assert (status, errors) == (0, '')
+        assert out.endswith(
+            f' in {tmp_path}/out/drive; 4 frames skipped, same stamp as the image before\n')
 
 
 def test_weights_are_those_that_are_named(tmp_path: Path, run: Run, model: Path) -> None:

@@ -1,6 +1,7 @@
 """Labelling many bags, one after the other."""
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 import threading
@@ -47,10 +48,14 @@ class Outcome:
         if self.record is None or self.error:
             return ''
         frames = counted(self.frames, 'frame')
+        left_out = Counter(entry['why'] for topic in self.record.topics.values()
+                           for entry in topic.skipped)
+        more = ''.join(f'; {counted(count, "frame")} skipped, {why}'
+                       for why, count in left_out.most_common())
         if self.skipped:
-            return f'{self.bag}: labelled before, {frames} in {self.output}'
+            return f'{self.bag}: labelled before, {frames} in {self.output}{more}'
         return (f'{self.bag}: {frames} in {self.record.seconds:.1f} s '
-                f'({self.record.frames_per_second:.1f} a second) in {self.output}')
+                f'({self.record.frames_per_second:.1f} a second) in {self.output}{more}')
 
     @property
     def problems(self) -> list[str]:
