@@ -11,6 +11,15 @@ from bags.label_material import drive, write_bag
 from tdnet_ros.bags.frames import pictures
 
 
+def test_a_link_to_itself_does_not_cost_the_others(
+        tmp_path: Path, tdnet_bag: Callable[..., tuple[int, str, str]]) -> None:
+    link, bag = tmp_path / 'latest', write_bag(tmp_path / 'drive', drive(2))
+    link.symlink_to(link)
+    assert tdnet_bag('frames', link, bag, '--out', tmp_path / 'mine') == (
+        1, f'{bag}: 1 picture written to {tmp_path}/mine/train\n',
+        f'tdnet_bag: {link} does not exist: expected a rosbag\n')
+
+
 def test_a_bag_that_goes_away_while_it_is_read_does_not_cost_the_others(
         tmp_path: Path, tdnet_bag: Callable[..., tuple[int, str, str]],
         monkeypatch: pytest.MonkeyPatch) -> None:

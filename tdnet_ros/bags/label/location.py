@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+import os
 from pathlib import Path
 
 from tdnet_ros.bags.errors import BagError
@@ -17,7 +18,7 @@ def is_url(location: str | Path) -> bool:
 
 def absolute(location: str | Path) -> str:
     """The location as it is called from anywhere on this machine."""
-    return str(location).rstrip('/') if is_url(location) else str(Path(location).resolve())
+    return str(location).rstrip('/') if is_url(location) else os.path.realpath(location)
 
 
 def bag_name(location: str | Path) -> str:
