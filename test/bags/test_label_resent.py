@@ -31,6 +31,8 @@ class Robot:
     def label(self, frames: int = FRAMES, **options: Any) -> Outcome:
         """Label until so many frames of this run are done, which is in the middle of a chunk."""
         stop = threading.Event()
+        if not frames:
+            stop.set()
         self._patch.setattr(run, 'progress', lambda title, total: nullcontext(
             lambda done, text: stop.set() if done == frames < FRAMES else None))
         with Labeller(LabelOptions(model=str(self.model), device='cpu', chunk_frames=4,
@@ -64,6 +66,15 @@ def test_what_others_keep_under_the_name_stays(robot: Robot) -> None:
         f'{robot.out}/drive is in the way, and no work of `tdnet_bag label`: choose '
         'another --out or remove it')
     assert {file: file.read_bytes() for file in kept.parent.rglob('*') if file.is_file()} == before
+
+
+def test_work_that_is_stopped_before_it_begins_goes_on(robot: Robot) -> None:
+    assert robot.label(0).error == f'{robot.bag}: stopped; the same command goes on'
+    assert not (robot.folder / 'out').exists()
+    assert robot.label(6).error and robot.label(0).error
+    done = robot.label()
+    assert (done.error, done.frames) == ('', FRAMES)
+    robot.check('/tdnet/labels/compressed')
 
 
 def test_damage_is_told_once_and_by_the_name_of_the_bag(robot: Robot) -> None:

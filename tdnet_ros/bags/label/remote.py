@@ -98,7 +98,8 @@ def _named(outcome: Outcome, source: Path, bag: str) -> Outcome:
     if record is not None and not outcome.skipped:
         # What earlier runs and this one could not read of their copies may be the same.
         record.input, record.problems = bag, list(dict.fromkeys(map(name, record.problems)))
-        record.write(output)
+        if output.exists():  # not without a chunk
+            record.write(output)
     for path in output.glob('*.json'):
         if is_of_chunk(path.name, bag_name(bag)):
             result = ChunkResult.read(path)
