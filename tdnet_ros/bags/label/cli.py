@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 import signal
@@ -85,10 +85,10 @@ def run_label(options: argparse.Namespace) -> int:
     check_inputs(options.bags, options.out)
     settings = _label_options(options)
     status, done = (_label_here if options.ray is None else _label_on_ray)(options, settings)
-    return status | (_reported(options) if done else 0)
+    return status | _reported(done, options)
 
 
-def _label_on_ray(options: argparse.Namespace, settings: LabelOptions) -> tuple[int, int]:
+def _label_on_ray(options: argparse.Namespace, settings: LabelOptions) -> tuple[int, list[str]]:
     from tdnet_ros.bags.label.cluster import Cluster, label_on_cluster
     try:
         return _told(label_on_cluster(options.bags, options.out, settings, Cluster(
@@ -97,7 +97,7 @@ def _label_on_ray(options: argparse.Namespace, settings: LabelOptions) -> tuple[
         raise BagError(STOPPED) from None
 
 
-def _label_here(options: argparse.Namespace, settings: LabelOptions) -> tuple[int, int]:
+def _label_here(options: argparse.Namespace, settings: LabelOptions) -> tuple[int, list[str]]:
     try:
         find_model(settings.model, settings.weights)  # said before PyTorch is loaded
         from tdnet_ros.bags.label.chunk import Labeller
@@ -112,30 +112,36 @@ def _label_here(options: argparse.Namespace, settings: LabelOptions) -> tuple[in
                      for bag in options.bags)
 
 
-def _told(outcomes: Iterable[Outcome]) -> tuple[int, int]:
-    """Print what became of each bag; 1 if anything failed, and how many are done."""
-    status = count = frames = done = 0
+def _told(outcomes: Iterable[Outcome]) -> tuple[int, list[str]]:
+    """Print what became of each bag; 1 if anything failed, and the names of what is done."""
+    status = count = frames = 0
+    done = []
     for outcome in outcomes:
         if outcome.summary:
             print(outcome.summary, flush=True)
         status |= tell(outcome.problems)
         frames += outcome.frames
         count += 1
-        done += outcome.record is not None and not outcome.error
+        if outcome.record and not outcome.error:
+            done.append(Path(outcome.output).name)
     if count > 1:
-        print(f'{done} of {count} bags labelled, {counted(frames, "frame")} in all')
+        print(f'{len(done)} of {count} bags labelled, {counted(frames, "frame")} in all')
     return status, done
 
 
-def _reported(options: argparse.Namespace) -> int:
-    """Report on all bags that are done by now, if that is wanted; 1 if anything failed."""
+def _reported(done: Sequence[str], options: argparse.Namespace) -> int:
+    """Report on all bags that are done by now, if that is wanted; 1 if anything failed.
+
+    What is wrong with those of earlier runs was told then.
+    """
     from tdnet_ros.bags.label.location import is_url
     from tdnet_ros.bags.label.output import finished_bags
-    if options.no_report or is_url(options.out):
+    if not done or options.no_report or is_url(options.out):
         return 0
     page = Path(options.out) / 'report.html'
     try:
-        return write_and_tell(finished_bags(page.parent), page)
+        told = {page.with_name(name) for name in done}
+        return write_and_tell(finished_bags(page.parent), page, (), told)
     except KeyboardInterrupt:
         raise BagError(f'stopped before {page} was written: `tdnet_bag report {options.out}` '
                        'writes it') from None

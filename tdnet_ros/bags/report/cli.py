@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from tdnet_ros.bags.errors import tell
@@ -37,13 +37,14 @@ def run_report(options: argparse.Namespace) -> int:
     return write_and_tell(bags, out, options.truth)
 
 
-def write_and_tell(bags: Sequence[Path], out: Path, truth: Sequence[str] = ()) -> int:
-    """Write the report, with a line for all that is wrong; 1 if anything is."""
+def write_and_tell(bags: Sequence[Path], out: Path, truth: Sequence[str] = (),
+                   told: Collection[Path] | None = None) -> int:
+    """Write the report, with a line for all that is wrong (with `told`); 1 if anything is."""
     from tdnet_ros.bags.progress import progress
     from tdnet_ros.bags.report.writing import write_report
     what = f'{len(bags)} bags' if len(bags) > 1 else str(bags[0])
     with progress(f'reading {what}') as update:
-        problems = write_report(bags, out, truth, update)
+        problems = write_report(bags, out, truth, update, told)
     status = tell(problems)
     print(f'{out} and {out.with_suffix(".json")}: the labels of {what}')
     return status

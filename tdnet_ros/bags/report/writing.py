@@ -1,7 +1,7 @@
 """One HTML page and one JSON file about the labelled bags of a run."""
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,14 @@ MAX_DETAILED = 24
 
 
 def write_report(bag_dirs: Sequence[Path], out: Path, truth: Sequence[str] = (),
-                 update: Update = lambda frames, text: None) -> list[str]:
+                 update: Update = lambda frames, text: None,
+                 told: Collection[Path] | None = None) -> list[str]:
     """Write `out` (HTML) and the same as JSON beside it.
 
     `truth` names topics with a ground truth; without, those called ground_truth are taken.
     Returns one line for each bag that cannot be read, which the report names, and for all that
-    is damaged in the others. BagError where none can be read: then nothing is written.
+    is damaged in the others; if `told` is given, of those bags. BagError where none can be read:
+    then nothing is written.
     """
     if out.is_dir() or out.suffix == '.json':
         raise BagError(f'--out {out}: expected the name of a page, such as report.html')
@@ -47,7 +49,8 @@ def write_report(bag_dirs: Sequence[Path], out: Path, truth: Sequence[str] = (),
         write_json(figures, report, indent=1)
         with replacing(out) as partial, partial.open('w', encoding='utf-8') as file:
             write_page(file, report, (_detail(bag, camera) for bag, camera in detailed))
-    return [line for bag in bags for line in bag.get('damage', [bag.get('error')])]
+    return [line for path, bag in zip(bag_dirs, bags) if told is None or path in told
+            for line in bag.get('damage', [bag.get('error')])]
 
 
 def _summary(path: Path, truth: Sequence[str], update: Update) -> dict[str, Any]:

@@ -55,7 +55,8 @@ def test_labelling_ends_with_a_report(tmp_path: Path, capsys: pytest.CaptureFixt
         assert (out / 'report.html').read_text().count('src="data:image/jpeg;base64,') == 6
 
 
-def test_the_report_has_the_bags_of_earlier_runs_too(tmp_path: Path) -> None:
+def test_the_report_has_the_bags_of_earlier_runs_too(
+        tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     model = save_model(tmp_path, paths=2)
     out = tmp_path / 'out'
     write_bag(out / 'recorded', drive(2))
@@ -64,7 +65,10 @@ def test_the_report_has_the_bags_of_earlier_runs_too(tmp_path: Path) -> None:
         assert main(['label', str(bag), '--out', str(out), '--model', str(model), '--device',
                      'cpu', *(['--no-report'] if name == 'work' else [])]) == 0
     (out / 'work').rename(out / 'work.part')
+    (out / 'monday' / 'monday_0.mcap').write_bytes(b'')  # not what this run is about
+    capsys.readouterr()
     assert main(['label', str(tmp_path / 'tuesday'), '--out', str(out), '--model', str(model),
                  '--device', 'cpu']) == 0
+    assert capsys.readouterr().err == ''
     assert [bag['name'] for bag in json.loads((out / 'report.json').read_text())['bags']] == [
         'monday', 'tuesday']
