@@ -141,12 +141,18 @@ def aligned_size(size: tuple[int, int]) -> tuple[int, int]:
     return height, width
 
 
-def checked_size(size: tuple[int, int]) -> tuple[int, int]:
-    """Return an input's (height, width); ValueError unless a network and its card take it."""
+def checked_pair(what: str, size: tuple[int, int]) -> tuple[int, int]:
+    """Return a (height, width); ValueError unless it is two whole numbers."""
     try:
         height, width = map(operator.index, size)
     except (TypeError, ValueError):
-        raise ValueError(f'input size is {size!r}, expected (height, width) in pixels') from None
+        raise ValueError(f'{what} size is {size!r}, expected (height, width) in pixels') from None
+    return height, width
+
+
+def checked_size(size: tuple[int, int]) -> tuple[int, int]:
+    """Return an input's (height, width); ValueError unless a network and its card take it."""
+    height, width = checked_pair('input', size)
     low, high = SIDES
     if min(height, width) < low or max(height, width) > high:
         raise ValueError(f'input size {height}x{width}, expected at least {low}x{low} pixels and '

@@ -12,7 +12,7 @@ RESIZABLE = ('torch', 'eager', 'reference')
 
 def check_engine(name: str, precision: str) -> None:
     """Raise ValueError unless there is such an engine and it computes in this precision."""
-    if name not in ENGINES:
+    if name not in tuple(ENGINES):  # a list has no hash
         raise ValueError(f"engine '{name}', expected one of {', '.join(ENGINES)}")
     if precision not in PRECISIONS:
         raise ValueError(f"precision '{precision}', expected one of {', '.join(PRECISIONS)}")

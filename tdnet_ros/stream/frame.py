@@ -31,8 +31,8 @@ class Frame:
     def __post_init__(self) -> None:
         rgb = self.rgb
         if not isinstance(rgb, np.ndarray) or rgb.dtype != np.uint8:
-            came = getattr(rgb, 'dtype', type(rgb).__name__)
-            raise ValueError(f'image is {came}, expected a uint8 array [H, W, 3]')
+            came = rgb.dtype if isinstance(rgb, np.ndarray) else f'of type {type(rgb).__name__}'
+            raise ValueError(f'image is {came}, expected a uint8 array [H, W, 3] of NumPy')
         if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.size == 0:
             raise ValueError(f'image has shape {list(rgb.shape)}, expected [H, W, 3] '
                              'with at least one pixel')

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,11 +28,25 @@ MAX_GAP_S = 1.0
 '''A memory that no frame has come to for longer is stale, unless it is told otherwise.'''
 
 
+def checked_paths(paths: int) -> int:
+    """Return the number of paths; ValueError unless it is one."""
+    if not isinstance(paths, Integral) or paths < 1:
+        raise ValueError(f'paths is {paths!r}, expected a whole number, 1 or more')
+    return int(paths)
+
+
 def checked_gap(max_gap_s: float) -> float:
     """Return the longest gap, which may be infinite; ValueError unless it is one."""
     if not isinstance(max_gap_s, Real) or not max_gap_s >= 0:
         raise ValueError(f'max_gap_s is {max_gap_s!r}, expected seconds, 0 or more')
     return max_gap_s
+
+
+def checked_cut(scene_cut: bool) -> bool:
+    """Return whether cuts of the scene count; ValueError for what only could be taken so."""
+    if not isinstance(scene_cut, bool | np.bool_):
+        raise ValueError(f'scene_cut is {scene_cut!r}, expected True or False')
+    return bool(scene_cut)
 
 
 class _Seen(NamedTuple):
@@ -55,12 +69,12 @@ class FrameMemory:
     def __init__(self, paths: int, max_gap_s: float = MAX_GAP_S, scene_cut: bool = True,
                  owner: object = None) -> None:
         """Take the number of paths; `owner` is the engine whose features are kept here."""
-        self.paths = paths
+        self.paths = checked_paths(paths)
         self.owner = owner
         self.max_gap_s = checked_gap(max_gap_s)
-        self.scene_cut = scene_cut
+        self.scene_cut = checked_cut(scene_cut)
         self.next_path = 0
-        self._entries: deque[Any] = deque(maxlen=paths - 1)
+        self._entries: deque[Any] = deque(maxlen=self.paths - 1)
         self._input_size: tuple[int, int] | None = None
         self._last: _Seen | None = None
         self._reset_reason: str | None = None

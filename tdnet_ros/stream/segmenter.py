@@ -11,7 +11,7 @@ import warnings
 import numpy as np
 import torch
 
-from tdnet_ros.nets.architecture import checked_size
+from tdnet_ros.nets.architecture import checked_pair, checked_size
 from tdnet_ros.nets.card import ModelCard, find_model
 from tdnet_ros.nets.engines import RESIZABLE
 from tdnet_ros.stream.batch import largest_worthwhile, measured, runs
@@ -20,7 +20,7 @@ from tdnet_ros.stream.engines import load_engine
 from tdnet_ros.stream.engines.graphs import GraphEngine
 from tdnet_ros.stream.flight import FAILED, Failure, Flight, Turn, launch
 from tdnet_ros.stream.frame import Frame, Segmentation
-from tdnet_ros.stream.memory import MAX_GAP_S, FrameMemory, checked_gap
+from tdnet_ros.stream.memory import MAX_GAP_S, FrameMemory, checked_cut, checked_gap
 from tdnet_ros.stream.preprocess import Preprocessor
 from tdnet_ros.stream.transfer import Lanes
 
@@ -34,11 +34,14 @@ class VideoSegmenter:
                  input_size: tuple[int, int] | None = None, max_gap_s: float = MAX_GAP_S,
                  scene_cut: bool = True, engine: str = 'torch',
                  precision: str = 'float32') -> None:
+        if not isinstance(card, ModelCard):
+            raise ValueError(f'card is of type {type(card).__name__}, expected ModelCard; '
+                             'VideoSegmenter.load takes names and files')
         self.card = card
         self.device = device
         self.input_size = checked_size(card.input_size if input_size is None else input_size)
         self.max_gap_s = checked_gap(max_gap_s)
-        self.scene_cut = scene_cut
+        self.scene_cut = checked_cut(scene_cut)
         self.engine, self.precision = engine, precision
         self._engine = load_engine(engine, card, device, self.input_size, precision)
         if precision == 'bfloat16' and not has_bfloat16(device):
@@ -122,14 +125,19 @@ class VideoSegmenter:
         one that fails yields what it raised, its memory is reset, and the others are not
         affected. Each memory may come once, else ValueError.
         """
+        try:
+            frames, memories = tuple(frames), tuple(memories)
+        except TypeError:
+            raise ValueError(f'frames of type {type(frames).__name__} came with memories of type '
+                             f'{type(memories).__name__}, expected a list of each') from None
         if len(frames) != len(memories):
             raise ValueError(f'{len(frames)} frames came with {len(memories)} memories: '
                              'expected one of each camera')
-        if len({id(memory) for memory in memories}) < len(memories):
-            raise ValueError('two frames came with the same memory: expected one of each camera')
         for frame, memory in zip(frames, memories, strict=True):
             self._check(frame, memory)
-        flights = self._flights(tuple(frames), tuple(memories), confidence)
+        if len(set(memories)) < len(memories):
+            raise ValueError('two frames came with the same memory: expected one of each camera')
+        flights = self._flights(frames, memories, confidence)
         under_way = list(flights) if self.is_asynchronous else flights
         return (labelled for indices, parts in under_way for labelled in zip(
             indices, chain.from_iterable(part.outcomes() for part in parts), strict=True))
@@ -171,7 +179,7 @@ class VideoSegmenter:
         """
         memories = [FrameMemory(self.paths, scene_cut=False, owner=self._engine)
                     for _ in range(count)]
-        rgb = np.zeros((*size, 3), np.uint8)
+        rgb = np.zeros((*checked_pair('image', size), 3), np.uint8)
         starts = []
         for number in range(2 * self.paths):
             starts.append(time.perf_counter())

@@ -200,3 +200,14 @@ def test_two_frames_of_one_camera_are_no_batch(make_frame: MakeFrame) -> None:
     with pytest.raises(ValueError, match='2 frames came with 1 memories: expected one of each'):
         segmenter.step_batch([make_frame(0), make_frame(1)], [memory])
     assert segmenter.step(make_frame(0), memory).path == 0
+
+
+def test_frames_and_memories_come_in_lists(make_frame: MakeFrame) -> None:
+    segmenter = batching('td2-tiny')
+    memory, nothing = segmenter.new_memory(), None
+    with pytest.raises(ValueError, match='frames of type Frame came with memories of type Fr'):
+        segmenter.step_batch(make_frame(0), memory)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match='memory is of type NoneType, expected FrameMemory'):
+        segmenter.step_batch([make_frame(0)] * 2, [nothing] * 2)  # type: ignore[list-item]
+    results = dict(segmenter.step_batch(iter([make_frame(0)]), {memory}))  # type: ignore[arg-type]
+    assert list(results) == [0]

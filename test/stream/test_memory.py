@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,6 +35,15 @@ def test_reset_rules(segmenter: VideoSegmenter, make_frame: MakeFrame,
     assert (result.path, result.memory_fill) == (0, 0)
     alone = segmenter.step(make_frame(5, **changes), segmenter.new_memory())
     assert np.array_equal(result.labels, alone.labels)
+
+
+@pytest.mark.parametrize(('options', 'expected'), [
+    *(({'paths': paths}, f'paths is {paths!r}, expected a whole number, 1 or more')
+      for paths in (0, -1, 1.5, None, '2')),
+    ({'paths': 2, 'scene_cut': 'no'}, "scene_cut is 'no', expected True or False")])
+def test_bad_options(options: dict[str, Any], expected: str) -> None:
+    with pytest.raises(ValueError, match=expected):
+        FrameMemory(**options)
 
 
 @pytest.mark.filterwarnings('error')

@@ -111,6 +111,7 @@ def test_per_frame_network(make_frame: MakeFrame) -> None:
     (np.zeros((0, 4, 3), np.uint8), 'at least one pixel'),
     (np.zeros((4, 4, 3), np.float32), 'float32, expected a uint8'),
     (None, 'NoneType'),
+    (torch.zeros((4, 4, 3), dtype=torch.uint8), 'of type Tensor, expected a uint8 .* of NumPy'),
 ])
 def test_bad_frames(rgb: object, expected: str) -> None:
     with pytest.raises(ValueError, match=expected):
@@ -126,6 +127,8 @@ def test_bad_stamps(stamp: object) -> None:
 @pytest.mark.parametrize(('options', 'expected'), [
     ({'device': 'tpu'}, "device 'tpu', expected auto"),
     ({'device': None}, "device 'None', expected auto"),
+    ({'engine': ['torch']}, r"engine '\['torch'\]', expected one of torch"),
+    ({'scene_cut': 'no'}, "scene_cut is 'no', expected True or False"),
     ({'input_size': (8, 8)}, 'expected at least 32x32'),
     ({'input_size': (64, 8193)}, '64x8193, expected .* at most 8192x8192'),
     *(({'input_size': size}, rf'input size is {re.escape(repr(size))}, expected \(height, width\)')
@@ -157,6 +160,18 @@ def test_what_is_no_frame_or_no_memory_is_named(segmenter: VideoSegmenter,
         segmenter.step(make_frame(0), None)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match='frame is of type ndarray, expected Frame'):
         list(segmenter.step_batch([rgb], [memory]))
+
+
+def test_a_segmenter_is_made_of_a_card() -> None:
+    name: Any = 'td2-tiny'
+    with pytest.raises(ValueError, match=r'card is of type str, expected ModelCard; .*\.load'):
+        VideoSegmenter(name, torch.device('cpu'))
+
+
+@pytest.mark.parametrize('size', [None, 72, (72,), (72, 96, 3), (72.0, 96.0), '72'])
+def test_a_size_that_no_image_has_is_named(segmenter: VideoSegmenter, size: Any) -> None:
+    with pytest.raises(ValueError, match=re.escape(f'image size is {size!r}, expected (height, ')):
+        segmenter.warm_up(size)
 
 
 def test_frames_and_results_can_be_looked_for(segmenter: VideoSegmenter,
