@@ -28,7 +28,7 @@ TRIES = 3
 
 
 class VideoSegmenter:
-    """Weights on a device. It keeps no frame: each camera has a memory of its own."""
+    """Weights on a device. It keeps no frame: each camera has a memory, and maybe a thread."""
 
     def __init__(self, card: ModelCard, device: torch.device,
                  input_size: tuple[int, int] | None = None, max_gap_s: float = MAX_GAP_S,

@@ -25,14 +25,13 @@ class CpuConv(nn.Module):
     def __init__(self, conv: Conv) -> None:
         super().__init__()
         self.kernel: nn.Module = conv
-        self.chosen = False
 
     def forward(self, x: Tensor, added: Tensor | None = None) -> Tensor:
         """See Conv."""
-        if not self.chosen:
-            assert isinstance(self.kernel, Conv)
-            self.kernel, self.chosen = _kernel(self.kernel, x), True
-        out: Tensor = self.kernel(x, added)
+        kernel = self.kernel  # read once: another thread may replace it meanwhile
+        if isinstance(kernel, Conv):
+            self.kernel = kernel = _kernel(kernel, x)
+        out: Tensor = kernel(x, added)
         return out
 
 

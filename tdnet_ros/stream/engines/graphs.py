@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+import threading
 from typing import Any
 import warnings
 
@@ -53,11 +54,24 @@ class GraphEngine:
         self.resample = self._eager.resample
         self._record = record or CudaGraphs(device)
         self._fixed: dict[tuple[int, torch.Size], FixedStep] = {}
+        self._lock = threading.Lock()  # one frame at a time is in the tensors of a step
 
     @torch.inference_mode()
     def run(self, image: Tensor, path: int,
             memory: Sequence[StepFeatures]) -> tuple[Tensor, StepFeatures | None]:
         """See Engine."""
+        with self._lock:
+            return self._run(image, path, memory)
+
+    def forget(self) -> None:
+        """Free all graphs and their memory; they are recorded again when they are needed."""
+        with self._lock:
+            self._fixed.clear()
+            if isinstance(self._record, CudaGraphs):
+                self._record.forget()
+
+    def _run(self, image: Tensor, path: int,
+             memory: Sequence[StepFeatures]) -> tuple[Tensor, StepFeatures | None]:
         key = path, image.shape
         if key not in self._fixed:
             self._fixed[key] = self._prepare(image, path)
@@ -69,12 +83,6 @@ class GraphEngine:
         frames = [*[fixed.blank] * missing, *memory]
         logits, *features = fixed.run([image, share, *flatten(frames)])
         return logits, StepFeatures(*features, *[None] * (3 - len(features)))
-
-    def forget(self) -> None:
-        """Free all graphs and their memory; they are recorded again when they are needed."""
-        self._fixed.clear()
-        if isinstance(self._record, CudaGraphs):
-            self._record.forget()
 
     def _prepare(self, image: Tensor, path: int) -> FixedStep:
         """Make the fixed tensors for images like this one."""

@@ -32,24 +32,23 @@ class PackedConv(nn.Module):
         self.geometry: tuple[Any, ...] = (
             [padding] * 2, [stride] * 2, [dilation] * 2, groups)
         self.activation = activation
-        self.packed = False
 
     def forward(self, x: Tensor, added: Tensor | None = None) -> Tensor:
         """Map [B, C, h, w] to [B, O, h', w']; any later size works too."""
         ops = torch.ops.mkldnn
-        if not self.packed:
-            self.weight = ops._reorder_convolution_weight(
-                self.weight, *self.geometry, list(x.shape))
-            self.packed = True
+        weight = self.weight  # read once: another thread may replace it meanwhile
+        if not weight.is_mkldnn:
+            self.weight = weight = ops._reorder_convolution_weight(
+                weight, *self.geometry, list(x.shape))
         numbers = NUMBERS[self.activation]
         out: Tensor
         if added is None:
             out = ops._convolution_pointwise(
-                x, self.weight, self.bias, *self.geometry, self.activation, numbers, '')
+                x, weight, self.bias, *self.geometry, self.activation, numbers, '')
         else:
             last = None if self.activation == 'none' else self.activation
             out = ops._convolution_pointwise.binary(
-                x, added, self.weight, self.bias, *self.geometry, 'add', 1.0, last, numbers, '')
+                x, added, weight, self.bias, *self.geometry, 'add', 1.0, last, numbers, '')
         return out
 
 
