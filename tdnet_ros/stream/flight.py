@@ -83,6 +83,16 @@ class Failure(NamedTuple):
         return [self.error]
 
 
+def check(frame: Frame, memory: FrameMemory, engine: Engine) -> None:
+    """Raise ValueError unless these are a frame and a memory for what the engine returns."""
+    for what, given, kind in ('frame', frame, Frame), ('memory', memory, FrameMemory):
+        if not isinstance(given, kind):
+            raise ValueError(f'{what} is of type {type(given).__name__}, '
+                             f'expected {kind.__name__}')
+    if memory.owner is not engine:
+        raise ValueError('this memory was made by another segmenter: take one of new_memory()')
+
+
 @torch.inference_mode()
 def launch(engine: Engine, preprocessor: Preprocessor, turns: Sequence[Turn],
            confidence: bool) -> Flight:

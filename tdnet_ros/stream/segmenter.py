@@ -4,8 +4,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import chain
+import os
 from pathlib import Path
 import time
+from typing import Any
 import warnings
 
 import numpy as np
@@ -18,7 +20,7 @@ from tdnet_ros.stream.batch import largest_worthwhile, measured, runs
 from tdnet_ros.stream.devices import find_device, has_bfloat16
 from tdnet_ros.stream.engines import load_engine
 from tdnet_ros.stream.engines.graphs import GraphEngine
-from tdnet_ros.stream.flight import FAILED, Failure, Flight, Turn, launch
+from tdnet_ros.stream.flight import FAILED, Failure, Flight, Turn, check, launch
 from tdnet_ros.stream.frame import Frame, Segmentation
 from tdnet_ros.stream.memory import MAX_GAP_S, FrameMemory, checked_cut, checked_gap
 from tdnet_ros.stream.preprocess import Preprocessor
@@ -48,6 +50,7 @@ class VideoSegmenter:
             here = 'CPU' if device.type == 'cpu' else 'GPU'
             warnings.warn(f'PyTorch finds no instructions for bfloat16 in this {here}: '
                           'float32 is likely faster', stacklevel=2)
+        self._process = os.getpid()
         self._lanes = Lanes(device)
         self._preprocessor = self._new_preprocessor()
         self.batch_ms: dict[int, float] = {}
@@ -68,6 +71,11 @@ class VideoSegmenter:
         """
         return cls(find_model(model, weights), find_device(device), input_size, max_gap_s,
                    scene_cut, engine, precision)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let another process, or a copy, load the same."""
+        return type(self), (self.card, self.device, self.input_size, self.max_gap_s,
+                            self.scene_cut, self.engine, self.precision)
 
     @property
     def paths(self) -> int:
@@ -202,12 +210,11 @@ class VideoSegmenter:
             self.warm_up(size)
 
     def _check(self, frame: Frame, memory: FrameMemory) -> None:
-        for what, given, kind in ('frame', frame, Frame), ('memory', memory, FrameMemory):
-            if not isinstance(given, kind):
-                raise ValueError(f'{what} is of type {type(given).__name__}, '
-                                 f'expected {kind.__name__}')
-        if memory.owner is not self._engine:
-            raise ValueError('this memory was made by another segmenter: take one of new_memory()')
+        check(frame, memory, self._engine)
+        if os.getpid() != self._process and torch.get_num_threads() > 1:
+            raise RuntimeError('the threads that PyTorch computes with did not come along into '
+                               'this process, which was forked: start processes with spawn, or '
+                               'call torch.set_num_threads(1) in them')
 
     def _turn(self, frame: Frame, memory: FrameMemory) -> Turn:
         reason = memory.prepare(frame)
