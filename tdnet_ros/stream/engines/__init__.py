@@ -20,7 +20,8 @@ def load_engine(name: str, card: ModelCard, device: torch.device, input_size: tu
     if precision == 'int8' and device.type != 'cpu':
         raise ValueError(f'precision int8 is for the CPU; on {device.type} use float16')
     if name in ('onnxruntime', 'tensorrt'):
-        from tdnet_ros.stream.engines.onnx_engine import OnnxEngine, find_graphs, find_provider
+        from tdnet_ros.stream.engines.exported import find_graphs
+        from tdnet_ros.stream.engines.onnx_engine import OnnxEngine, find_provider
         find_provider(device, name == 'tensorrt')  # before graphs are exported for it
         manifest = find_graphs(card, input_size, precision)
         return OnnxEngine(manifest, device, tensorrt=name == 'tensorrt')

@@ -86,12 +86,27 @@ def export(card: ModelCard, out: Path, input_size: tuple[int, int], precision: s
         graphs_card = replace(card, input_size=input_size,
                               weights=part / 'path0.onnx' if card.trained else None)
         save_card(graphs_card, part / CARD)
-        (part / MANIFEST).write_text(json.dumps({
+        write_manifest(part, {
             'model': card.name, 'paths': paths, 'precision': precision,
             'input_size': list(input_size), 'weights_sha256': weights_digest(network),
             'code_sha256': code_digest(), 'opset': OPSET, 'torch': torch.__version__,
-            'steps': steps}, indent=2) + '\n')
+            'steps': steps})
     return out / MANIFEST
+
+
+def write_manifest(folder: Path, content: dict[str, Any]) -> None:
+    """Write the manifest of the graphs in a folder, by whose digests they are known again."""
+    steps = [{**step, 'sha256': file_digest(folder / step['file'])} for step in content['steps']]
+    (folder / MANIFEST).write_text(json.dumps({**content, 'steps': steps}, indent=2) + '\n')
+
+
+def file_digest(file: Path) -> str:
+    """Hash a file, of any size."""
+    digest = hashlib.sha256()
+    with file.open('rb') as content:
+        while part := content.read(1 << 20):
+            digest.update(part)
+    return digest.hexdigest()
 
 
 def check_vacant(out: Path) -> None:

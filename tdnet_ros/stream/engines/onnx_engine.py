@@ -3,25 +3,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-import hashlib
 from importlib import metadata
-import json
-import os
 from pathlib import Path
-import sys
-import time
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from tdnet_ros.nets.card import ModelCard
-from tdnet_ros.nets.checkpoint import load_network
-from tdnet_ros.nets.writing import check_folder
 from tdnet_ros.stream.engines.allocator import keep_freed_memory
 from tdnet_ros.stream.engines.announce import announced
-from tdnet_ros.stream.engines.export import MANIFEST, code_digest, export, weights_digest
+from tdnet_ros.stream.engines.exported import cache_folder, read_manifest
 from tdnet_ros.stream.engines.static import flatten, input_names, placeholder
 from tdnet_ros.stream.engines.step import StepFeatures
 
@@ -95,63 +87,6 @@ class OnnxEngine:
         blank = placeholder(StepFeatures(key, value, None), self.paths)
         return [image.contiguous(), share, *(
             tensor.contiguous() for tensor in flatten([*[blank] * missing, *memory]))]
-
-
-def read_manifest(manifest: Path) -> dict[str, Any]:
-    """Read what `tdnet_export` says of its graphs; ValueError if it is not that."""
-    try:
-        content: dict[str, Any] = json.loads(manifest.read_text())
-        missing = {'paths', 'precision', 'input_size', 'weights_sha256', 'code_sha256',
-                   'steps'} - content.keys()
-        if missing:
-            raise ValueError(f'{", ".join(sorted(missing))} missing')
-    except (ValueError, AttributeError) as error:
-        raise ValueError(f'{manifest} is not the manifest of an exported model ({error})'
-                         ) from error
-    return content
-
-
-def find_graphs(card: ModelCard, input_size: tuple[int, int], precision: str) -> Path:
-    """Find the manifest of a card's graphs: beside them, or in the cache, exported if needed.
-
-    ValueError if those beside a card were made for another size or precision, OSError if the
-    cache cannot be written.
-    """
-    if card.weights is not None and card.weights.suffix == '.onnx':
-        manifest = card.weights.parent / MANIFEST
-        exported = read_manifest(manifest)
-        for what, wanted, made in (('precision', precision, exported['precision']),
-                                   ('input size', list(input_size), exported['input_size'])):
-            if wanted != made:
-                raise ValueError(f'model {card.name} was exported for {what} {made}, not '
-                                 f'{wanted}: ask for that, or export it once more')
-        return manifest
-    if precision == 'int8':
-        # A card's name is no model that tdnet_export would find, or even another: a variant.
-        raise ValueError(f'precision int8 needs graphs of {card.name} made with images: '
-                         'tdnet_export MODEL --precision int8 --images DIR --out OUT; '
-                         'OUT/model.yaml is the model then')
-    height, width = input_size
-    key = hashlib.sha256(f'{card.architecture} {weights_digest(load_network(card))} '
-                         f'{code_digest()}'.encode()).hexdigest()[:16]
-    folder = cache_folder() / f'{card.name}-{height}x{width}-{precision}-{key}'
-    if not (folder / MANIFEST).is_file():
-        check_folder(folder)
-        start = time.monotonic()
-        export(card, folder, input_size, precision, progress=lambda text: print(
-            f'exporting {card.name}: {text} ({time.monotonic() - start:.0f} s)',
-            file=sys.stderr, flush=True))
-    return folder / MANIFEST
-
-
-def cache_folder() -> Path:
-    """Where exported graphs and engines built from them are kept."""
-    try:
-        base = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
-    except RuntimeError as error:  # an account without a home folder
-        raise ValueError('graphs that are exported for onnxruntime have no folder: set HOME or '
-                         'XDG_CACHE_HOME') from error
-    return Path(base) / 'tdnet_ros'
 
 
 def tensorrt_folder(gpu: str, content: dict[str, Any]) -> Path:

@@ -22,7 +22,15 @@ from torch import Tensor
 
 from tdnet_ros.nets.card import ModelCard
 from tdnet_ros.nets.images import read_pixels
-from tdnet_ros.stream.engines.export import CARD, MANIFEST, Progress, check_vacant, export, filling
+from tdnet_ros.stream.engines.export import (
+    CARD,
+    MANIFEST,
+    Progress,
+    check_vacant,
+    export,
+    filling,
+    write_manifest,
+)
 from tdnet_ros.stream.engines.onnx_engine import OnnxEngine, find_provider
 from tdnet_ros.stream.engines.static import input_names
 from tdnet_ros.stream.preprocess import Preprocessor
@@ -68,8 +76,7 @@ def export_quantised(card: ModelCard, out: Path, input_size: tuple[int, int],
         with filling(out) as part:
             for file in (CARD, *(step['file'] for step in engine.steps)):
                 shutil.copy(floats.parent / file, part)
-            content = {**json.loads(floats.read_text()), 'precision': 'int8'}
-            (part / MANIFEST).write_text(json.dumps(content, indent=2) + '\n')
+            write_manifest(part, {**json.loads(floats.read_text()), 'precision': 'int8'})
     return out / MANIFEST
 
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 import json
 import os
 from pathlib import Path
-import pwd
 import shutil
 import subprocess
 import sys
@@ -25,7 +24,7 @@ from tdnet_ros.stream.engines import onnx_engine
 from tdnet_ros.stream.engines.allocator import is_out_of_memory
 from tdnet_ros.stream.engines.engine import ReferenceEngine
 from tdnet_ros.stream.engines.export import export
-from tdnet_ros.stream.engines.onnx_engine import OnnxEngine, find_graphs, tensorrt_folder
+from tdnet_ros.stream.engines.onnx_engine import OnnxEngine, tensorrt_folder
 
 pytest.importorskip('onnxscript')
 onnxruntime = pytest.importorskip('onnxruntime')
@@ -91,48 +90,6 @@ def test_card_of_the_graphs_runs_in_the_segmenter(
         (tmp_path / 'graphs' / 'manifest.json').write_text(content)
         with pytest.raises(ValueError, match=r'manifest\.json is not the manifest of an exported'):
             VideoSegmenter.load(tmp_path / 'graphs' / 'model.yaml', 'cpu', engine='onnxruntime')
-
-
-def test_graphs_are_exported_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-                                  capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
-    card = narrow('bise18-half')
-    manifest = find_graphs(card, SIZE, 'float32')
-    assert 'exporting bise18-half' in capsys.readouterr().err
-    assert manifest.is_relative_to(tmp_path)
-    assert find_graphs(card, SIZE, 'float32') == manifest
-    assert not capsys.readouterr().err
-    monkeypatch.setattr(onnx_engine, 'code_digest', lambda: 'other code')
-    assert find_graphs(card, SIZE, 'float32') != manifest
-    assert 'exporting bise18-half' in capsys.readouterr().err
-    with pytest.raises(ValueError, match='exported for one image of 49x65'):
-        OnnxEngine(manifest, CPU).run(torch.zeros(1, 3, 64, 96), 0, [])
-    with pytest.raises(ValueError, match='tensorrt needs a CUDA device'):
-        OnnxEngine(manifest, CPU, tensorrt=True)
-
-
-def test_graphs_survive_a_power_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files that have their names but not yet their bytes would be taken for whole ones."""
-    on_disk = []
-    monkeypatch.setattr(os, 'fsync', lambda file: on_disk.append(os.fstat(file).st_ino))
-    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
-    folder = find_graphs(narrow('bise18-half'), SIZE, 'float32').parent
-    assert {file.stat().st_ino for file in folder.iterdir()} == set(on_disk)
-
-
-def test_a_cache_that_cannot_be_written_is_named_before_the_work(
-        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on a robot whose root is read-only, or with an account that has no home."""
-    monkeypatch.setattr(onnx_engine, 'export', None)
-    (tmp_path / 'file').touch()
-    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'file'))
-    with pytest.raises(OSError, match=f'^cannot write {tmp_path}/file/tdnet_ros/bise18-half'):
-        find_graphs(narrow('bise18-half'), SIZE, 'float32')
-    for variable in ('XDG_CACHE_HOME', 'HOME'):
-        monkeypatch.delenv(variable)
-    monkeypatch.setattr(pwd, 'getpwuid', {}.__getitem__)
-    with pytest.raises(ValueError, match='have no folder: set HOME or XDG_CACHE_HOME'):
-        find_graphs(narrow('bise18-half'), SIZE, 'float32')
 
 
 def test_a_graph_that_cannot_be_started_is_one_line(exported: Path, tmp_path: Path) -> None:
