@@ -171,9 +171,10 @@ def _graph(module: nn.Module, examples: Sequence[Tensor], inputs: Sequence[str],
            outputs: Sequence[str]) -> torch.onnx.ONNXProgram:
     try:
         import onnxscript  # noqa: F401  the exporter needs it and says so at length
-    except ModuleNotFoundError as error:
-        raise ValueError(f'the Python package {error.name} is missing: pip install onnx '
-                         "onnxscript, with 'numpy<2' from Humble to Kilted") from error
+    except ImportError as error:
+        raise ValueError(f'the Python package onnxscript is missing or does not load ({error}): '
+                         "pip install onnx onnxscript, with 'numpy<2' from Humble to Kilted"
+                         ) from error
     if signature(torch.onnx.export).parameters['f'].default is Parameter.empty:
         raise ValueError(f'PyTorch {torch.__version__} cannot export: expected 2.5 or newer')
     logging.getLogger('torch.onnx').setLevel(logging.ERROR)

@@ -19,8 +19,11 @@ from tdnet_ros.stream.engines.step import StepFeatures
 
 try:
     import onnxruntime
-except ModuleNotFoundError:
-    onnxruntime = None
+    onnxruntime.InferenceSession  # noqa: B018  which the rest of a removed package lacks
+except (ImportError, AttributeError) as error:
+    onnxruntime, reason = None, str(error)
+else:
+    reason = ''
 
 
 class OnnxEngine:
@@ -110,8 +113,9 @@ def find_provider(device: torch.device, tensorrt: bool) -> str:
     if tensorrt and device.type == 'cpu':
         raise ValueError('engine tensorrt needs a CUDA device')
     if onnxruntime is None:
-        raise ValueError("the Python package onnxruntime is missing (for CUDA onnxruntime-gpu): "
-                         "pip install onnxruntime, with 'numpy<2' from Humble to Kilted")
+        raise ValueError(f'the Python package onnxruntime is missing or does not load ({reason}): '
+                         'pip install onnxruntime, or for CUDA onnxruntime-gpu and no other, '
+                         "with 'numpy<2' from Humble to Kilted")
     if device.type == 'cpu':
         return 'CPUExecutionProvider'
     wanted = 'TensorrtExecutionProvider' if tensorrt else 'CUDAExecutionProvider'

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 import resource
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -85,6 +86,15 @@ def test_a_pytorch_that_is_too_old_to_export_is_named(
     monkeypatch.setattr(torch.onnx, 'export', lambda model, args, f, **options: None)
     with pytest.raises(ValueError, match=r'^PyTorch 2\.4\.1 cannot export: expected 2\.5'):
         export(narrow('psp18'), tmp_path, SIZE)
+
+
+def test_an_exporter_that_does_not_load_is_named(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / 'onnxscript.py').write_text('raise ImportError("numpy was built for another")')
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, 'onnxscript')
+    with pytest.raises(ValueError, match=r'onnxscript is missing or .* \(numpy was built for'):
+        export(narrow('bise18-half'), tmp_path / 'out', SIZE)
 
 
 def test_tensorrt_is_built_on_the_gpu_itself(tmp_path: Path,

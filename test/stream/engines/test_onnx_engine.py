@@ -6,6 +6,7 @@ from dataclasses import replace
 import json
 import os
 from pathlib import Path
+import runpy
 import shutil
 import subprocess
 import sys
@@ -135,6 +136,20 @@ def test_engines_that_cannot_run_are_refused_before_graphs_are_made(
     with pytest.raises(ValueError, match='tensorrt needs a CUDA device'):
         VideoSegmenter.load('td2-tiny', 'cpu', engine='tensorrt')
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(('content', 'reason'), [
+    ('', "module 'onnxruntime' has no attribute 'InferenceSession'"),
+    ('raise ImportError("libcudnn.so.9: cannot open")', 'libcudnn.so.9: cannot open')],
+    ids=['rest of a removed one', 'library missing'])
+def test_a_package_that_does_not_load_is_named(
+        content: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / 'onnxruntime.py').write_text(content)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, 'onnxruntime')
+    module = runpy.run_path(onnx_engine.__file__)
+    with pytest.raises(ValueError, match=rf'onnxruntime is missing or .* \({reason}\): pip inst'):
+        module['find_provider'](CPU, False)
 
 
 def test_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
