@@ -75,7 +75,7 @@ def load_network(card: ModelCard) -> Network:
 
     Raises ValueError naming the missing, extra or misshaped weights.
     """
-    network = build(card.architecture, len(card.classes))
+    network = build(card.architecture, len(card.classes)).float()  # whatever is the default
     if card.weights is not None:
         if card.weights.suffix == '.onnx':
             raise ValueError(f'model {card.name} is exported ({card.weights}): expected engine '

@@ -109,8 +109,9 @@ def launch(engine: Engine, preprocessor: Preprocessor, turns: Sequence[Turn],
     memory = (turns[0].memory.entries if len(turns) == 1 else
               [stacked(entries) for entries in zip(*(turn.memory.entries for turn in turns),
                                                    strict=True)])
-    logits, features = engine.run(images[0] if len(turns) == 1 else torch.cat(images),
-                                  turns[0].path, memory)
+    image = images[0] if len(turns) == 1 else torch.cat(images)
+    with torch.autocast(lanes.device.type, enabled=False):  # which is for the caller's networks
+        logits, features = engine.run(image, turns[0].path, memory)
     each = [(one, turn.frame.size) for one, turn in zip(logits.split(1), turns, strict=True)]
     labels, scores = _labelled(each, confidence)
     watch.mark('computed')

@@ -20,9 +20,10 @@ class Preprocessor:
         self.device = device = lanes.device
         # (x / 255 - mean) / std as one multiplication and one addition, for a row of pixels.
         width = input_size[1]
-        self._scale = torch.tensor([1 / (255 * s) for s in std] * width, device=device)
-        self._shift = torch.tensor([-m / s for m, s in zip(mean, std, strict=True)] * width,
-                                   device=device)
+        scale = [1 / (255 * s) for s in std]
+        shift = [-m / s for m, s in zip(mean, std, strict=True)]
+        self._scale, self._shift = (torch.tensor(each * width, dtype=torch.float32, device=device)
+                                    for each in (scale, shift))
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """Map uint8 [1, 3, H, W] to float32 [1, 3, h, w] (channels last) at the input's size.
