@@ -22,6 +22,8 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 CARDS = ('.yaml', '.yml')
 CHECKPOINTS = ('.pkl', '.pth', '.pt')
+WRITTEN = ('best.yaml', 'model.yaml')
+'''Cards that tdnet_train and tdnet_export write.'''
 NOT_CONVERTED = ("is a checkpoint of PyTorch: tdnet_convert makes weights and card of the "
                  "authors', and what tdnet_train has learnt is best.yaml beside it")
 NAME = r'[^/\x00-\x1f\x7f]{1,100}'
@@ -82,6 +84,8 @@ def find_model(model: str | Path, weights: str | Path | None = None) -> ModelCar
 
 
 def _find_card(model: str | Path) -> ModelCard:
+    if not isinstance(model, str | Path):
+        raise ValueError(f'model is of type {type(model).__name__}, expected a name or a path')
     path = Path(os.path.expanduser(str(model)))
     if path.suffix in CARDS:
         return load_card(path)
@@ -93,11 +97,13 @@ def _find_card(model: str | Path) -> ModelCard:
     if str(model) in VARIANTS:
         return untrained_card(str(model))
     if str(model) and path.is_dir():
-        best = path / 'best.yaml'
+        card = next((path / name for name in WRITTEN if (path / name).is_file()), None)
         raise ValueError(f"model '{model}' is a folder: expected "
-                         + (f'the card {best} in it' if best.is_file() else 'a card (.yaml)'))
+                         + (f'the card {card} in it' if card else 'a card (.yaml)'))
     if path.suffix in CHECKPOINTS:
         raise ValueError(f"model '{model}' {NOT_CONVERTED}")
+    if path.suffix == '.onnx':
+        raise ValueError(f"model '{model}' is a graph: expected the card beside it, model.yaml")
     near = difflib.get_close_matches(str(model), [*shipped_models(), *FOR_USERS], n=1)
     if near:
         raise ValueError(f"there is no model '{model}', did you mean '{near[0]}'?")

@@ -134,7 +134,8 @@ def test_bad_stamps(stamp: object) -> None:
     *(({'input_size': size}, rf'input size is {re.escape(repr(size))}, expected \(height, width\)')
       for size in (385, (385,), (385, 513, 3), (97.5, 129), '97')),
     ({'model': 'nothing'}, "model 'nothing': expected"),
-    ({'model': None}, "model 'None': expected"),
+    ({'model': None}, 'model is of type NoneType, expected a name or a path'),
+    ({'model': 'path0.onnx'}, r'is a graph: expected the card beside it, model\.yaml'),
     *(({'max_gap_s': gap}, f'max_gap_s is {gap!r}, expected seconds, 0 or more')
       for gap in (-1, math.nan, None, '1')),
 ])

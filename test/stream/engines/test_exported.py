@@ -45,6 +45,11 @@ def test_a_folder_that_was_copied_labels(trained: Path, tmp_path: Path) -> None:
     assert segmenter.warm_up((40, 50)) > 0
 
 
+def test_the_card_in_a_folder_is_named(trained: Path) -> None:
+    with pytest.raises(ValueError, match=f"folder: expected the card {trained / 'model.yaml'} in"):
+        VideoSegmenter.load(trained, 'cpu', engine='onnxruntime')
+
+
 def other_graph(folder: Path) -> None:
     shutil.copy(folder / 'path0.onnx', folder / 'path1.onnx')
 
