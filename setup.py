@@ -37,7 +37,7 @@ setup(
         'demo': ['matplotlib>=3.7', 'rich>=12'],
         'train': ['lightning-fabric>=2.2', 'torchmetrics>=1.2', 'tensorboard>=2.12', 'rich>=12',
                   'matplotlib>=3.7'],
-        'export': ['torch>=2.5', 'onnx>=1.15', 'onnxruntime>=1.17', 'onnxscript>=0.2'],
+        'export': ['torch>=2.5', 'onnx>=1.15', 'onnxruntime>=1.18', 'onnxscript>=0.2'],
         'ray': ['ray>=2.9'],
         'dev': [
             'pytest>=8',

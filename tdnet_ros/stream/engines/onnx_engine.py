@@ -21,9 +21,12 @@ try:
     import onnxruntime
     onnxruntime.InferenceSession  # noqa: B018  which the rest of a removed package lacks
 except (ImportError, AttributeError) as error:
-    onnxruntime, reason = None, str(error)
+    onnxruntime, reason = None, str(error) or type(error).__name__
 else:
     reason = ''
+
+OLDEST = 1, 18
+'''The first version of onnxruntime that reads version 10 of the format, which PyTorch writes.'''
 
 
 class OnnxEngine:
@@ -116,6 +119,10 @@ def find_provider(device: torch.device, tensorrt: bool) -> str:
         raise ValueError(f'the Python package onnxruntime is missing or does not load ({reason}): '
                          'pip install onnxruntime, or for CUDA onnxruntime-gpu and no other, '
                          "with 'numpy<2' from Humble to Kilted")
+    major, minor, *_ = onnxruntime.__version__.split('.')
+    if (int(major), int(minor)) < OLDEST:
+        raise ValueError(f'onnxruntime {onnxruntime.__version__} does not read the graphs: '
+                         f'expected {".".join(map(str, OLDEST))} or newer')
     if device.type == 'cpu':
         return 'CPUExecutionProvider'
     wanted = 'TensorrtExecutionProvider' if tensorrt else 'CUDAExecutionProvider'

@@ -140,8 +140,9 @@ def test_engines_that_cannot_run_are_refused_before_graphs_are_made(
 
 @pytest.mark.parametrize(('content', 'reason'), [
     ('', "module 'onnxruntime' has no attribute 'InferenceSession'"),
-    ('raise ImportError("libcudnn.so.9: cannot open")', 'libcudnn.so.9: cannot open')],
-    ids=['rest of a removed one', 'library missing'])
+    ('raise ImportError("libcudnn.so.9: cannot open")', 'libcudnn.so.9: cannot open'),
+    ('raise ImportError', 'ImportError')],
+    ids=['rest of a removed one', 'library missing', 'other NumPy'])
 def test_a_package_that_does_not_load_is_named(
         content: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / 'onnxruntime.py').write_text(content)
@@ -150,6 +151,15 @@ def test_a_package_that_does_not_load_is_named(
     module = runpy.run_path(onnx_engine.__file__)
     with pytest.raises(ValueError, match=rf'onnxruntime is missing or .* \({reason}\): pip inst'):
         module['find_provider'](CPU, False)
+
+
+def test_a_package_that_is_too_old_is_named_before_graphs_are_made(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    monkeypatch.setattr(onnxruntime, '__version__', '1.17.3')
+    with pytest.raises(ValueError, match=r'^onnxruntime 1\.17\.3 .* expected 1\.18 or newer'):
+        VideoSegmenter.load('td2-tiny', 'cpu', engine='onnxruntime')
+    assert not list(tmp_path.iterdir())
 
 
 def test_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
