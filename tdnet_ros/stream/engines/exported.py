@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 import sys
+import threading
 import time
 from typing import Any
 
@@ -21,6 +22,8 @@ from tdnet_ros.stream.engines.export import (
 )
 
 REMEDY = 'copy all that tdnet_export wrote, or export it once more'
+_one_export = threading.Lock()
+'''PyTorch's exporter fails if it runs in two threads at once.'''
 
 
 def find_graphs(card: ModelCard, input_size: tuple[int, int], precision: str) -> Path:
@@ -44,12 +47,13 @@ def find_graphs(card: ModelCard, input_size: tuple[int, int], precision: str) ->
     key = hashlib.sha256(f'{card.architecture} {weights_digest(load_network(card))} '
                          f'{code_digest()}'.encode()).hexdigest()[:16]
     folder = cache_folder() / f'{card.name}-{height}x{width}-{precision}-{key}'
-    if not _is_whole(folder):
-        check_folder(folder)
-        start = time.monotonic()
-        export(card, folder, input_size, precision, progress=lambda text: print(
-            f'exporting {card.name}: {text} ({time.monotonic() - start:.0f} s)',
-            file=sys.stderr, flush=True))
+    with _one_export:
+        if not _is_whole(folder):
+            check_folder(folder)
+            start = time.monotonic()
+            export(card, folder, input_size, precision, progress=lambda text: print(
+                f'exporting {card.name}: {text} ({time.monotonic() - start:.0f} s)',
+                file=sys.stderr, flush=True))
     return folder / MANIFEST
 
 

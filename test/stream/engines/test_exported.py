@@ -2,12 +2,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 import json
 import os
 from pathlib import Path
 import pwd
 import shutil
+import time
 
 import pytest
 import torch
@@ -120,6 +122,24 @@ def test_graphs_are_exported_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         OnnxEngine(manifest, CPU).run(torch.zeros(1, 3, 64, 96), 0, [])
     with pytest.raises(ValueError, match='tensorrt needs a CUDA device'):
         OnnxEngine(manifest, CPU, tensorrt=True)
+
+
+def test_threads_export_one_after_the_other(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As cameras do that load a model each; in two at once PyTorch's exporter fails."""
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    running = []
+
+    def slow_export(*_: object, **__: object) -> None:
+        running.append(1)
+        time.sleep(0.05)
+        assert running == [1]
+        running.clear()
+
+    monkeypatch.setattr(graphs, 'export', slow_export)
+    card = narrow('bise18-half')
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda _: find_graphs(card, SIZE, 'float32'), range(2)))
 
 
 def test_graphs_survive_a_power_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
