@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tdnet_ros.nets.writing import naming
 from tdnet_ros.stream.engines.allocator import keep_freed_memory
 from tdnet_ros.stream.engines.announce import announced
 from tdnet_ros.stream.engines.exported import cache_folder, read_manifest
@@ -160,7 +161,8 @@ def _session(file: Path, providers: list[tuple[str, dict[str, Any]]]) -> Any:
         return _start(file, options, providers)
     (name, settings), *others = providers
     cache = Path(settings['trt_timing_cache_path']) / file.stem  # the timings serve all paths
-    cache.mkdir(parents=True, exist_ok=True)
+    with naming(cache):
+        cache.mkdir(parents=True, exist_ok=True)
     providers = [(name, {**settings, 'trt_engine_cache_path': str(cache)}), *others]
     known = 'reading' if any(cache.glob('*.engine')) else 'building, minutes the first time,'
     with announced(f'TensorRT: {known} {file.name} (cache: {cache})'):

@@ -130,6 +130,13 @@ def test_engines_are_kept_for_what_they_are_good_for() -> None:
     assert onnxruntime.__version__ in str(tensorrt_folder('Orin', content))
 
 
+def test_a_cache_of_engines_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / 'file').touch()
+    settings = {'trt_timing_cache_path': str(tmp_path / 'file')}
+    with pytest.raises(OSError, match=f'^cannot write {tmp_path}/file/path0: Not a directory'):
+        onnx_engine._session(Path('path0.onnx'), [('TensorrtExecutionProvider', settings)])
+
+
 def test_engines_that_cannot_run_are_refused_before_graphs_are_made(
         tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
