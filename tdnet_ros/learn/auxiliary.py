@@ -23,7 +23,8 @@ class AuxiliaryHeads(nn.Module):
         channels = architecture.stage_channels[STAGE]
         inner = max(channels // REDUCTION, 8)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)  # as the network's: the same in every process and run
+            # As the network's: the same in every process and run.
+            torch.default_generator.manual_seed(0)
             self.heads = nn.ModuleList(
                 nn.Sequential(*conv_norm(channels, inner, 3), nn.ReLU(),
                               nn.Conv2d(inner, classes, 1))

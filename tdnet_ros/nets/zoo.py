@@ -13,7 +13,7 @@ Network = TDNet | PerFrame
 def build(architecture: Architecture, classes: int) -> Network:
     """Build a network in evaluation mode; its random weights are the same every time."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+        torch.default_generator.manual_seed(0)  # alone: fork_rng restores no GPU's
         network: Network
         if architecture.paths == 1:
             network = PerFrame(architecture, classes)

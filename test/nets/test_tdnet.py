@@ -84,6 +84,13 @@ def test_build_is_reproducible_and_leaves_the_generator_alone() -> None:
     assert torch.equal(torch.rand(1), drawn)
 
 
+def test_build_leaves_the_generators_of_gpus_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds: list[int] = []
+    monkeypatch.setattr(torch.cuda, 'manual_seed_all', seeds.append)
+    build(variant('td2-tiny'), 5)
+    assert not seeds
+
+
 @pytest.mark.parametrize('path', [-1, 2])
 def test_no_such_path(path: int) -> None:
     with pytest.raises(ValueError, match=f'path {path}, expected 0 to 1'):
