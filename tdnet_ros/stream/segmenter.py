@@ -113,7 +113,7 @@ class VideoSegmenter:
         If anything fails the memory is reset, since its order of paths would be broken. The
         memory must be one of `new_memory`, else ValueError.
         """
-        self._check(frame, memory)
+        check(frame, memory, self._engine)
         turn = self._turn(frame, memory)
         try:
             return self._launch([turn], confidence).land(
@@ -142,7 +142,7 @@ class VideoSegmenter:
             raise ValueError(f'{len(frames)} frames came with {len(memories)} memories: '
                              'expected one of each camera')
         for frame, memory in zip(frames, memories, strict=True):
-            self._check(frame, memory)
+            check(frame, memory, self._engine)
         if len(set(memories)) < len(memories):
             raise ValueError('two frames came with the same memory: expected one of each camera')
         flights = self._flights(frames, memories, confidence)
@@ -209,14 +209,11 @@ class VideoSegmenter:
             self.forget()
             self.warm_up(size)
 
-    def _check(self, frame: Frame, memory: FrameMemory) -> None:
-        check(frame, memory, self._engine)
+    def _turn(self, frame: Frame, memory: FrameMemory) -> Turn:
         if os.getpid() != self._process and torch.get_num_threads() > 1:
             raise RuntimeError('the threads that PyTorch computes with did not come along into '
                                'this process, which was forked: start processes with spawn, or '
                                'call torch.set_num_threads(1) in them')
-
-    def _turn(self, frame: Frame, memory: FrameMemory) -> Turn:
         reason = memory.prepare(frame)
         return Turn(frame, memory, reason, *memory.turn)
 

@@ -37,7 +37,8 @@ def test_a_forked_process_is_told_why_it_would_wait_for_ever(
     monkeypatch.setattr(os, 'getpid', lambda: -1)
     monkeypatch.setattr(torch, 'get_num_threads', lambda: 2)
     for step in (lambda: segmenter.step(make_frame(0), memory),
-                 lambda: segmenter.step_batch([make_frame(0)], [memory])):
+                 lambda: list(segmenter.step_batch([make_frame(0)], [memory])),
+                 lambda: segmenter.warm_up((72, 96))):
         with pytest.raises(RuntimeError, match=r'was forked: start processes with spawn, or call'):
             step()
     monkeypatch.setattr(torch, 'get_num_threads', lambda: 1)
