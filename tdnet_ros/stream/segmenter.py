@@ -32,7 +32,7 @@ TRIES = 3
 class VideoSegmenter:
     """Weights on a device. It keeps no frame: each camera has a memory, and maybe a thread."""
 
-    def __init__(self, card: ModelCard, device: torch.device,
+    def __init__(self, card: ModelCard, device: str | torch.device,
                  input_size: tuple[int, int] | None = None, max_gap_s: float = MAX_GAP_S,
                  scene_cut: bool = True, engine: str = 'torch',
                  precision: str = 'float32') -> None:
@@ -40,7 +40,7 @@ class VideoSegmenter:
             raise ValueError(f'card is of type {type(card).__name__}, expected ModelCard; '
                              'VideoSegmenter.load takes names and files')
         self.card = card
-        self.device = device
+        self.device = device = find_device(device)
         self.input_size = checked_size(card.input_size if input_size is None else input_size)
         self.max_gap_s = checked_gap(max_gap_s)
         self.scene_cut = checked_cut(scene_cut)
@@ -69,8 +69,8 @@ class VideoSegmenter:
         precision: see nets/engines.py. Raises FileNotFoundError or ValueError with one line
         that says what is wrong.
         """
-        return cls(find_model(model, weights), find_device(device), input_size, max_gap_s,
-                   scene_cut, engine, precision)
+        return cls(find_model(model, weights), device, input_size, max_gap_s, scene_cut, engine,
+                   precision)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Let another process, or a copy, load the same."""

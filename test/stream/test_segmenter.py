@@ -12,6 +12,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from tdnet_ros.nets.card import find_model
 from tdnet_ros.nets.variants import variant
 from tdnet_ros.nets.zoo import build
 from tdnet_ros.stream import Frame, VideoSegmenter
@@ -167,6 +168,8 @@ def test_a_segmenter_is_made_of_a_card() -> None:
     name: Any = 'td2-tiny'
     with pytest.raises(ValueError, match=r'card is of type str, expected ModelCard; .*\.load'):
         VideoSegmenter(name, torch.device('cpu'))
+    segmenter = VideoSegmenter(find_model('td2-tiny'), 'cpu', (64, 96))
+    assert segmenter.device == torch.device('cpu')
 
 
 @pytest.mark.parametrize('size', [None, 72, (72,), (72, 96, 3), (72.0, 96.0), '72'])
