@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader
 from tdnet_ros.learn.config import TrainConfig
 from tdnet_ros.learn.datasets import Dataset
 from tdnet_ros.learn.devices import cores, processes_here
+from tdnet_ros.learn.interrupt import SIGNALS
 from tdnet_ros.learn.samples import Clip, ClipRecipe, ClipSamples
 from tdnet_ros.nets.architecture import Architecture
 
@@ -65,7 +66,7 @@ def _steps(config: TrainConfig, samples: ClipSamples, recipes: Sequence[ClipReci
 def _start_worker(worker: int) -> None:
     """Keep to one core; a signal to the group of processes is for the run, which ends this one."""
     cv2.setNumThreads(0)
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
 

@@ -21,6 +21,7 @@ from tdnet_ros.learn.config import (
     scaled,
 )
 from tdnet_ros.learn.datasets import SPLITS
+from tdnet_ros.learn.interrupt import exit_status
 from tdnet_ros.nets.card import find_model
 from tdnet_ros.nets.writing import check_folder
 
@@ -35,7 +36,6 @@ a model for every other tool. OUT/last.pt is where --resume goes on; Ctrl-C writ
 """
 MORE_TO_DO = 75
 """Exit status (EX_TEMPFAIL) of a run that --max-minutes stopped before its end."""
-INTERRUPTED = 130
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
@@ -110,9 +110,9 @@ def main(arguments: list[str] | None = None) -> int:
               'or crop or --input-size takes less memory, accumulate keeps the batch and takes '
               'longer', file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         print(f'tdnet_train: interrupted{goes_on(options)}', file=sys.stderr)
-        return INTERRUPTED
+        return exit_status(interrupt)
 
 
 def goes_on(options: argparse.Namespace) -> str:

@@ -52,13 +52,12 @@ class Trainer:
             end: int, deadline: float = float('inf')) -> bool:
         """Train up to step `end`, or to the deadline (time.monotonic); True at the end.
 
-        SIGINT or SIGTERM ends the step that it meets, and raises KeyboardInterrupt once that is
-        saved.
+        A signal ends the step that it meets, and raises KeyboardInterrupt once that is saved.
         """
         with DeferredInterrupt() as interrupt:
             self._run(clips, validator, progress, end, deadline, interrupt)
-        if self._any_process(interrupt.came)[0]:  # it came during the last save
-            raise KeyboardInterrupt
+        if self._any_process(bool(interrupt.came))[0]:  # it came during the last save
+            raise interrupt.interruption()
         return self.step >= end
 
     def _run(self, clips: Iterator[Clip], validator: Validator, progress: Progress, end: int,
@@ -76,14 +75,14 @@ class Trainer:
                 self._validate(validator, progress)
             now = time.monotonic()
             interrupted, stopped, due = self._any_process(
-                interrupt.came, now > deadline,
+                bool(interrupt.came), now > deadline,
                 now - saved > 60 * self.config.checkpoint_minutes)
             due |= validated and not resumable  # no best without the last
             if ended or interrupted or stopped or due:
                 self.save(LAST)
                 saved, resumable = time.monotonic(), True
             if interrupted:
-                raise KeyboardInterrupt
+                raise interrupt.interruption()
             if stopped:
                 break
 
