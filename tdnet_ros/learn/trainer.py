@@ -4,7 +4,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import zip_longest
 import math
 from pathlib import Path
 import time
@@ -14,13 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from tdnet_ros.learn.config import LAST, TrainConfig
-from tdnet_ros.learn.datasets import SPLITS, Dataset
+from tdnet_ros.learn.datasets import Dataset
 from tdnet_ros.learn.devices import shares_norms
 from tdnet_ros.learn.ema import WeightAverage
 from tdnet_ros.learn.interrupt import DeferredInterrupt
 from tdnet_ros.learn.learner import Learner, Passes
 from tdnet_ros.learn.paths import start_paths
 from tdnet_ros.learn.progress import Progress
+from tdnet_ros.learn.resuming import check_classes, check_data
 from tdnet_ros.learn.samples import Clip
 from tdnet_ros.learn.validator import Validator
 from tdnet_ros.nets.card import ModelCard
@@ -68,11 +68,12 @@ class Trainer:
             terms = self.take_step(clips)
             if not all(math.isfinite(value) for value in terms.values()):
                 raise FloatingPointError(f'the loss is not a number at step {self.step}: {terms}')
-            progress.step(self.step, terms, self.config.learning_rate(self.step - 1))
             ended = self.step == end
             validated = ended or self.step % self.config.validate_every == 0
-            if validated:
-                self._validate(validator, progress)
+            with self._kept():
+                progress.step(self.step, terms, self.config.learning_rate(self.step - 1))
+                if validated:
+                    self._validate(validator, progress)
             now = time.monotonic()
             interrupted, stopped, due = self._any_process(
                 bool(interrupt.came), now > deadline,
@@ -160,16 +161,28 @@ class Trainer:
     def save(self, name: str) -> None:
         """Write a checkpoint; a kill at any time leaves the old or the new one, whole."""
         if self.fabric.is_global_zero:
-            with replacing(self.out / name) as part, part.open('wb') as file, _disk_errors():
-                torch.save({
-                    'step': self.step, 'solo': self.solo,
-                    'config': plain(self.config), 'classes': self.classes,
-                    'data': self.data,
-                    'source': self.card.source, 'licence': self.card.licence,
-                    'learner': self.learner.module.state_dict(),
-                    'average': self.average.network.state_dict(),
-                    'optimizer': self.optimizer.state_dict()}, file)
+            self._write(self.out / name)
         self.fabric.barrier()
+
+    def _write(self, path: Path) -> None:
+        with replacing(path) as part, part.open('wb') as file, _disk_errors():
+            torch.save({
+                'step': self.step, 'solo': self.solo,
+                'config': plain(self.config), 'classes': self.classes,
+                'data': self.data,
+                'source': self.card.source, 'licence': self.card.licence,
+                'learner': self.learner.module.state_dict(),
+                'average': self.average.network.state_dict(),
+                'optimizer': self.optimizer.state_dict()}, file)
+
+    @contextmanager
+    def _kept(self) -> Iterator[None]:
+        """Save the step that is done where what is said of it goes nowhere, which ends a run."""
+        try:
+            yield
+        except (OSError, SystemExit):
+            self._write(self.out / LAST)  # who says something is the first process
+            raise
 
     def resume(self, path: Path) -> None:
         """Go on from a checkpoint; ValueError if it is none, or another model's."""
@@ -181,9 +194,9 @@ class Trainer:
         except Exception as error:
             raise ValueError(f'{path} cannot be read as a checkpoint of a run') from error
         if 'classes' in state:  # not in those of older versions
-            _check_classes(path, state['classes'], self.classes)
+            check_classes(path, state['classes'], self.classes)
         if 'data' in state:
-            _check_data(path, state['data'], self.data)
+            check_data(path, state['data'], self.data)
         if 'licence' in state:
             self.card = replace(self.card, source=state['source'], licence=state['licence'])
         try:
@@ -212,20 +225,6 @@ class Trainer:
 
     def _seed(self, part: int) -> int:
         return (self.config.seed * 1_000_003 + self.step) * 1009 + part
-
-
-def _check_classes(path: Path, before: Sequence[str], now: Sequence[str]) -> None:
-    for number, (was, found) in enumerate(zip_longest(before, now, fillvalue='none')):
-        if was != found:
-            raise ValueError(f'{path}: class {number} was {was} and is {found} now: put '
-                             'classes.yaml back, or choose another --out')
-
-
-def _check_data(path: Path, before: Sequence[str], now: Sequence[str]) -> None:
-    for split, was, found in zip(SPLITS, before, now):
-        if was != found:
-            raise ValueError(f'{path}: {split} had {was}, and has {found} now: name the same '
-                             'data, or choose another --out')
 
 
 @contextmanager
