@@ -12,6 +12,8 @@ from tdnet_ros.stream.frame import Frame
 from tdnet_ros.stream.segmenter import VideoSegmenter
 
 Rgb = NDArray[np.uint8]
+LEAST_SIDE = 16
+"""Pixels of an image of which OpenCV finds the flow; with fewer rows it crashes, or raises."""
 
 
 class Labeller(Protocol):
@@ -97,6 +99,10 @@ class KeyFrame:
 def optical_flow(start: Rgb, end: Rgb) -> NDArray[np.float32]:
     """Return where each pixel of start lies in end, as x and y offsets [H, W, 2] (DIS)."""
     estimator = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    before, after = (cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (start, end))
+    height, width = start.shape[:2]
+    below, right = max(0, LEAST_SIDE - height), max(0, LEAST_SIDE - width)
+    before, after = (
+        cv2.copyMakeBorder(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), 0, below, 0, right,
+                           cv2.BORDER_REPLICATE) for image in (start, end))
     flow = np.zeros((*before.shape, 2), np.float32)
-    return np.asarray(estimator.calc(before, after, flow), np.float32)
+    return np.asarray(estimator.calc(before, after, flow)[:height, :width], np.float32)

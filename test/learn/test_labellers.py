@@ -1,4 +1,7 @@
 """The families of methods, frame by frame."""
+import subprocess
+import sys
+
 import cv2
 import numpy as np
 import pytest
@@ -69,6 +72,19 @@ def test_flow_points_from_a_pixel_to_its_place_in_the_other_frame():
     image = np.repeat(texture, 3, 2).astype(np.uint8)
     flow = optical_flow(image[:, 8:136], image[:, 5:133])
     assert np.median(flow[20:-20, 20:-20], (0, 1)) == pytest.approx([3, 0], abs=0.2)
+
+
+def test_small_pictures_have_a_flow_too():
+    """OpenCV raises on some sizes, and on others the program ends without a word."""
+    sizes = [(1, 1), (97, 8), (15, 1024), (8, 97)]
+    code = f'''
+import numpy as np
+from tdnet_ros.learn.labellers import optical_flow
+images = [np.zeros((*size, 3), np.uint8) for size in {sizes}]
+print([optical_flow(image, image).shape[:2] for image in images])
+'''
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert done.stdout == f'{sizes}\n', done.stderr
 
 
 @pytest.mark.parametrize('carry', ['labels', 'features'])
