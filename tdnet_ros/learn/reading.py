@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 import os
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -12,8 +13,12 @@ from numpy.typing import NDArray
 from tdnet_ros.nets.classes import BLACK, UNLABELED, ClassSet
 from tdnet_ros.nets.images import IMAGE_SUFFIXES, PNG, is_image, read_pixels
 
-JPEG = b'\xff\xd8\xff'
+JPEG, BMP = b'\xff\xd8\xff', b'BM'
 """With which such a file begins, whatever its name."""
+TIFF: dict[bytes, Literal['little', 'big']] = {b'II*\0': 'little', b'MM\0*': 'big'}
+"""The same; the order of its bytes."""
+TIFF_BITS = 258
+"""Tag of an entry that holds the bits of a channel; without it there is one."""
 FEW_BITS = b'\x01\x00', b'\x02\x00', b'\x04\x00'
 """Depths and colour type, at byte 24 of a PNG, of greys that OpenCV stretches to 0 to 255."""
 
@@ -71,7 +76,26 @@ def _read_label(path: Path, mode: int = cv2.IMREAD_UNCHANGED) -> NDArray[np.gene
         raise ValueError(f'{path} is a JPEG, which changes the pixels of a label: expected a PNG')
     if head.startswith(PNG) and head.endswith(FEW_BITS):
         raise ValueError(f'{path} is a {head[24]}-bit PNG: expected ids of 8 bits')
-    return read_pixels(path, mode)
+    label = read_pixels(path, mode)
+    if label.ndim == 2 and (bits := _bits(path.read_bytes())) < 8:  # stretched, too
+        raise ValueError(f'{path} has {bits}-bit pixels: expected ids of 8 bits')
+    return label
+
+
+def _bits(file: bytes) -> int:
+    """Return the bits of a grey pixel in a BMP or TIFF; 8 of other files."""
+    if file.startswith(BMP):
+        return int.from_bytes(file[28:30], 'little')
+    if (order := TIFF.get(file[:4])) is None:
+        return 8
+
+    def number(at: int, size: int) -> int:
+        return int.from_bytes(file[at:at + size], order)
+
+    table = number(4, 4)
+    first, count = table + 2, number(table, 2)
+    return next((number(entry + 8, 2) for entry in range(first, first + 12 * count, 12)
+                 if number(entry, 2) == TIFF_BITS), 1)
 
 
 def _id_table(ids: dict[int, int]) -> Convert:

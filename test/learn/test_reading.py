@@ -74,6 +74,20 @@ def test_a_label_of_few_bits_is_refused(tmp_path, bits):
         open_dataset('folder', root, 'val').check()
 
 
+@pytest.mark.parametrize('suffix', ['bmp', 'tif'])
+def test_a_mask_of_one_bit_is_refused_in_other_formats_too(tmp_path, suffix):
+    """As MATLAB writes logical arrays."""
+    root = own(tmp_path, ['a_1'])
+    path = root / f'val/labels/a_1.{suffix}'
+    path.parent.mkdir()
+    mask = Image.fromarray(np.array(4 * [[0, 0, 1, 1, 0, 1]], np.uint8))
+    mask.save(path)
+    assert open_dataset('folder', root, 'val').label(0, 0).max() == 1
+    mask.point([0] + 255 * [255], '1').save(path)
+    with pytest.raises(ValueError, match=f'a_1.{suffix} has 1-bit pixels: expected ids of 8 bits'):
+        open_dataset('folder', root, 'val').check()
+
+
 def test_a_picture_that_its_exif_data_turn_is_named(tmp_path):
     root = own(tmp_path, ['a_1'], kind='labels')
     for label in (root / 'val/labels').iterdir():
