@@ -2,8 +2,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext, suppress
+import fcntl
+import os
 from pathlib import Path
 import shutil
 
@@ -72,19 +74,35 @@ def _train(options: argparse.Namespace, config: TrainConfig, datasets: Sequence[
     validator = Validator(validation, trainer.card, options.out, fabric)
     if resumed:
         validator.resume()
-    if fabric.is_global_zero:
-        options.out.mkdir(parents=True, exist_ok=True)
-        if trainer.step < end:
-            check_room(options.out, learner)
-            with replacing(options.out / 'config.yaml') as part:
-                part.write_text(yaml.safe_dump(plain(config), sort_keys=False))
-        if resumed and options.init:
-            print(f'--init {options.init} is not used: {last} is there')
-        if options.resume and not resumed:
-            print(f'{last} is not there: the run starts')
-        if not resumed:
-            print(*advice(options, config, card, datasets, contents), sep='\n')
-    return run(trainer, training, size, validator, end, deadline)
+    with claimed(options.out) if fabric.is_global_zero else nullcontext():
+        if fabric.is_global_zero:
+            if trainer.step < end:
+                check_room(options.out, learner)
+                with replacing(options.out / 'config.yaml') as part:
+                    part.write_text(yaml.safe_dump(plain(config), sort_keys=False))
+            if resumed and options.init:
+                print(f'--init {options.init} is not used: {last} is there')
+            if options.resume and not resumed:
+                print(f'{last} is not there: the run starts')
+            if not resumed:
+                print(*advice(options, config, card, datasets, contents), sep='\n')
+        return run(trainer, training, size, validator, end, deadline)
+
+
+@contextmanager
+def claimed(out: Path) -> Iterator[None]:
+    """Make a run's folder and hold it while the run goes on; ValueError if another one does."""
+    out.mkdir(parents=True, exist_ok=True)
+    held = os.open(out, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # of a file system without locks
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ValueError(f'another run writes to {out}: choose another --out') from None
+        yield
+    finally:
+        os.close(held)
 
 
 def check_room(out: Path, learner: Learner) -> None:

@@ -11,6 +11,7 @@ import torch
 
 from learn.runs import command, write_config
 from tdnet_ros.learn.progress import Progress
+from tdnet_ros.learn.run import claimed
 from tdnet_ros.learn.train import main as train
 from tdnet_ros.learn.trainer import Trainer
 
@@ -176,6 +177,18 @@ def test_a_model_that_is_there_is_not_overwritten(data, tmp_path, capsys):
     assert capsys.readouterr().err == (
         f'tdnet_train: {best} is there without last.pt to go on from: choose another --out\n')
     assert best.read_text() == 'a model'
+
+
+def test_a_folder_is_of_one_run_at_a_time(data, tmp_path, capsys):
+    """Two of one model, without --out, have the same."""
+    config = write_config(tmp_path / 'c.yaml', [{'steps': 1}], calibrate=False)
+    arguments = command(data, config, tmp_path / 'run', '--resume')
+    with claimed(tmp_path / 'run'):
+        assert train(arguments) == 1
+    assert capsys.readouterr().err == (
+        f'tdnet_train: another run writes to {tmp_path}/run: choose another --out\n')
+    assert not list((tmp_path / 'run').iterdir())
+    assert train(arguments) == 0
 
 
 def test_the_first_model_comes_with_a_checkpoint(data, tmp_path, monkeypatch):
