@@ -67,6 +67,7 @@ class Learner(nn.Module):
         self.register_buffer('mean', torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
         self.register_buffer('std', torch.tensor(IMAGENET_STD).view(3, 1, 1), persistent=False)
         self.register_buffer('class_weights', class_weights, persistent=False)
+        self.taught = teacher is not None
         self._teacher = (teacher,)  # a tuple hides what doesn't learn from wrappers and files
 
     def forward(self, clip: Clip, step: int, passes: Passes) -> dict[str, Tensor]:

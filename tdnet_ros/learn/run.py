@@ -69,14 +69,15 @@ def _train(options: argparse.Namespace, config: TrainConfig, datasets: Sequence[
     weights = balance_weights(contents[0].pixels, config.class_balance)
     learner = place(Learner(network, config, len(card.classes), weights, teacher), fabric)
     trainer = Trainer(fabric, learner, config, datasets, card, options.out)
-    if resumed:
-        trainer.resume(last)
+    changed = trainer.resume(last) if resumed else []
     validator = Validator(validation, trainer.card, options.out, fabric)
     if resumed:
         validator.resume()
     with claimed(options.out) if fabric.is_global_zero else nullcontext():
         if fabric.is_global_zero:
             if trainer.step < end:
+                if changed:
+                    print(f'{last}: {"; ".join(changed)}')
                 check_room(options.out, learner)
                 with replacing(options.out / 'config.yaml') as part:
                     part.write_text(yaml.safe_dump(plain(config), sort_keys=False))

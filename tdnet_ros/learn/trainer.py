@@ -20,7 +20,7 @@ from tdnet_ros.learn.interrupt import DeferredInterrupt
 from tdnet_ros.learn.learner import Learner, Passes
 from tdnet_ros.learn.paths import start_paths
 from tdnet_ros.learn.progress import Progress
-from tdnet_ros.learn.resuming import check_classes, check_data
+from tdnet_ros.learn.resuming import changes, check_classes, check_data, read_checkpoint
 from tdnet_ros.learn.samples import Clip
 from tdnet_ros.learn.validator import Validator
 from tdnet_ros.nets.card import ModelCard
@@ -37,6 +37,8 @@ class Trainer:
         self.config = config
         self.classes = data[0].classes.described()
         self.data = [dataset.described() for dataset in data]
+        self.settings = plain(config) | {'--input-size': list(card.input_size),
+                                         '--teacher': learner.taught}
         self.card = card
         """Of the model that the run makes: what it came from, and its licence, stay."""
         self.out = out
@@ -169,7 +171,7 @@ class Trainer:
             torch.save({
                 'step': self.step, 'solo': self.solo,
                 'config': plain(self.config), 'classes': self.classes,
-                'data': self.data,
+                'data': self.data, 'settings': self.settings,
                 'source': self.card.source, 'licence': self.card.licence,
                 'learner': self.learner.module.state_dict(),
                 'average': self.average.network.state_dict(),
@@ -184,15 +186,9 @@ class Trainer:
             self._write(self.out / LAST)  # who says something is the first process
             raise
 
-    def resume(self, path: Path) -> None:
-        """Go on from a checkpoint; ValueError if it is none, or another model's."""
-        try:
-            state = torch.load(path, map_location='cpu', weights_only=True)
-        except FileNotFoundError as error:
-            raise ValueError(f'{path} is not there: --out must be a folder of all machines'
-                             ) from error
-        except Exception as error:
-            raise ValueError(f'{path} cannot be read as a checkpoint of a run') from error
+    def resume(self, path: Path) -> list[str]:
+        """Go on from a checkpoint, of this very model; return what differs of its settings."""
+        state = read_checkpoint(path)
         if 'classes' in state:  # not in those of older versions
             check_classes(path, state['classes'], self.classes)
         if 'data' in state:
@@ -211,6 +207,7 @@ class Trainer:
             raise ValueError(f'{path} does not fit this run: it is of another model, of other '
                              'classes, of another optimiser, or one of them has an auxiliary '
                              'loss') from error
+        return changes(state.get('settings', {}), self.settings)
 
     def _validate(self, validator: Validator, progress: Progress) -> None:
         """Judge the averaged weights, with all paths as copies while only the first learns."""

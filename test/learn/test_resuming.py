@@ -68,3 +68,19 @@ def test_a_run_keeps_its_data(tmp_path, capsys):
         assert capsys.readouterr().err == (
             f'tdnet_train: {last}: {split} had frames 4, labelled 4, clips 2 (longest 2), and has '
             f'frames 4, {now} now: name the same data, or choose another --out\n')
+
+
+def test_a_run_that_goes_on_with_other_settings_says_so(data, tmp_path, capsys):
+    """As where --resume is given, but not the --config and the --input-size of the start."""
+    config = write_config(tmp_path / 'c.yaml', [{'name': 'one', 'steps': 1},
+                                                {'name': 'two', 'steps': 1}], calibrate=False)
+    resume = command(data, config, tmp_path / 'run', '--resume')
+    assert train([*resume, '--until', 'one', '--input-size', '33', '65']) == 0
+    capsys.readouterr()
+    assert train([*resume, '--set', 'loss.sub=1', '--set', 'stages.1.steps=2',
+                  '--max-minutes', '0']) == 75
+    assert capsys.readouterr().out.startswith(
+        f'{tmp_path}/run/last.pt: stages.1.steps was 1 and is 2 now; loss.sub was 0.5 and is 1.0 '
+        'now; --input-size was [33, 65] and is [65, 97] now\n')
+    assert train([*resume, '--set', 'loss.sub=1', '--set', 'stages.1.steps=2']) == 0
+    assert ' now' not in capsys.readouterr().out
