@@ -108,14 +108,18 @@ class _Output(FileIO):
 
 
 def _end_when_unread(name: str) -> None:
-    """Let output that fails be no OSError, which programs take for one of their files."""
+    """Let output that fails be no OSError, which programs take for one of their files.
+
+    What the terminal has no letters for, as in the name of a file, is escaped, not an error.
+    """
     output = sys.stdout
     if isinstance(output, TextIOWrapper):
+        errors = 'backslashreplace' if output.errors == 'strict' else output.errors
         raw = _Output(output.fileno(), 'w', closefd=False)
         raw.program = name
         sys.stdout = TextIOWrapper(
             raw if output.write_through else BufferedWriter(raw),  # type: ignore[arg-type]
-            output.encoding, output.errors, line_buffering=output.line_buffering,
+            output.encoding, errors, line_buffering=output.line_buffering,
             write_through=output.write_through)
 
 

@@ -127,11 +127,19 @@ PRINTING = '''
 import argparse, sys
 from tdnet_ros import programs
 def parse_args(*_):
-    print('text')
+    print('text\\udce9')
     sys.exit(0)
 argparse.ArgumentParser.parse_args = parse_args
 sys.exit(programs.bag())
 '''
+
+
+def test_a_name_that_is_no_text_is_shown_nevertheless() -> None:
+    """As of a file from a machine with another encoding."""
+    done = subprocess.run([sys.executable, '-c', PRINTING], capture_output=True, text=True,
+                          timeout=60, check=False,
+                          env={**os.environ, 'PYTHONIOENCODING': 'utf-8:strict'})
+    assert (done.returncode, done.stdout, done.stderr) == (0, 'text\\udce9\n', '')
 
 
 @pytest.mark.parametrize('unbuffered', ['', '1'])
