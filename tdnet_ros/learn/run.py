@@ -24,7 +24,7 @@ from tdnet_ros.learn.losses import balance_weights
 from tdnet_ros.learn.progress import Progress
 from tdnet_ros.learn.start import start_from
 from tdnet_ros.learn.trainer import Trainer
-from tdnet_ros.learn.validator import Validator
+from tdnet_ros.learn.validator import NONE_YET, Validator
 from tdnet_ros.nets.architecture import Architecture, aligned_size, checked_size
 from tdnet_ros.nets.card import ModelCard, find_model, shipped_models
 from tdnet_ros.nets.classes import ClassSet
@@ -124,6 +124,8 @@ def run(trainer: Trainer, training: Dataset, input_size: tuple[int, int], valida
     done = start >= end
     if done and fabric.is_global_zero:
         print(f'{trainer.out} is finished: {start} steps are done, {end} were asked for')
+        if validator.best == NONE_YET:  # it was cut short since
+            trainer.judge(validator)
     last = None if done else trainer.average.network
     if not done:
         data = clips(config, training, trainer.network.architecture.paths, input_size, start,

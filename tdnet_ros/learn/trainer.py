@@ -72,10 +72,12 @@ class Trainer:
                 raise FloatingPointError(f'the loss is not a number at step {self.step}: {terms}')
             ended = self.step == end
             validated = ended or self.step % self.config.validate_every == 0
+            metrics = self.judge(validator) if validated else {}
             with self._kept():
                 progress.step(self.step, terms, self.config.learning_rate(self.step - 1))
-                if validated:
-                    self._validate(validator, progress)
+                if metrics:
+                    progress.validated(self.step, metrics, validator.best,
+                                       validator.pictures(self.average.network))
             now = time.monotonic()
             interrupted, stopped, due = self._any_process(
                 bool(interrupt.came), now > deadline,
@@ -209,16 +211,19 @@ class Trainer:
                              'loss') from error
         return changes(state.get('settings', {}), self.settings)
 
-    def _validate(self, validator: Validator, progress: Progress) -> None:
-        """Judge the averaged weights, with all paths as copies while only the first learns."""
-        if self.fabric.is_global_zero:
-            network = self.average.network
-            if self.solo:
-                start_paths(network)
-            metrics = validator.measure(network)
-            validator.keep(network, self.step, metrics)
-            progress.validated(self.step, metrics, validator.best, validator.pictures(network))
-        self.fabric.barrier()
+    def judge(self, validator: Validator) -> dict[str, float]:
+        """Judge the averaged weights, with all paths as copies while only the first learns.
+
+        The first process does; the others wait for it where they meet next.
+        """
+        if not self.fabric.is_global_zero:
+            return {}
+        network = self.average.network
+        if self.solo:
+            start_paths(network)
+        metrics = validator.measure(network)
+        validator.keep(network, self.step, metrics)
+        return metrics
 
     def _seed(self, part: int) -> int:
         return (self.config.seed * 1_000_003 + self.step) * 1009 + part

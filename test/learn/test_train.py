@@ -136,6 +136,15 @@ def test_a_finished_run_says_so(data, tmp_path, capsys):
     assert (tmp_path / 'run/config.yaml').read_text() == written  # as it was trained
 
 
+def test_a_run_that_is_cut_short_before_its_first_validation_has_a_model(data, tmp_path):
+    stages = [{'name': 'alone', 'steps': 4, 'solo': True}]
+    config = write_config(tmp_path / 'c.yaml', stages)
+    resume = command(data, config, tmp_path / 'run', '--resume')
+    assert train([*resume, '--max-minutes', '0']) == 75
+    assert train([*resume, '--set', 'stages.0.steps=1']) == 0
+    assert len(find_model(tmp_path / 'run/best.yaml').training['calibration']) == 3
+
+
 def test_pictures_are_learnt_at_the_size_of_the_input(data, tmp_path, monkeypatch):
     root = shutil.copytree(data, tmp_path / 'data')
     for path in root.glob('val/*/*.png'):

@@ -14,6 +14,8 @@ from tdnet_ros.learn.progress import Progress
 from tdnet_ros.learn.run import claimed
 from tdnet_ros.learn.train import main as train
 from tdnet_ros.learn.trainer import Trainer
+from tdnet_ros.learn.validator import Validator
+from tdnet_ros.nets.card import find_model
 
 
 def test_a_full_disk_leaves_the_last_checkpoint(data, tmp_path, capsys):
@@ -177,6 +179,23 @@ def test_a_model_that_is_there_is_not_overwritten(data, tmp_path, capsys):
     assert capsys.readouterr().err == (
         f'tdnet_train: {best} is there without last.pt to go on from: choose another --out\n')
     assert best.read_text() == 'a model'
+
+
+def test_a_run_whose_last_model_could_not_be_written_makes_it_when_it_goes_on(
+        data, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError('cannot write best.safetensors: No space left on device')
+
+    config = write_config(tmp_path / 'c.yaml', [{'name': 'one', 'steps': 1},
+                                                {'name': 'two', 'steps': 1}], calibrate=False)
+    arguments = command(data, config, tmp_path / 'run', '--resume')
+    assert train([*arguments, '--until', 'one']) == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(Validator, 'keep', full)
+        assert train(arguments) == 1
+    monkeypatch.setattr('tdnet_ros.learn.metrics.Confusion.miou', lambda _: 0.99)
+    assert train(arguments) == 0
+    assert find_model(tmp_path / 'run/best.yaml').training['step'] == 2
 
 
 def test_a_folder_is_of_one_run_at_a_time(data, tmp_path, capsys):
