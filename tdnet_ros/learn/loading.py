@@ -5,6 +5,7 @@ from collections.abc import Generator, Sequence
 import signal
 
 import cv2
+import torch
 from torch.utils.data import DataLoader
 
 from tdnet_ros.learn.config import TrainConfig
@@ -13,11 +14,12 @@ from tdnet_ros.learn.devices import cores, processes_here
 from tdnet_ros.learn.interrupt import SIGNALS
 from tdnet_ros.learn.samples import Clip, ClipRecipe, ClipSamples
 from tdnet_ros.nets.architecture import Architecture
+from tdnet_ros.stream.devices import memory_of
 
 FA_STRIDE = 64
 """Of the last stage of FANet's backbone."""
-CACHE_BYTES = 4 << 30
-"""Of decoded pictures that the processes on a machine keep, all together."""
+CACHE_BYTES, CACHE_SHARE = 4 << 30, 1 / 3
+"""Of decoded pictures that the processes on a machine keep, and their share of free memory."""
 
 
 def clips(config: TrainConfig, dataset: Dataset, paths: int, input_size: tuple[int, int],
@@ -33,8 +35,9 @@ def clips(config: TrainConfig, dataset: Dataset, paths: int, input_size: tuple[i
     recipes = [ClipRecipe(1 if stage.solo else paths, stage.crop, config.augmentation,
                           config.motion, stage.still_share, config.max_gap)
                for stage in config.stages]
-    samples = ClipSamples(dataset, recipes[0], input_size, config.seed,
-                          CACHE_BYTES // processes_here())
+    free, _ = memory_of(torch.device('cpu'))
+    room = min(CACHE_BYTES, int(CACHE_SHARE * free))
+    samples = ClipSamples(dataset, recipes[0], input_size, config.seed, room // processes_here())
     samples.preload()
     return _steps(config, samples, recipes, step, rank, world, pin)
 

@@ -35,12 +35,17 @@ def test_processes_that_share_statistics_need_one_clip_each():
     assert fewest_clips(VARIANTS['td2-tiny'], config(1, 1), shared_norms=True) == 1
 
 
-@pytest.mark.parametrize(('processes', 'read'), [(1, 8), (4, 3 + 3 * 6)])
-def test_processes_of_a_machine_share_the_room_for_pictures(data, monkeypatch, processes, read):
+@pytest.mark.parametrize(('processes', 'free', 'read'), [
+    (1, 100, 8), (4, 100, 3 + 3 * 6), (1, 6, 3 + 3 * 6)])
+def test_processes_of_a_machine_share_the_room_for_pictures(data, monkeypatch, processes, free,
+                                                            read):
+    """Of which there is less where little memory is free; `free` is that of so many pictures."""
     paths = []
+    picture = 65 * 97 * 4
     monkeypatch.setattr(samples, 'read_image', lambda path, reader=samples.read_image: (
         paths.append(path) or reader(path)))
-    monkeypatch.setattr('tdnet_ros.learn.loading.CACHE_BYTES', 8 * 65 * 97 * 4)
+    monkeypatch.setattr('tdnet_ros.learn.loading.CACHE_BYTES', 8 * picture)
+    monkeypatch.setattr('tdnet_ros.learn.loading.memory_of', lambda _: (free * picture + 3, 0))
     monkeypatch.setenv('LOCAL_WORLD_SIZE', str(processes))
     assert len(list(clips(config(8, 1, steps=3), open_dataset('folder', data, 'train'), 2,
                           (65, 97), 0, 0, 1))) == 3
