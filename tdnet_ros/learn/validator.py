@@ -19,6 +19,8 @@ from tdnet_ros.nets.writing import replacing
 from tdnet_ros.nets.zoo import Network
 from tdnet_ros.stream.frame import Image
 
+FIGURE = 'val mIoU'
+"""By which the best weights are chosen; in a card after the name of the data."""
 NONE_YET = -1.0
 """Best mean IoU before any."""
 
@@ -41,14 +43,15 @@ class Validator:
         self._best = out / BEST
         self._device = fabric.device
         self._streaming = self._streams(dataset)
-        self._figure = f'{dataset.classes.name} val mIoU'
+        self._figure = f'{dataset.classes.name} {FIGURE}'
         self.best = NONE_YET
         """Mean IoU of OUT/best.yaml, rounded as in it."""
 
     def resume(self) -> None:
-        """Go on from OUT/best.yaml, if it is there."""
+        """Go on from OUT/best.yaml, if it is there; a person may have added other figures."""
         if self._best.exists():
-            self.best = max(load_card(self._best).metrics.values(), default=NONE_YET)
+            self.best = max((value for name, value in load_card(self._best).metrics.items()
+                             if name.endswith(FIGURE)), default=NONE_YET)
 
     def _streams(self, dataset: Dataset) -> StreamingValidation:
         return StreamingValidation(dataset, self._device, self._card.input_size)

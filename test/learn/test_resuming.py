@@ -6,6 +6,7 @@ import torch
 from learn.runs import command, write_config
 from learn.synthetic import write_folder
 from tdnet_ros.learn.train import main as train
+from tdnet_ros.nets.card import find_model
 
 
 def test_a_checkpoint_of_another_run_is_refused(data, tmp_path, capsys):
@@ -84,3 +85,15 @@ def test_a_run_that_goes_on_with_other_settings_says_so(data, tmp_path, capsys):
         'now; --input-size was [33, 65] and is [65, 97] now\n')
     assert train([*resume, '--set', 'loss.sub=1', '--set', 'stages.1.steps=2']) == 0
     assert ' now' not in capsys.readouterr().out
+
+
+def test_figures_that_a_person_adds_to_the_card_are_not_taken_for_the_runs(data, tmp_path):
+    config = write_config(tmp_path / 'c.yaml', [{'name': 'one', 'steps': 1},
+                                                {'name': 'two', 'steps': 11}], calibrate=False)
+    resume = command(data, config, tmp_path / 'run', '--resume')
+    assert train([*resume, '--until', 'one']) == 0
+    best = tmp_path / 'run/best.yaml'
+    best.write_text(best.read_text().replace(
+        '\nmetrics:', '\nmetrics:\n  squares test mIoU: 0.99\n  seen by: Ada'))
+    assert train(resume) == 0
+    assert find_model(best).training['step'] == 12
