@@ -34,6 +34,8 @@ EXAMPLES = """examples:
 OUT/best.yaml and OUT/best.safetensors are the averaged weights of the best validation so far:
 a model for every other tool. OUT/last.pt is where --resume goes on; Ctrl-C writes it, too.
 """
+NO_SHARED_MEMORY = 'shared memory(shm)', 'out of shared memory', '</torch_'
+"""What PyTorch says of it, and how it names its files there."""
 MORE_TO_DO = 75
 """Exit status (EX_TEMPFAIL) of a run that --max-minutes stopped before its end."""
 
@@ -96,9 +98,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (RuntimeError, MemoryError) as error:
         from tdnet_ros.learn.devices import has_lost_another
         from tdnet_ros.stream.engines.allocator import is_out_of_memory, shortage
-        if str(error).startswith('DataLoader worker (pid'):
-            print('tdnet_train: a process that loads pictures has ended, as for want of memory: '
-                  f'fewer workers take less{goes_on(options)}', file=sys.stderr)
+        if fault := loading_fault(error):
+            print(f'tdnet_train: {fault}: fewer workers (--set workers=0: none) take '
+                  f'less{goes_on(options)}', file=sys.stderr)
             return 1
         if has_lost_another(error):
             print(f'tdnet_train: another process of the run has ended{goes_on(options)}',
@@ -113,6 +115,17 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt as interrupt:
         print(f'tdnet_train: interrupted{goes_on(options)}', file=sys.stderr)
         return exit_status(interrupt)
+
+
+def loading_fault(error: Exception) -> str:
+    """Return what the processes that load pictures failed of; '' of another error."""
+    text = str(error)
+    if any(words in text for words in NO_SHARED_MEMORY):
+        return ('/dev/shm has no room for the pictures that processes load (Docker gives 64 MB; '
+                '--shm-size=1g is enough)')
+    if text.startswith('DataLoader worker (pid'):
+        return 'a process that loads pictures has ended, as for want of memory'
+    return ''
 
 
 def goes_on(options: argparse.Namespace) -> str:

@@ -82,7 +82,11 @@ def test_a_bad_frame_of_a_video_is_one_clear_line(tmp_path):
 @pytest.mark.parametrize(('fault', 'status', 'said'), [
     ('os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)', 1,
      'tdnet_train: a process that loads pictures has ended, as for want of memory: fewer workers '
-     'take less; --resume goes on\n'),
+     '(--set workers=0: none) take less; --resume goes on\n'),
+    ("raise RuntimeError('unable to allocate shared memory(shm) for file </torch_1_2_0>')", 1,
+     '/dev/shm has no room for the pictures that processes load (Docker gives 64 MB; '
+     '--shm-size=1g is enough): fewer workers (--set workers=0: none) take less; --resume goes '
+     'on\n'),
     ("raise RuntimeError('unforeseen')", 1, 'RuntimeError: unforeseen\n'),
     ('os.kill(os.getpid(), signal.SIGINT)', 130, 'interrupted; --resume goes on\n')])
 def test_a_run_that_fails_ends_the_processes_that_load_pictures(
