@@ -77,17 +77,18 @@ def _read_label(path: Path, mode: int = cv2.IMREAD_UNCHANGED) -> NDArray[np.gene
     if head.startswith(PNG) and head.endswith(FEW_BITS):
         raise ValueError(f'{path} is a {head[24]}-bit PNG: expected ids of 8 bits')
     label = read_pixels(path, mode)
-    if label.ndim == 2 and (bits := _bits(path.read_bytes())) < 8:  # stretched, too
-        raise ValueError(f'{path} has {bits}-bit pixels: expected ids of 8 bits')
+    if label.ndim == 2 and head.startswith((BMP, *TIFF)):
+        bits = _bits(path.read_bytes())
+        if bits < 8:  # stretched, too
+            raise ValueError(f'{path} has {bits}-bit pixels: expected ids of 8 bits')
     return label
 
 
 def _bits(file: bytes) -> int:
-    """Return the bits of a grey pixel in a BMP or TIFF; 8 of other files."""
+    """Return the bits of a grey pixel in a BMP or TIFF."""
     if file.startswith(BMP):
         return int.from_bytes(file[28:30], 'little')
-    if (order := TIFF.get(file[:4])) is None:
-        return 8
+    order = TIFF[file[:4]]
 
     def number(at: int, size: int) -> int:
         return int.from_bytes(file[at:at + size], order)

@@ -8,6 +8,7 @@ import fcntl
 import os
 from pathlib import Path
 import shutil
+import time
 
 from lightning_fabric import Fabric
 import yaml
@@ -35,6 +36,8 @@ from tdnet_ros.nets.zoo import Network, build
 
 IN_CHECKPOINT = 4
 """Times the weights: they, their average, and what the optimiser keeps of each."""
+LOADERS_END_S = 8.0
+"""Those that load pictures look every 5 s whether their run was killed, and hold its folder."""
 
 
 def train(options: argparse.Namespace, config: TrainConfig, datasets: Sequence[Dataset],
@@ -95,15 +98,24 @@ def claimed(out: Path) -> Iterator[None]:
     """Make a run's folder and hold it while the run goes on; ValueError if another one does."""
     out.mkdir(parents=True, exist_ok=True)
     held = os.open(out, os.O_RDONLY)
+    end_s = time.monotonic() + LOADERS_END_S
     try:
         with suppress(OSError):  # of a file system without locks
-            try:
-                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise ValueError(f'another run writes to {out}: choose another --out') from None
+            while not _locked(held):
+                if time.monotonic() > end_s:
+                    raise ValueError(f'another run writes to {out}: choose another --out')
+                time.sleep(0.1)
         yield
     finally:
         os.close(held)
+
+
+def _locked(held: int) -> bool:
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def check_room(out: Path, learner: Learner) -> None:
