@@ -4,6 +4,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 import os
 from pathlib import Path
+import tempfile
 import threading
 from typing import Any
 
@@ -66,6 +67,19 @@ def test_what_others_keep_under_the_name_stays(robot: Robot) -> None:
         f'{robot.out}/drive is in the way, and no work of `tdnet_bag label`: choose '
         'another --out or remove it')
     assert {file: file.read_bytes() for file in kept.parent.rglob('*') if file.is_file()} == before
+
+
+def test_labels_that_cannot_be_sent_stay_on_this_machine(
+        robot: Robot, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError('the token has expired')
+
+    monkeypatch.setattr(tempfile, 'tempdir', str(robot.folder))
+    monkeypatch.setattr(type(fsspec.filesystem('file')), 'put_file', refuse)
+    said, _, kept = robot.label().error.partition('; the labels are in ')
+    assert said == f'{robot.out}/drive cannot be written: the token has expired'
+    assert_same(read_labels(Path(kept), '/tdnet/labels/compressed'),
+                expected(robot.bag, robot.model)['/front/image_raw'])
 
 
 def test_work_that_is_stopped_before_it_begins_goes_on(robot: Robot) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import errno
 from pathlib import Path
 import shutil
-from tempfile import TemporaryDirectory, gettempdir
+from tempfile import TemporaryDirectory, gettempdir, mkdtemp
 import threading
 from typing import Any
 
@@ -19,6 +19,7 @@ from tdnet_ros.bags.label.location import bag_name, is_url
 from tdnet_ros.bags.label.output import PART, is_of_chunk
 from tdnet_ros.bags.label.run import Outcome, label_bag
 from tdnet_ros.bags.label_record import FILE, LabelRecord
+from tdnet_ros.ros.errors import one_line
 
 
 def label_location(bag: str, folder: str, labeller: Labeller, stop: threading.Event) -> Outcome:
@@ -33,7 +34,7 @@ def label_location(bag: str, folder: str, labeller: Labeller, stop: threading.Ev
             source = fetched(bag, Path(temporary, 'in')) if is_url(bag) else Path(bag)
             outcome = _named(label_bag(source, target, labeller, stop), source, bag)
             if is_url(folder):
-                outcome = _sent(outcome, f'{folder}/{bag_name(bag)}')
+                outcome = _sent_or_kept(outcome, f'{folder}/{bag_name(bag)}')
             return outcome
     except Exception as error:  # storages fail in ways of their own
         return Outcome.failed(bag, folder, error)
@@ -106,6 +107,18 @@ def _named(outcome: Outcome, source: Path, bag: str) -> Outcome:
             result.problems = [*map(name, result.problems)]
             result.write(path)
     return replace(outcome, bag=bag, error=name(outcome.error))
+
+
+def _sent_or_kept(outcome: Outcome, url: str) -> Outcome:
+    """Send the output; BagError where that fails says where on this machine it is."""
+    try:
+        return _sent(outcome, url)
+    except Exception as error:  # hours of work, and a password that has expired meanwhile
+        if not Path(outcome.output).exists() or outcome.skipped:
+            raise
+        kept = shutil.move(outcome.output, mkdtemp(prefix='tdnet_bag_kept_'))
+        raise BagError(f'{url} cannot be written: {one_line(error)}; the labels are in {kept}'
+                       ) from error
 
 
 def _sent(outcome: Outcome, url: str) -> Outcome:
