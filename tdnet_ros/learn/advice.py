@@ -7,7 +7,7 @@ from hashlib import sha256
 import math
 from pathlib import Path
 
-from tdnet_ros.learn.config import DEFAULT, TrainConfig
+from tdnet_ros.learn.config import DEFAULT, LAST, TrainConfig
 from tdnet_ros.learn.datasets import SPLITS, Contents, Dataset
 from tdnet_ros.learn.reading import size_text
 from tdnet_ros.nets.architecture import aligned_size
@@ -23,9 +23,19 @@ FEW, MANY = 0.5, 2.5
 """Sides of a picture, in those of a crop, that are not far from it."""
 
 
+def resuming(options: argparse.Namespace, last: Path, changed: Sequence[str]) -> Iterator[str]:
+    """Yield one line for each thing of a run that goes on; `changed`: settings that differ."""
+    if changed:
+        yield f'{last}: {"; ".join(changed)}'
+    if options.init:
+        yield f'--init {options.init} is not used: {last} is there'
+
+
 def advice(options: argparse.Namespace, config: TrainConfig, card: ModelCard,
            datasets: Sequence[Dataset], contents: Sequence[Contents]) -> Iterator[str]:
     """Yield one line for each thing; datasets and contents are those of SPLITS."""
+    if options.resume:
+        yield f'{options.out / LAST} is not there: the run starts'
     yield '; '.join(f'{name}: {dataset.described()}' for name, dataset in zip(SPLITS, datasets))
     shared = _shared(*map(_pictures, datasets))
     if shared:

@@ -13,7 +13,7 @@ import time
 from lightning_fabric import Fabric
 import yaml
 
-from tdnet_ros.learn.advice import advice
+from tdnet_ros.learn.advice import advice, resuming
 from tdnet_ros.learn.config import LAST, TrainConfig
 from tdnet_ros.learn.datasets import Dataset
 from tdnet_ros.learn.devices import channels_last, leave_together, make_fabric, place, shares_norms
@@ -79,17 +79,12 @@ def _train(options: argparse.Namespace, config: TrainConfig, datasets: Sequence[
     with claimed(options.out) if fabric.is_global_zero else nullcontext():
         if fabric.is_global_zero:
             if trainer.step < end:
-                if changed:
-                    print(f'{last}: {"; ".join(changed)}')
                 check_room(options.out, learner)
                 with replacing(options.out / 'config.yaml') as part:
                     part.write_text(yaml.safe_dump(plain(config), sort_keys=False))
-            if resumed and options.init:
-                print(f'--init {options.init} is not used: {last} is there')
-            if options.resume and not resumed:
-                print(f'{last} is not there: the run starts')
-            if not resumed:
-                print(*advice(options, config, card, datasets, contents), sep='\n')
+            for line in (resuming(options, last, changed if trainer.step < end else []) if resumed
+                         else advice(options, config, card, datasets, contents)):
+                print(line)
         return run(trainer, training, size, validator, end, deadline)
 
 
