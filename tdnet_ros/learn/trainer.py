@@ -37,8 +37,7 @@ class Trainer:
         self.config = config
         self.classes = data[0].classes.described()
         self.data = [dataset.described() for dataset in data]
-        self.settings = plain(config) | {'--input-size': list(card.input_size),
-                                         '--teacher': learner.taught}
+        self.options = {'--input-size': list(card.input_size), '--teacher': learner.taught}
         self.card = card
         """Of the model that the run makes: what it came from, and its licence, stay."""
         self.out = out
@@ -173,7 +172,7 @@ class Trainer:
             torch.save({
                 'step': self.step, 'solo': self.solo,
                 'config': plain(self.config), 'classes': self.classes,
-                'data': self.data, 'settings': self.settings,
+                'data': self.data, 'options': self.options,
                 'source': self.card.source, 'licence': self.card.licence,
                 'learner': self.learner.module.state_dict(),
                 'average': self.average.network.state_dict(),
@@ -209,7 +208,8 @@ class Trainer:
             raise ValueError(f'{path} does not fit this run: it is of another model, of other '
                              'classes, of another optimiser, or one of them has an auxiliary '
                              'loss') from error
-        return changes(state.get('settings', {}), self.settings)
+        before = state['config'] | state['options'] if 'options' in state else {}
+        return changes(before, plain(self.config) | self.options)
 
     def judge(self, validator: Validator) -> dict[str, float]:
         """Judge the averaged weights, with all paths as copies while only the first learns.
