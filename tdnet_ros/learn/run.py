@@ -3,8 +3,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, nullcontext, suppress
-import fcntl
+from contextlib import closing, contextmanager, nullcontext
 import os
 from pathlib import Path
 import shutil
@@ -31,7 +30,7 @@ from tdnet_ros.nets.card import ModelCard, find_model, shipped_models
 from tdnet_ros.nets.classes import ClassSet
 from tdnet_ros.nets.records import plain
 from tdnet_ros.nets.variants import VARIANTS, variant
-from tdnet_ros.nets.writing import replacing
+from tdnet_ros.nets.writing import locked, replacing
 from tdnet_ros.nets.zoo import Network, build
 
 IN_CHECKPOINT = 4
@@ -92,25 +91,24 @@ def _train(options: argparse.Namespace, config: TrainConfig, datasets: Sequence[
 def claimed(out: Path) -> Iterator[None]:
     """Make a run's folder and hold it while the run goes on; ValueError if another one does."""
     out.mkdir(parents=True, exist_ok=True)
-    held = os.open(out, os.O_RDONLY)
-    end_s = time.monotonic() + LOADERS_END_S
+    held = _taken(out)
     try:
-        with suppress(OSError):  # of a file system without locks
-            while not _locked(held):
-                if time.monotonic() > end_s:
-                    raise ValueError(f'another run writes to {out}: choose another --out')
-                time.sleep(0.1)
         yield
     finally:
-        os.close(held)
+        if held is not None:
+            os.close(held)
 
 
-def _locked(held: int) -> bool:
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+def _taken(out: Path) -> int | None:
+    end_s = time.monotonic() + LOADERS_END_S
+    while time.monotonic() < end_s:
+        try:
+            return locked(out)
+        except BlockingIOError:
+            time.sleep(0.1)
+        except OSError:  # of a file system without locks
+            return None
+    raise ValueError(f'another run writes to {out}: choose another --out')
 
 
 def check_room(out: Path, learner: Learner) -> None:

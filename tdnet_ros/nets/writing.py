@@ -24,6 +24,17 @@ def replacing(path: Path, sync: bool = False) -> Iterator[Path]:
             part.unlink()
 
 
+def locked(folder: Path) -> int:
+    """Lock a folder until the handle is closed; BlockingIOError if another process has it."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        raise
+    return handle
+
+
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
     """Let other processes that want to write into a folder, and ask with this, wait."""

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-import fcntl
 from glob import escape
 import os
 from pathlib import Path
@@ -18,7 +17,7 @@ from tdnet_ros.bags.files.paths import INFORMATION, METADATA, natural_key
 from tdnet_ros.bags.label.chunk_writer import WRITING
 from tdnet_ros.bags.label.job import ChunkResult
 from tdnet_ros.bags.label_record import FILE, LabelRecord
-from tdnet_ros.nets.writing import replacing
+from tdnet_ros.nets.writing import locked, replacing
 
 PART = '.part'
 OF_INPUT = frozenset({'input_bytes', 'input_start_ns', 'input_end_ns'})
@@ -58,7 +57,7 @@ class Output:
             if self._is_foreign():
                 raise BagError(f'{self.part} is in the way, and no work of `tdnet_bag label`: '
                                'choose another --out or remove it')
-            self._lock = _locked(self.part)
+            self._lock = locked(self.part)
         except BlockingIOError as error:
             raise BagError(f'{self.part} is being written by another process') from error
         except OSError as error:
@@ -159,17 +158,6 @@ def finished_bags(folder: Path) -> list[Path]:
     """The bags of labels in a folder that are done, those of earlier runs too."""
     return sorted((record.parent for record in folder.glob(f'*/{FILE}')
                    if record.parent.suffix != PART), key=natural_key)
-
-
-def _locked(folder: Path) -> int:
-    """Lock a directory for this process; BlockingIOError if another one has it."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(handle)
-        raise
-    return handle
 
 
 def merged(results: Sequence[ChunkResult]) -> dict[str, Any]:
