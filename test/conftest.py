@@ -1,5 +1,6 @@
 """Settings for every test: one thread per process, fixed seeds, a DDS domain of its own."""
 import fcntl
+from importlib.util import find_spec
 import os
 from pathlib import Path
 import signal
@@ -15,6 +16,7 @@ from tdnet_ros.demo.environment import prepare
 from tdnet_ros.ros.fastdds import given_profile, profile_variable
 
 ROOT = Path(__file__).parents[1]
+NEED_ROS = ('bags', 'demo', 'ros')
 SHARED_MEMORY = Path('/dev/shm')
 OFTEN = ('<builtin><discovery_config><leaseAnnouncement><sec>0</sec>'
          '<nanosec>200000000</nanosec></leaseAnnouncement></discovery_config></builtin>')
@@ -79,6 +81,19 @@ def pytest_configure(config: pytest.Config) -> None:
     folder = TemporaryDirectory()
     config.add_cleanup(folder.cleanup)
     announce_often(Path(folder.name))
+
+
+class WithoutROS(pytest.Collector):
+    """A folder whose tests are made of messages."""
+
+    def collect(self) -> list[pytest.Item]:
+        pytest.skip(f'test/{self.name}: rclpy is missing')
+
+
+def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    if find_spec('rclpy') or path.parent != ROOT / 'test' or path.name not in NEED_ROS:
+        return None
+    return WithoutROS.from_parent(parent, name=path.name)
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,7 @@
 """Imports point one way; who runs no network, no ROS or no extras loads none."""
 import ast
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 import subprocess
 import sys
@@ -13,6 +14,7 @@ ROS = {
     'launch_ros', 'lifecycle_msgs', 'rcl_interfaces', 'sensor_msgs', 'std_msgs', 'std_srvs',
     'vision_msgs',
 }
+NEEDS_ROS = pytest.mark.skipif(not find_spec('rclpy'), reason='rclpy is missing')
 OPTIONAL = {
     'rosbags', 'matplotlib', 'rich', 'lightning_fabric', 'torchmetrics', 'tensorboard', 'onnx',
     'onnxruntime', 'ray', 'skvideo',
@@ -56,7 +58,7 @@ def test_core_never_names_ros(layer: str) -> None:
 
 @pytest.mark.parametrize(('layers', 'blocked'), [
     (['nets', 'stream'], ROS | OPTIONAL),
-    (['nets', 'stream', 'ros'], OPTIONAL),
+    pytest.param(['nets', 'stream', 'ros'], OPTIONAL, marks=NEEDS_ROS),
 ], ids=['core without ROS', 'node without extras'])
 def test_imports_without(layers: list[str], blocked: set[str]) -> None:
     program = f'''
@@ -76,9 +78,10 @@ for layer in {layers!r}:
 
 
 @pytest.mark.parametrize('module', [
-    'nets.card', 'stream', 'bags.play', 'bags.record', 'bags.report.writing',
-    'bags.compare.comparison', 'bags.frames.pictures',
-    'bags.label.bag_job', 'demo.run', 'demo.watch', 'demo.report'])
+    'nets.card', 'stream', 'bags.report.writing', 'bags.compare.comparison',
+    'bags.frames.pictures', 'bags.label.bag_job', *(
+        pytest.param(module, marks=NEEDS_ROS) for module in (
+            'bags.play', 'bags.record', 'demo.run', 'demo.watch', 'demo.report'))])
 def test_programs_that_run_no_network_load_no_pytorch(module: str) -> None:
     program = f"import sys, tdnet_ros.{module}; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, '-c', program], timeout=60, check=True)
