@@ -89,6 +89,33 @@ def test_setup_says_that_it_waits_for_another(
     assert expired.value.stdout == b'setup: waiting for another script/setup of this checkout\n'
 
 
+@pytest.mark.parametrize('distro', ['', 'lyrical'], ids=['wheels', 'sourced'])
+@pytest.mark.parametrize(('version', 'taken'), [
+    ('3.9', False), ('3.10', True), ('3.14', True), ('3.15', False)])
+def test_setup_takes_each_python_that_was_tried(
+        checkout: Path, setup: partial[subprocess.CompletedProcess[str]], distro: str,
+        version: str, taken: bool) -> None:
+    say(checkout.parent / 'bin/python3', PYTHON.replace('3.11', version))
+    done = setup(env={**setup.keywords['env'], 'ROS_DISTRO': distro})
+    assert done.stdout.endswith('setup: ready\n') == taken
+    assert (f'is Python {version}: expected 3.10 to 3.14;' in done.stderr) != taken
+
+
+def test_setup_says_what_it_lacks_to_build_vision_msgs(
+        checkout: Path, setup: partial[subprocess.CompletedProcess[str]]) -> None:
+    """Debian and Ubuntu have the headers of Python in a package of their own."""
+    no_vision = "'-c import vision_msgs.msg') exit 1 ;;"
+    headers = f'*sysconfig*) echo {checkout}/include ;;'
+    say(checkout.parent / 'bin/python3', PYTHON.replace('esac', f'{no_vision}\n{headers}\nesac'))
+    say(checkout.parent / 'bin/c++', 'exit 0')
+    say(checkout.parent / 'bin/cmake', 'exit 0')
+    run = partial(setup, env={**setup.keywords['env'], 'ROS_DISTRO': ''})
+    assert 'apt install g++ make python3-dev\n' in run().stdout
+    assert run().stdout == '', 'nothing changed'
+    say(checkout / 'include/Python.h', '')
+    assert 'setup: vision_msgs (LabelInfo) from its definitions\n' in run().stdout
+
+
 @pytest.mark.parametrize('script', ['demo', 'bench', 'soak'])
 def test_paths_are_those_of_the_caller(checkout: Path, script: str) -> None:
     done = subprocess.run(
