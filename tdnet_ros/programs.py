@@ -74,6 +74,7 @@ def _run(name: str, module: str) -> int:
     _end_on_signals(name)
     os.environ.setdefault('OPENCV_LOG_LEVEL', 'SILENT')  # one clear line is ours to say
     os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
+    os.environ.setdefault('UCX_DEBUG_SIGNO', '0')  # with a PyTorch that has MPI it takes SIGHUP
     _end_when_unread(name)
     _warn_in_one_line(name)
     try:

@@ -66,6 +66,24 @@ def test_so_is_a_signal_of_others(number: signal.Signals, moment: str) -> None:
     assert done.stderr == 'tdnet_export: interrupted\n'
 
 
+def test_sighup_is_not_left_to_the_mpi_of_pytorch() -> None:
+    """Debian's loads UCX, which takes SIGHUP, or the signal it is told, to trace its own end."""
+    code = f'''
+import argparse, ctypes, os, signal, sys
+def parse_args(*_):
+    if number := int(os.environ.get('UCX_DEBUG_SIGNO', {signal.SIGHUP:d})):
+        ignored = ctypes.c_void_p(1)
+        ctypes.CDLL(None).signal(number, ignored)
+    os.kill(os.getpid(), signal.SIGHUP)
+argparse.ArgumentParser.parse_args = parse_args
+from tdnet_ros import programs
+sys.exit(programs.bag())
+'''
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True,
+                          timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (129, 'tdnet_bag: interrupted\n')
+
+
 def test_what_was_begun_is_removed_though_timeout_sends_its_signal_twice(tmp_path: Path) -> None:
     code = f'''
 import argparse, sys, tempfile, time
