@@ -124,8 +124,10 @@ def test_opencv_adds_nothing_to_the_line_that_names_a_damaged_file(
         timeout=60, check=False,
         env={key: value for key, value in os.environ.items() if not key.startswith('OPENCV')})
     assert done.returncode == 1
-    assert done.stderr.startswith(f'tdnet_{name}: {said}')
-    assert len(done.stderr.splitlines()) == 1
+    # What libpng says itself cannot be silenced; OpenCV 5 has another reader.
+    line, *more = (line for line in done.stderr.splitlines() if not line.startswith('libpng '))
+    assert line.startswith(f'tdnet_{name}: {said}')
+    assert more == []
 
 
 def test_a_warning_is_one_line() -> None:
@@ -189,10 +191,10 @@ def run_node_without(package: str, *arguments: str) -> subprocess.CompletedProce
 
 
 @pytest.mark.parametrize(('package', 'remedy'), [
-    ('rcl_interfaces', 'source a ROS 2 environment'), ('torch', 'pip install torch safetensors'),
+    ('rclpy', 'source a ROS 2 environment'), ('torch', 'pip install torch safetensors'),
     ('cv2', 'script/setup')])
 def test_the_node_says_what_brings_a_missing_package(package: str, remedy: str) -> None:
-    if package != 'rcl_interfaces':
+    if package != 'rclpy':
         pytest.importorskip('rclpy')
     done = run_node_without(package, '--ros-args', '-p', 'points:=true')
     assert done.returncode == 1
