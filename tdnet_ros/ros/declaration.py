@@ -18,15 +18,17 @@ _QOS = 'qos_overrides.'
 def current(node: Node, changes: dict[str, Any], is_configured: bool) -> NodeParameters:
     """The node's parameters as they are with changes; ValueError where one does not fit.
 
-    Of a node that is configured only live ones can change.
+    Of a node that is configured only live ones can change; the value that one has is no change.
     """
-    for name in changes:
-        if is_configured and name in FIELDS and not FIELDS[name].metadata['live']:
+    values = {name: node.get_parameter(name).value for name in FIELDS}
+    settings = NodeParameters().changed({**values, **changes})
+    before = NodeParameters().changed(values) if is_configured else settings
+    for name, field in FIELDS.items():
+        if not field.metadata['live'] and getattr(settings, name) != getattr(before, name):
             raise ValueError(f"'{name}' can be set only while unconfigured: ros2 lifecycle set "
                              f'{node.get_fully_qualified_name()} deactivate, then cleanup (or '
                              'call ~/change_state)')
-    values = {name: node.get_parameter(name).value for name in FIELDS}
-    return NodeParameters().changed({**values, **changes})
+    return settings
 
 
 def declare(node: Node) -> tuple[NodeParameters, dict[str, str]]:

@@ -90,6 +90,17 @@ def test_a_value_that_does_not_fit_is_reported(
     assert getattr(values, name) == getattr(NodeParameters(), name)
 
 
+def test_what_a_configured_node_has_may_be_set_again(make_node: Callable[..., Node]) -> None:
+    node = make_node(input_size=[360, 480])
+    given, _ = declaration.declare(node)
+    again = {name: node.get_parameter(name).value for name in ('model', 'input_size', 'cameras')}
+    assert declaration.current(node, again, is_configured=True) == given
+    opacity = declaration.current(node, {**again, 'overlay_opacity': 0.2}, is_configured=True)
+    assert opacity == dataclasses.replace(given, overlay_opacity=0.2)
+    with pytest.raises(ValueError, match="'input_size' can be set only while unconfigured"):
+        declaration.current(node, {**again, 'input_size': [0, 0]}, is_configured=True)
+
+
 def test_an_unknown_name_is_reported(make_node: Callable[..., Node]) -> None:
     node = make_node(overlay_opacty=0.2, zoom=3)
     declaration.declare(node)
