@@ -41,6 +41,7 @@ class BagWriter:
         self._writer = Writer(path, version=METADATA_VERSION, storage_plugin=StoragePlugin.MCAP)
         try:
             self._writer.open()
+            self._number_file()
         except OSError as error:
             raise BagError(f'cannot create {path}: {error.strerror or error}') from error
         self._thread = threading.Thread(target=self._run, name='bag writer')
@@ -86,6 +87,13 @@ class BagWriter:
     def remove(self) -> None:
         """Remove the bag, once it is closed."""
         shutil.rmtree(self.path)
+
+    def _number_file(self) -> None:
+        """Name the storage file as rosbag2 does: `ros2 bag reindex` takes no other."""
+        storage = self._writer.storage
+        assert storage is not None
+        path = storage.path
+        storage.path = path.rename(path.with_stem(f'{path.stem}_0'))
 
     def _run(self) -> None:
         while (item := self._items.get()) is not None:

@@ -26,6 +26,15 @@ def test_messages_are_read_back_as_they_were_put(tmp_path: Path) -> None:
             ('/x', stamp, CDR) for stamp in (10, 20, 30)]
 
 
+def test_the_file_is_named_as_ros2_bag_reindex_wants_it(tmp_path: Path) -> None:
+    with BagWriter(tmp_path / 'run1.5') as writer:
+        names = [path.name for path in writer.path.iterdir()]
+        writer.put(writer.add_topic('/x', FLOAT, []), 1, CDR)
+    assert names == ['run1.5_0.mcap']
+    with Reader(writer.path) as reader:
+        assert [cdr for _, _, cdr in reader.messages()] == [CDR]
+
+
 def test_full_queue_drops_and_counts(tmp_path: Path) -> None:
     with BagWriter(tmp_path / 'bag', queue_bytes=len(CDR) - 1) as writer:
         topic = writer.add_topic('/x', FLOAT, [])
