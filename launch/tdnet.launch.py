@@ -60,7 +60,8 @@ ARGUMENTS = {
     'fastdds_profile': (next((path for name in PROFILES
                               if os.path.isfile(path := os.environ.get(name, ''))),
                              os.path.join(CONFIG, 'fastdds.xml')),
-                        'Fast DDS profile that lets large images through; empty: none.'),
+                        'Fast DDS profile that lets large images through; none: only what the '
+                        'environment names.'),
 }
 
 
@@ -74,6 +75,8 @@ def _actions(context: LaunchContext) -> list:
     given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
     # Shells leave ~ alone behind :=, and a recorder would make a folder of that name.
     given |= {name: os.path.expanduser(given[name]) for name in PATHS}
+    if given['fastdds_profile'] == 'none':  # `ros2 launch` takes no empty value
+        given['fastdds_profile'] = ''
     # Where an including file pushed a namespace, launch_ros puts it before that of the node.
     pushed = context.launch_configurations.get('ros_namespace', '')
     given['full_namespace'] = (given['namespace'] if given['namespace'].startswith('/')

@@ -112,7 +112,7 @@ def test_every_process_gets_the_dds_profile_under_the_name_that_ros_reads(
     for profile in profiles():
         assert set(profile) == {variable}
         assert Path(profile[variable]).read_text().startswith('<?xml')
-    assert profiles(fastdds_profile='') == [{}] * 4
+    assert profiles(fastdds_profile='none') == profiles(fastdds_profile='') == [{}] * 4
     for name in chosen:
         mine = tmp_path / f'{name}.xml'
         monkeypatch.setenv(name, str(mine))
