@@ -7,6 +7,7 @@ from pathlib import Path
 import sqlite3
 
 import pytest
+from rosbags.rosbag2 import Reader
 
 from bags.label_material import START_NS, Logged, drive, header, write_bag
 from tdnet_ros.bags.errors import BagError
@@ -109,13 +110,21 @@ def test_what_others_keep_under_the_name_of_the_work_stays(tmp_path: Path, run: 
     assert sorted((tmp_path / 'out').rglob('*')) == before
 
 
-def test_a_message_without_definition_cannot_be_copied(tmp_path: Path, run: Run) -> None:
-    note = Logged('/note', 'std_msgs/msg/Header', START_NS, header(START_NS))
-    bag = write_bag(tmp_path / 'drive', [*drive(2), note], 'db3')
+@pytest.mark.parametrize(('msgtype', 'why'), [
+    ('lost_msgs/msg/Lost', 'the bag has no definition of lost_msgs/msg/Lost, and the definition '),
+    ('std_srvs/srv/Trigger_Event', 'events of a service have no definition')])
+def test_what_cannot_be_copied_is_left_out(tmp_path: Path, run: Run, msgtype: str,
+                                           why: str) -> None:
+    notes = [Logged(name, 'std_msgs/msg/Header', START_NS, header(START_NS))
+             for name in ('/note', '/kept')]
+    bag = write_bag(tmp_path / 'drive', [*drive(2), *notes], 'db3')
     with sqlite3.connect(bag / 'drive.db3') as database:
-        database.execute("UPDATE topics SET type = 'lost_msgs/msg/Lost' WHERE name = '/note'")
+        database.execute('UPDATE topics SET type = ? WHERE name = "/note"', [msgtype])
         database.execute('DELETE FROM message_definitions')
     status, errors = run(bag, '--copy-input')
     assert (status, len(errors)) == (1, 1), errors
-    assert '/note cannot be copied: the bag has no definition of lost_msgs/msg/Lost' in errors[0]
-    assert run(bag) == (0, [])
+    assert errors[0].startswith(f'tdnet_bag: {bag}: /note is not copied: {why}')
+    with Reader(tmp_path / 'out' / 'drive') as reader:
+        assert {item.topic: item.msgcount for item in reader.connections} == {
+            '/front/image_raw': 2, '/kept': 1, '/tdnet/labels/compressed': 2,
+            '/tdnet/label_info': 1}

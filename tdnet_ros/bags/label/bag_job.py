@@ -97,7 +97,7 @@ def _planned(bag: Bag, options: LabelOptions) -> BagJob:
     for camera in cameras:
         kinds |= Encoder(card, options).types(camera)
     channels = output_channels(kinds)
-    copied = copied_channels(bag, channels) if options.copy_input else {}
+    copied = copied_channels(bag, channels, left_out.append) if options.copy_input else {}
     start_ns, stop_ns = time_span(bag, options)
     share = (stop_ns - start_ns) / max(bag.end_ns - bag.start_ns, 1) / options.every
     count = sum(bag.topics[camera.topic].count for camera in cameras)

@@ -1,7 +1,7 @@
 """The topics of a labelled bag: their types, and the definitions that go into the file."""
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from rosbags.interfaces import Qos
@@ -14,6 +14,7 @@ from tdnet_ros.bags.files.paths import ROS1
 from tdnet_ros.bags.files.storage import ros1_types
 from tdnet_ros.bags.label.wire import LABEL_INFO, types
 from tdnet_ros.bags.offers import offer
+from tdnet_ros.ros.errors import one_line
 
 _IDL = f'{SEPARATOR}\nIDL: '
 
@@ -35,19 +36,30 @@ def output_channels(kinds: Mapping[str, str]) -> dict[str, Channel]:
             for topic, msgtype in kinds.items()}
 
 
-def copied_channels(bag: Bag, written: Mapping[str, Channel]) -> dict[str, Channel]:
+def copied_channels(bag: Bag, written: Mapping[str, Channel],
+                    report: Callable[[str], None]) -> dict[str, Channel]:
     """Channels of the bag's own topics, but for those that are written anew.
 
-    BagError where the definition of a message is neither in the bag nor installed.
+    `report` is told of each topic that is left out, because the definition of its messages
+    is neither in the bag nor installed, or they are events of a service, which have none.
     """
     ros1 = bag.files[0].kind == ROS1
-    return {name: Channel(topic.msgtype, *_definition(bag, name, ros1), topic.offers)
-            for name, topic in bag.topics.items() if name not in written and topic.count}
+    channels = {}
+    for name, topic in bag.topics.items():
+        if name not in written and topic.count:
+            try:
+                channels[name] = Channel(topic.msgtype, *_definition(bag, name, ros1),
+                                         topic.offers)
+            except BagError as error:
+                report(f'{bag.path}: {name} is not copied: {error}')
+    return channels
 
 
 def _definition(bag: Bag, name: str, ros1: bool) -> tuple[str, str]:
     """Definition and hash of a topic's messages."""
     topic = bag.topics[name]
+    if topic.msgtype.endswith('_Event') and '/srv/' in topic.msgtype:
+        raise BagError('events of a service have no definition')
     try:
         if ros1:
             return _generated(ros1_types(tuple(
@@ -57,13 +69,12 @@ def _definition(bag: Bag, name: str, ros1: bool) -> tuple[str, str]:
         if topic.msgtype in types().fielddefs:
             return _generated(types(), topic.msgtype)
     except Exception as error:  # parsers of foreign text raise nearly anything
-        raise BagError(f'{bag.path}: {name} cannot be copied: the definition of '
-                       f'{topic.msgtype} in the bag cannot be read: {error}') from error
+        raise BagError(f'the definition of {topic.msgtype} in the bag cannot be read: '
+                       f'{one_line(error)}') from error
     try:
         known = definition(topic.msgtype)
     except BagError as error:
-        raise BagError(f'{bag.path}: {name} cannot be copied: the bag has no definition of '
-                       f'{topic.msgtype}, and {error}') from error
+        raise BagError(f'the bag has no definition of {topic.msgtype}, and {error}') from error
     return known.text, known.digest
 
 
