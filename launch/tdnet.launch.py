@@ -3,7 +3,11 @@ import json
 import os
 import re
 
-from ament_index_python.packages import get_package_share_directory
+from ament_index_python.packages import (
+    PackageNotFoundError,
+    get_package_prefix,
+    get_package_share_directory,
+)
 from launch import LaunchContext, LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument,
@@ -137,6 +141,11 @@ def _node(given: dict) -> Node:
 
 
 def _rviz(given: dict) -> Node:
+    try:
+        get_package_prefix('rviz2')
+    except PackageNotFoundError:  # noticed later, launch would end and leave the node behind
+        distro = os.environ.get('ROS_DISTRO', '$ROS_DISTRO')
+        raise ValueError(f'rviz: there is no package rviz2: install ros-{distro}-rviz2') from None
     outputs = [(f'/tdnet/{name}', _in_namespace(given, f'tdnet/{name}'))
                for name in ('overlay', 'labels/color', 'points')]
     frame = ['--fixed-frame', given['rviz_frame']] if given['rviz_frame'] else []

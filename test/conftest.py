@@ -103,11 +103,12 @@ def seeded() -> None:
 
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A prefix whose share folder is this checkout's launch and config, and a bag 'drive'."""
+    """A prefix with this checkout's launch and config, rviz2 by name alone, and a bag 'drive'."""
     prefix = tmp_path / 'prefix'
     index = prefix / 'share/ament_index/resource_index/packages'
     index.mkdir(parents=True)
     (index / 'tdnet_ros').touch()
+    (index / 'rviz2').touch()
     (prefix / 'share/tdnet_ros').mkdir()
     (prefix / 'share/tdnet_ros/config').symlink_to(ROOT / 'config')
     (prefix / 'share/tdnet_ros/launch').symlink_to(ROOT / 'launch')

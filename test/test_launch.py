@@ -141,6 +141,14 @@ def test_bag_and_record_run_ros2_bag(
         '/robot/tdnet/overlay/compressed /diagnostics')
 
 
+def test_a_missing_rviz_is_named_before_anything_starts(
+        monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv('AMENT_PREFIX_PATH', str(tmp_path / 'prefix'))
+    (tmp_path / 'prefix/share/ament_index/resource_index/packages/rviz2').unlink()
+    with pytest.raises(ValueError, match='there is no package rviz2: install ros-'):
+        actions(rviz='true')
+
+
 def test_rviz_takes_the_frame_of_a_camera_alone() -> None:
     def arguments(**given: str) -> list[str]:
         cmd = nodes(actions(rviz='true', **given))['rviz2'].cmd
