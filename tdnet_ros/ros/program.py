@@ -1,6 +1,7 @@
 """The program tdnet_node."""
 from __future__ import annotations
 
+from contextlib import suppress
 import os
 import signal
 import sys
@@ -45,8 +46,9 @@ def main(args: list[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         return complain_of_missing('tdnet_node', error)
     code = run(lambda: SegmentationNode(parameter_files=given_files(arguments)), args)
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):  # a full disk, or nobody who reads it any more
+            stream.flush()
     # Nothing is left but to take PyTorch apart: seconds on a busy machine, and launch waits five.
     os._exit(code)
 

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 import gc
 import os
 import signal
@@ -73,9 +74,10 @@ def _spin(node: Any) -> None:
 
 
 def _give_up(code: int) -> None:
-    # The context has ended, and with it the log.
-    print(f'tdnet_node: ended after {GRACE_S:g} s without cleaning up: an image in work, the GPU '
-          'or a busy machine took longer', file=sys.stderr, flush=True)
+    # The context has ended, and with it the log; maybe who read it, too, such as tee on Ctrl-C.
+    with suppress(OSError):
+        print(f'tdnet_node: ended after {GRACE_S:g} s without cleaning up: an image in work, the '
+              'GPU or a busy machine took longer', file=sys.stderr, flush=True)
     os._exit(code)
 
 

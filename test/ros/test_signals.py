@@ -158,3 +158,35 @@ def test_a_signal_while_the_network_hangs(
     assert process.end(number) == 0
     assert process.log.count('without cleaning up') == 1
     assert 'Traceback' not in process.log
+
+
+NOBODY_READS = '''
+import os
+reading, writing = os.pipe()
+os.close(reading)
+os.dup2(writing, 2)
+'''
+FULL_DISK = '''
+import sys
+sys.stdout = open('/dev/full', 'w')
+print('this waits to be written')
+'''
+
+
+def test_a_signal_while_the_network_hangs_and_nobody_reads_what_it_says(
+        start: Callable[..., NodeProcess], peer: Peer) -> None:
+    """Ctrl-C ends `tdnet_node 2>&1 | tee log` on both sides of the pipe."""
+    process = start(*TINY, '-r', 'image:=/unread', '-r', '__node:=unread',
+                    patch=SLOW_TO_LABEL.replace('sleep(1)', 'sleep(1000)') + SHORT_GRACE
+                    + NOBODY_READS, ready='')
+    send = peer.sender(topic='/unread')
+    wait_for(lambda: send.publish(image_message(moving_square(1)[0], peer.now_ns()))
+             or time.sleep(0.05) or 'labelling' in process.log, 'image in work')
+    assert process.end() == 0
+
+
+def test_a_signal_while_the_disk_is_full(start: Callable[..., NodeProcess]) -> None:
+    process = start(*TINY, '-r', 'image:=/full', '-r', '__node:=full', patch=FULL_DISK,
+                    ready='active: labels /full')
+    assert process.end() == 0
+    assert 'Traceback' not in process.log
