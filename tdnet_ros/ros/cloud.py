@@ -71,7 +71,7 @@ def pinhole(info: Any, size: tuple[int, int]) -> Pinhole:
         fx, fy, cx, cy = (info.k[index] for index in (0, 4, 2, 5))
     if not (fx > 0 and fy > 0 and np.isfinite((fx, fy, cx, cy)).all()):
         raise ValueError('camera_info has no focal length: calibrate the camera')
-    return Pinhole(fx, fy, cx, cy)
+    return Pinhole(*map(float, (fx, fy, cx, cy)))  # with NumPy's all that follows is float64
 
 
 def depth_in_metres(msg: Any, size: tuple[int, int]) -> NDArray[np.float32]:

@@ -11,10 +11,11 @@ import threading
 from typing import Any
 
 import rclpy
+from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.utilities import ok, try_shutdown
 
-from tdnet_ros.ros.errors import ErrorLog, one_line
+from tdnet_ros.ros.errors import ErrorLog, one_line, printable
 from tdnet_ros.ros.log_folder import find_log_folder
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -29,16 +30,19 @@ def run(make_node: Callable[[], Any], args: list[str] | None = None) -> int:
         # A signal's exception comes at any line from here on, even where another is handled.
         for number in SIGNALS:
             signal.signal(number, _interrupt_once)
-        find_log_folder()
         try:
+            find_log_folder()
             rclpy.init(args=args)
-        except RuntimeError as error:  # a ROS_DOMAIN_ID that is no number, for one
+        except (RuntimeError, OSError) as error:  # a ROS_DOMAIN_ID that is no number, for one
             print(f'ROS does not start: {one_line(error)}', file=sys.stderr)
             return 1
         try:
             node = make_node()
             node.start()
             _spin(node)
+        except ParameterException as error:  # use_sim_time is a text, for one
+            print(f'the node does not start: {printable(str(error))}', file=sys.stderr)
+            return 1
         except Exception:
             if ok():
                 raise  # otherwise a signal ended rclpy under the node

@@ -41,19 +41,21 @@ def test_a_signal_while_it_still_imports() -> None:
 
 
 MADE_TOO_LATE = '''
+import os
 import signal
 import sys
 import rclpy
 from rclpy.context import Context
 from rclpy.node import Node
-from tdnet_ros.ros import spinning
+from tdnet_ros.ros import log_folder, spinning
 def interrupt(*args, **options):
     signal.raise_signal(signal.SIGINT)
 cause = sys.argv[1]
 def make():
     if cause == 'itself':
         raise OSError('of its own')
-    rclpy.try_shutdown()  # as rclpy's handler of a signal does
+    if cause != 'parameter':
+        rclpy.try_shutdown()  # as rclpy's handler of a signal does
     if cause == 'signal while the failure is handled':
         spinning.ok = interrupt
     return Node('late')
@@ -61,15 +63,21 @@ def make():
 Context.destroy = lambda self: self.handle.destroy_when_not_in_use()
 if cause == 'signal while rclpy starts':
     rclpy.init = interrupt
-arguments = ['--ros-args', '-r', 'nonsense'] if cause == 'arguments' else None
-sys.exit(spinning.run(make, arguments))
+def nowhere():
+    raise FileNotFoundError('No usable temporary directory')
+if cause == 'folder':
+    os.environ['ROS_LOG_DIR'] = '/dev/null'
+    log_folder.gettempdir = nowhere
+arguments = {'arguments': ['-r', 'nonsense'], 'parameter': ['-p', 'use_sim_time:=on-monday']}
+sys.exit(spinning.run(make, ['--ros-args', *arguments.get(cause, [])]))
 '''
 
 
 @pytest.mark.parametrize(('cause', 'code', 'last'), [
     ('signal', 0, ''), ('signal while the failure is handled', 0, ''),
     ('signal while rclpy starts', 0, ''), ('itself', 1, 'OSError: of its own'),
-    ('arguments', 1, 'nonsense')])
+    ('arguments', 1, 'nonsense'), ('parameter', 1, "'use_sim_time' to 'on-monday'"),
+    ('folder', 1, 'ROS does not start: No usable temporary')])
 def test_a_signal_while_the_node_is_made(cause: str, code: int, last: str) -> None:
     done = subprocess.run([sys.executable, '-c', MADE_TOO_LATE, cause], capture_output=True,
                           text=True, timeout=60)
