@@ -71,7 +71,7 @@ def pinhole(info: Any, size: tuple[int, int]) -> Pinhole:
         fx, fy, cx, cy = (info.k[index] for index in (0, 4, 2, 5))
     if not (fx > 0 and fy > 0 and np.isfinite((fx, fy, cx, cy)).all()):
         raise ValueError('camera_info has no focal length: calibrate the camera')
-    return Pinhole(*map(float, (fx, fy, cx, cy)))  # with NumPy's all that follows is float64
+    return Pinhole(*map(float, (fx, fy, cx, cy)))  # with those of NumPy 2 all were of 64 bits
 
 
 def depth_in_metres(msg: Any, size: tuple[int, int]) -> NDArray[np.float32]:
@@ -103,7 +103,7 @@ def organised_points(depth: NDArray[np.float32], camera: Pinhole,
     height, width = depth.shape
     x = depth * ((np.arange(width, dtype=np.float32) - camera.cx) / camera.fx)
     y = depth * ((np.arange(height, dtype=np.float32) - camera.cy) / camera.fy)[:, None]
-    return painted_points(np.stack((x, y, depth), -1).astype(np.float32, copy=False), seen)
+    return painted_points(np.stack((x, y, depth), -1), seen)
 
 
 def xyz_of_cloud(msg: Any, size: tuple[int, int]) -> NDArray[np.float32]:

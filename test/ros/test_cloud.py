@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sensor_msgs.msg import PointCloud2
+from sensor_msgs.msg import CameraInfo, PointCloud2
 from std_msgs.msg import Header
 
 from tdnet_ros.ros.cloud import (
@@ -121,6 +121,12 @@ def test_the_projection_matrix_is_preferred() -> None:
     assert pinhole(camera_info(), SIZE) == (100, 50, 2.5, 1.5)
     rectified = [80, 0, 3, 0, 0, 40, 2, 0, 0, 0, 1, 0]
     assert pinhole(camera_info(p=rectified), SIZE) == (80, 40, 3, 2)
+
+
+def test_the_projection_in_a_message_is_of_plain_numbers() -> None:
+    """With those of NumPy 2 and their 64 bits, points would take twice the memory meanwhile."""
+    info = CameraInfo(height=4, width=6, k=[100.0, 0.0, 2.5, 0.0, 50.0, 1.5, 0.0, 0.0, 1.0])
+    assert {type(value) for value in pinhole(info, SIZE)} == {float}
 
 
 @pytest.mark.parametrize(('changes', 'words'), [

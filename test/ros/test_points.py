@@ -80,11 +80,13 @@ def test_a_costmap_layer_gets_what_it_needs(node: NodeProcess, peer: Peer) -> No
 def test_depth_that_is_not_a_number_makes_no_points_there(node: NodeProcess, peer: Peer) -> None:
     layer = Layer(peer)
     image, depth = peer.sender(), peer.sender(topic='/depth')
+    info = peer.sender(CameraInfo, '/camera_info')
     metres = np.full((HEIGHT, WIDTH), 2.0, '<f4')
     metres[0, :3] = (np.nan, np.inf, -np.inf)
 
     def send() -> None:
         now_ns = peer.now_ns()
+        info.publish(CALIBRATION)
         image.publish(image_message(moving_square(1)[0], now_ns))
         depth.publish(depth_message(now_ns, metres, '32FC1'))
         time.sleep(0.1)
