@@ -1,6 +1,7 @@
 """The parameters as a node has them: declared, changed, and those that it does not know."""
 from __future__ import annotations
 
+from collections.abc import Callable
 import dataclasses
 import difflib
 from typing import Any
@@ -15,49 +16,77 @@ from tdnet_ros.ros.parameters import FIELDS, NodeParameters, expected
 _QOS = 'qos_overrides.'
 
 
-def current(node: Node, changes: dict[str, Any], is_configured: bool) -> NodeParameters:
-    """The node's parameters as they are with changes; ValueError where one does not fit.
-
-    Of a node that is configured only live ones can change; the value that one has is no change.
-    """
-    values = {name: node.get_parameter(name).value for name in FIELDS}
-    settings = NodeParameters().changed({**values, **changes})
-    before = NodeParameters().changed(values) if is_configured else settings
-    for name, field in FIELDS.items():
-        if not field.metadata['live'] and getattr(settings, name) != getattr(before, name):
-            raise ValueError(f"'{name}' can be set only while unconfigured: ros2 lifecycle set "
-                             f'{node.get_fully_qualified_name()} deactivate, then cleanup (or '
-                             'call ~/change_state)')
-    return settings
-
-
-def declare(node: Node) -> tuple[NodeParameters, dict[str, str]]:
-    """Declare all parameters; returns them and what is wrong with the values given, by name.
+class DeclaredParameters:
+    """A node's parameters as they were set last, and what is wrong with those that it was given.
 
     A value that does not fit is replaced by the default, so that a node with a wrong parameter
     file comes up and can say what is wrong with it. An empty list is the default; 5 is 5.0 where
     a number may have decimals.
     """
-    problems: dict[str, str] = {}
-    values: dict[str, Any] = {}
-    for name, field in FIELDS.items():
+
+    def __init__(self, node: Node) -> None:
+        """Declare all parameters on a node."""
+        self._node = node
+        self._problems: dict[str, str] = {}
+        '''By the name of the parameter; what does not fit together has none.'''
+        values = {name: self._declare(name) for name in FIELDS}
+        try:
+            self.current = NodeParameters().changed(values)
+        except ValueError as error:
+            self.current = NodeParameters()
+            self._problems[''] = str(error)
+
+    @property
+    def problem(self) -> str:
+        """What is wrong and has not been set anew, in words."""
+        return '; '.join(self._problems.values())
+
+    def change(self, changes: dict[str, Any], is_configured: bool,
+               check: Callable[[NodeParameters], None]) -> None:
+        """Take changes that the node is asked for; ValueError where one does not fit.
+
+        Of a node that is configured only live ones can change; the value that one has is no
+        change. check: fails if the network does not take them.
+        """
+        problems = {name: text for name, text in self._problems.items()
+                    if name and name not in changes}
+        NodeParameters().changed(changes)
+        try:
+            self.current = self._with(changes, is_configured, check)
+        except ValueError as error:
+            if '' not in self._problems:
+                raise
+            problems[''] = str(error)  # others may be wrong, too: they are mended one by one
+        self._problems = problems
+
+    def _with(self, changes: dict[str, Any], is_configured: bool,
+              check: Callable[[NodeParameters], None]) -> NodeParameters:
+        values = {name: self._node.get_parameter(name).value for name in FIELDS}
+        parameters = NodeParameters().changed({**values, **changes})
+        for name, field in FIELDS.items():
+            if (is_configured and not field.metadata['live']
+                    and getattr(parameters, name) != getattr(self.current, name)):
+                raise ValueError(f"'{name}' can be set only while unconfigured: ros2 lifecycle "
+                                 f'set {self._node.get_fully_qualified_name()} deactivate, then '
+                                 'cleanup (or call ~/change_state)')
+        check(parameters)
+        return parameters
+
+    def _declare(self, name: str) -> Any:
+        """Declare a parameter; returns the value that it has, and notes what is wrong with it."""
+        field = FIELDS[name]
         default = list(field.default) if isinstance(field.default, tuple) else field.default
-        given = _overrides(node).get(name)
+        given = _overrides(self._node).get(name)
         instead = _instead(given, default)
         try:
-            value = node.declare_parameter(
+            return self._node.declare_parameter(
                 name, default if instead is None else instead, _descriptor(field),
                 ignore_override=instead is not None).value
         except (InvalidParameterTypeException, InvalidParameterValueException):
             shown = f' is {given.value!r}' if given else ''
-            problems[name] = f"parameter '{name}'{shown}: expected {expected(field)}"
-            value = node.declare_parameter(name, default, _descriptor(field),
-                                           ignore_override=True).value
-        values[name] = value
-    try:
-        return NodeParameters().changed(values), problems
-    except ValueError as error:
-        return NodeParameters(), {**problems, '': str(error)}
+            self._problems[name] = f"parameter '{name}'{shown}: expected {expected(field)}"
+            return self._node.declare_parameter(name, default, _descriptor(field),
+                                                ignore_override=True).value
 
 
 def _instead(given: Parameter | None, default: Any) -> Any:

@@ -13,9 +13,10 @@ from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from std_srvs.srv import SetBool, Trigger
 
-from tdnet_ros.ros import declaration, graph
+from tdnet_ros.ros import graph
 from tdnet_ros.ros.adaptation import Adaptation
 from tdnet_ros.ros.camera_stream import CameraStream
+from tdnet_ros.ros.declaration import DeclaredParameters, unknown_names, unused_qos_overrides
 from tdnet_ros.ros.device import release_memory
 from tdnet_ros.ros.diagnostics import ERROR, WARN, DiagnosticsThread, Finding, noting
 from tdnet_ros.ros.errors import logged_warnings, one_line
@@ -41,7 +42,7 @@ class SegmentationNode(LifecycleNode):
                  parameter_files: Sequence[str] = ()) -> None:
         super().__init__('tdnet')
         self._load = load
-        self._settings, self._problems = declaration.declare(self)
+        self._declared = DeclaredParameters(self)
         self._unused: list[str] = []
         self._warned: list[str] = []
         self._segmenter: VideoSegmenter | None = None
@@ -51,7 +52,7 @@ class SegmentationNode(LifecycleNode):
         self._worker: Worker | None = None
         self._phase = 'unconfigured'
         self._failure = ''
-        self._ignored = [*declaration.unknown_names(self),
+        self._ignored = [*unknown_names(self),
                          *unused_files(parameter_files, self.get_fully_qualified_name())]
         self._say_unused(self._ignored)
         self.add_on_set_parameters_callback(self._on_set_parameters)
@@ -63,11 +64,11 @@ class SegmentationNode(LifecycleNode):
         refuse_impossible(self, lambda: self._phase)
         self._simulated_time = SimulatedTime(self)
         self._diagnostics = DiagnosticsThread(
-            self, self._settings.diagnostics_period_s, self._statuses)
+            self, self._declared.current.diagnostics_period_s, self._statuses)
 
     def start(self) -> None:
         """Configure and activate, unless a lifecycle manager is to do that."""
-        if (self._settings.autostart
+        if (self._declared.current.autostart
                 and self.trigger_configure() == TransitionCallbackReturn.SUCCESS):
             self.trigger_activate()
 
@@ -102,9 +103,9 @@ class SegmentationNode(LifecycleNode):
 
     def _configure(self) -> None:
         self._phase = 'configuring'
-        settings = self._settings
-        if self._problems:
-            raise ValueError('; '.join(self._problems.values()))
+        settings = self._declared.current
+        if self._declared.problem:
+            raise ValueError(self._declared.problem)
         height, width = settings.input_size
         with logged_warnings(self.get_logger()) as self._warned:
             segmenter = self._load(
@@ -117,7 +118,8 @@ class SegmentationNode(LifecycleNode):
                                 if settings.adaptive else None)
         self._segmenter, self._guard = segmenter, guard
         for name in settings.cameras:  # one by one: those that were made are taken back
-            self._streams.append(CameraStream(self, name, lambda: self._settings, segmenter))
+            self._streams.append(
+                CameraStream(self, name, lambda: self._declared.current, segmenter))
         self._phase, self._failure = 'inactive', ''
         log_model(self.get_logger(), segmenter)
 
@@ -128,7 +130,7 @@ class SegmentationNode(LifecycleNode):
         for stream in self._streams:
             stream.open(self._worker.wake)
         self._phase, self._failure = 'active', ''
-        self._say_unused([*self._ignored, *declaration.unused_qos_overrides(self)])
+        self._say_unused([*self._ignored, *unused_qos_overrides(self)])
         topics = ', '.join(stream.input.topic for stream in self._streams)
         self.get_logger().info(f'active: labels {topics}')
 
@@ -187,24 +189,16 @@ class SegmentationNode(LifecycleNode):
                 else TransitionCallbackReturn.ERROR)
 
     def _on_set_parameters(self, changes: list[Parameter]) -> SetParametersResult:
-        values = {item.name: item.value for item in changes}
-        problems = {name: text for name, text in self._problems.items()
-                    if name and name not in values}
-        is_mended = False
         try:
-            NodeParameters().changed(values)
-            is_mended = '' in self._problems  # others may be wrong, too: one by one
-            settings = declaration.current(self, values, self._phase != 'unconfigured')
-            if self._segmenter is not None:
-                LabelMap(self._segmenter.card.classes, settings.keep_classes,
-                         settings.class_remap)
-            self._settings = settings
+            self._declared.change({item.name: item.value for item in changes},
+                                  self._phase != 'unconfigured', self._check_classes)
         except ValueError as error:
-            if not is_mended:
-                return SetParametersResult(successful=False, reason=str(error))
-            problems[''] = str(error)
-        self._problems = problems
+            return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
+
+    def _check_classes(self, settings: NodeParameters) -> None:
+        if self._segmenter is not None:
+            LabelMap(self._segmenter.card.classes, settings.keep_classes, settings.class_remap)
 
     def _on_reset(self, request: Any, response: Any) -> Any:
         response.success = self._phase == 'active'
@@ -246,7 +240,7 @@ class SegmentationNode(LifecycleNode):
             findings.append(Finding(WARN, self._guard.finding))
         device = device_status(name, self._phase, findings, self._segmenter, self._adaptation)
         streams = self._streams
-        cameras = [camera_status(self, name, self._phase, stream, self._settings, pause)
+        cameras = [camera_status(self, name, self._phase, stream, self._declared.current, pause)
                    for stream in streams]
         # Of topics that are taken back meanwhile there is only to say that they are gone.
         return [device, *cameras] if streams is self._streams else [device]

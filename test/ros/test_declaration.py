@@ -12,7 +12,7 @@ from rclpy.context import Context
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from tdnet_ros.ros import declaration
+from tdnet_ros.ros.declaration import DeclaredParameters, unknown_names
 from tdnet_ros.ros.parameters import NodeParameters
 
 
@@ -28,7 +28,8 @@ def make_node() -> Iterator[Callable[..., Node]]:
 
 def test_declared_with_description_range_and_read_only(make_node: Callable[..., Node]) -> None:
     node = make_node()
-    assert declaration.declare(node) == (NodeParameters(), {})
+    parameters = DeclaredParameters(node)
+    assert (parameters.current, parameters.problem) == (NodeParameters(), '')
     for field in dataclasses.fields(NodeParameters):
         descriptor = node.describe_parameter(field.name)
         assert descriptor.description.startswith(field.metadata['description'])
@@ -39,15 +40,17 @@ def test_declared_with_description_range_and_read_only(make_node: Callable[..., 
 
 def test_given_values_arrive(make_node: Callable[..., Node]) -> None:
     given = {'input_size': [360, 480], 'cameras': ['front', 'rear'], 'max_gap_s': 0.5}
-    values, problems = declaration.declare(make_node(**given))
-    assert problems == {}
+    parameters = DeclaredParameters(make_node(**given))
+    values = parameters.current
+    assert not parameters.problem
     assert (values.input_size, values.cameras, values.max_gap_s) == (
         (360, 480), ('front', 'rear'), 0.5)
 
 
 def test_whole_numbers_are_numbers(make_node: Callable[..., Node]) -> None:
-    values, problems = declaration.declare(make_node(max_gap_s=2, overlay_opacity=1))
-    assert problems == {}
+    parameters = DeclaredParameters(make_node(max_gap_s=2, overlay_opacity=1))
+    values = parameters.current
+    assert not parameters.problem
     assert (values.max_gap_s, values.overlay_opacity) == (2.0, 1.0)
     assert isinstance(values.max_gap_s, float)
 
@@ -58,7 +61,8 @@ def test_an_empty_list_is_the_default() -> None:
     given = [argument for name in ('cameras', 'keep_classes', 'input_size')
              for argument in ('-p', f'{name}:=[]')]
     node = rclpy.create_node('tdnet', context=context, cli_args=['--ros-args', *given])
-    assert declaration.declare(node) == (NodeParameters(), {})
+    parameters = DeclaredParameters(node)
+    assert (parameters.current, parameters.problem) == (NodeParameters(), '')
     assert node.get_parameter('cameras').value == ['']
     rclpy.shutdown(context=context)
 
@@ -84,10 +88,9 @@ def test_an_empty_list_is_the_default() -> None:
 ])
 def test_a_value_that_does_not_fit_is_reported(
         make_node: Callable[..., Node], name: str, value: Any, words: str) -> None:
-    values, problems = declaration.declare(make_node(**{name: value}))
-    [problem] = problems.values()
-    assert re.search(words, problem)
-    assert getattr(values, name) == getattr(NodeParameters(), name)
+    parameters = DeclaredParameters(make_node(**{name: value}))
+    assert re.search(words, parameters.problem)
+    assert getattr(parameters.current, name) == getattr(NodeParameters(), name)
 
 
 def test_what_a_configured_node_has_may_be_set_again(make_node: Callable[..., Node]) -> None:
@@ -103,7 +106,7 @@ def test_what_a_configured_node_has_may_be_set_again(make_node: Callable[..., No
 
 def test_an_unknown_name_is_reported(make_node: Callable[..., Node]) -> None:
     node = make_node(overlay_opacty=0.2, zoom=3)
-    declaration.declare(node)
-    assert declaration.unknown_names(node) == [
+    DeclaredParameters(node)
+    assert unknown_names(node) == [
         "there is no parameter 'overlay_opacty', did you mean 'overlay_opacity'?",
         "there is no parameter 'zoom'"]
