@@ -122,8 +122,9 @@ def stream_findings(snapshot: Snapshot, parameters: NodeParameters,
     if snapshot.recent_losses:
         findings.append(Finding(
             WARN, f'{counted(snapshot.recent_losses, "image")} lost between driver and node: '
-                  f'large images need config/fastdds.xml ({profile_variable()}) on both sides, '
-                  'those over 64 MiB a larger segment_size in it; or image_transport compressed'))
+                  f'large images need config/fastdds.xml ({profile_variable()}) on both sides and '
+                  'room in /dev/shm (in Docker --shm-size=1g), those over 64 MiB a larger '
+                  'segment_size in it; or image_transport compressed'))
     if snapshot.since_image_s <= parameters.no_image_timeout_s:  # else they are of the past
         findings += _lasting_findings(snapshot, parameters.latency_budget_ms)
     return findings + _stamp_findings(snapshot, in_simulated_time)

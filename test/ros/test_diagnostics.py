@@ -72,6 +72,13 @@ def test_failures_warn_and_are_an_error_when_nothing_else_comes() -> None:
         Finding(ERROR, '1 image failed, last: short buffer')]
 
 
+@pytest.mark.parametrize('words', ['1 image lost', 'fastdds.xml', '/dev/shm (in Docker'])
+def test_lost_images_warn_of_each_cause(words: str) -> None:
+    finding, = stream_findings(Snapshot(recent_losses=1), PARAMETERS)
+    assert finding.level == WARN
+    assert words in finding.text
+
+
 def test_skipped_images_warn_and_are_an_error_when_nothing_else_comes() -> None:
     some = Snapshot(recent_skips=2, last_skip='same stamp', recent_processed=9)
     assert [finding.level for finding in unlabelled_findings(some, PARAMETERS)] == [WARN]
