@@ -46,8 +46,8 @@ def main(args: list[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         return complain_of_missing('tdnet_node', error)
     code = run(lambda: SegmentationNode(parameter_files=given_files(arguments)), args)
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError):  # a full disk, or nobody who reads it any more
+    for stream in filter(None, (sys.stdout, sys.stderr)):  # None: a closed one
+        with suppress(OSError):  # a full disk, or nobody reads it any more
             stream.flush()
     # Nothing is left but to take PyTorch apart: seconds on a busy machine, and launch waits five.
     os._exit(code)

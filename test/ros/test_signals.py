@@ -193,8 +193,11 @@ def test_a_signal_while_the_network_hangs_and_nobody_reads_what_it_says(
     assert process.end() == 0
 
 
-def test_a_signal_while_the_disk_is_full(start: Callable[..., NodeProcess]) -> None:
-    process = start(*TINY, '-r', 'image:=/full', '-r', '__node:=full', patch=FULL_DISK,
-                    ready='active: labels /full')
+@pytest.mark.parametrize(('name', 'patch'), [
+    ('full', FULL_DISK), ('closed', 'import sys; sys.stdout = None')])
+def test_a_signal_while_the_output_cannot_be_written(
+        start: Callable[..., NodeProcess], name: str, patch: str) -> None:
+    process = start(*TINY, '-r', f'image:=/{name}', '-r', f'__node:={name}', patch=patch,
+                    ready=f'active: labels /{name}')
     assert process.end() == 0
     assert 'Traceback' not in process.log
