@@ -14,14 +14,14 @@ class LabelMap:
     """Merges classes ('truck:car') and leaves out those that are not kept.
 
     Ids stay those of the model; what is left out becomes 255. ValueError names a class that the
-    model does not have.
+    model does not have, or that is to become two.
     """
 
     def __init__(self, classes: ClassSet, keep: Sequence[str] = (),
                  remap: Sequence[str] = ()) -> None:
         ids = {name: index for index, name in enumerate(classes.names)}
         keep, remap = [list(filter(None, entries)) for entries in (keep, remap)]
-        targets = dict(_pair(entry) for entry in remap)
+        targets = _targets(remap)
         named = {'keep_classes': keep, 'class_remap': [*targets, *targets.values()]}
         for parameter, names in named.items():
             for name in names:
@@ -42,6 +42,15 @@ class LabelMap:
     def apply(self, labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The labels uint8 [H, W] as they are published."""
         return labels if self._is_identity else np.asarray(cv2.LUT(labels, self._table), np.uint8)
+
+
+def _targets(remap: Sequence[str]) -> dict[str, str]:
+    targets: dict[str, str] = {}
+    for source, target in map(_pair, remap):
+        if targets.setdefault(source, target) != target:
+            raise ValueError(f"class_remap has '{source}' as '{targets[source]}' and as "
+                             f"'{target}': expected one of them")
+    return targets
 
 
 def _pair(entry: str) -> tuple[str, str]:

@@ -32,6 +32,8 @@ def test_classes_merge_before_they_are_left_out() -> None:
 @pytest.mark.parametrize(('keep', 'remap', 'words'), [
     (('rod',), (), "keep_classes: there is no class 'rod', expected one of road, car, truck, sky"),
     ((), ('truck:van',), "class_remap: there is no class 'van'"),
+    ((), ('truck:car', 'sky:road', 'truck:road'),
+     "class_remap has 'truck' as 'car' and as 'road': expected one of them"),
     ((), ('truck=car',), "class_remap has 'truck=car': expected 'class:class'"),
 ])
 def test_a_wrong_name_is_named(keep: tuple[str, ...], remap: tuple[str, ...], words: str) -> None:
