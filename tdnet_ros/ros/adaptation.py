@@ -54,3 +54,4 @@ class Adaptation:
         self._prepared.insert(0, Prepared((height, width), self._segmenter.frame_ms(
             (height, width))))
         self._control = SizeControl(self._prepared)
+        self.last_change = f'network input {height} x {width}, smaller: for want of memory'

@@ -42,6 +42,8 @@ def test_a_size_that_memory_did_not_allow_is_not_tried_again() -> None:
     segmenter = VideoSegmenter.load('td2-tiny', 'cpu', (129, 193))
     adaptation = Adaptation(segmenter, get_logger('test'))
     segmenter.resize((97, 145))
+    adaptation.observe(1.0, 1000.0)
+    assert adaptation.last_change == 'network input 97 x 145, smaller: for want of memory'
     for _ in range(WINDOW):
         adaptation.observe(2000.0, 1000.0)
     height, width = segmenter.input_size
