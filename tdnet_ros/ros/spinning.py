@@ -25,7 +25,7 @@ GRACE_S = 3.0
 
 def run(make_node: Callable[[], Any], args: list[str] | None = None) -> int:
     """Start a node and spin it until SIGINT or SIGTERM; returns the exit code."""
-    node = None
+    node = executor = None
     try:
         # A signal's exception comes at any line from here on, even where another is handled.
         for number in SIGNALS:
@@ -38,8 +38,10 @@ def run(make_node: Callable[[], Any], args: list[str] | None = None) -> int:
             return 1
         try:
             node = make_node()
+            executor = SingleThreadedExecutor()  # not once it is active: a signal in here shows
+            executor.add_node(node)
             node.start()
-            _spin(node)
+            _spin(executor, ErrorLog(node))
         except ParameterException as error:  # use_sim_time is a text, for one
             print(f'the node does not start: {printable(str(error))}', file=sys.stderr)
             return 1
@@ -58,16 +60,13 @@ def run(make_node: Callable[[], Any], args: list[str] | None = None) -> int:
             node.destroy_node()
         try_shutdown()
     # The participant ends with the last reference to it; until then others see the node.
-    node = None
+    node = executor = None
     gc.collect()
     deadline.cancel()
     return 0
 
 
-def _spin(node: Any) -> None:
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
-    errors = ErrorLog(node)
+def _spin(executor: SingleThreadedExecutor, errors: ErrorLog) -> None:
     while ok():
         try:
             executor.spin_once()

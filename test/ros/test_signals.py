@@ -44,16 +44,26 @@ MADE_TOO_LATE = '''
 import os
 import signal
 import sys
+import threading
 import rclpy
+from rclpy import executors
 from rclpy.context import Context
 from rclpy.node import Node
 from tdnet_ros.ros import log_folder, spinning
 def interrupt(*args, **options):
     signal.raise_signal(signal.SIGINT)
+class Active(Node):
+    def start(self):
+        executors.SignalHandlerGuardCondition = interrupt  # a part of what would be made later
+        threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+    def stop(self):
+        pass
 cause = sys.argv[1]
 def make():
     if cause == 'itself':
         raise OSError('of its own')
+    if cause == 'signal as soon as it is active':
+        return Active('late')
     if cause != 'parameter':
         rclpy.try_shutdown()  # as rclpy's handler of a signal does
     if cause == 'signal while the failure is handled':
@@ -75,7 +85,8 @@ sys.exit(spinning.run(make, ['--ros-args', *arguments.get(cause, [])]))
 
 @pytest.mark.parametrize(('cause', 'code', 'last'), [
     ('signal', 0, ''), ('signal while the failure is handled', 0, ''),
-    ('signal while rclpy starts', 0, ''), ('itself', 1, 'OSError: of its own'),
+    ('signal while rclpy starts', 0, ''), ('signal as soon as it is active', 0, ''),
+    ('itself', 1, 'OSError: of its own'),
     ('arguments', 1, 'nonsense'), ('parameter', 1, "'use_sim_time' to 'on-monday'"),
     ('folder', 1, 'ROS does not start: No usable temporary')])
 def test_a_signal_while_the_node_is_made(cause: str, code: int, last: str) -> None:
