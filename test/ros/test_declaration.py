@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 import dataclasses
+from functools import partial
 import re
 from typing import Any
 
@@ -95,13 +96,18 @@ def test_a_value_that_does_not_fit_is_reported(
 
 def test_what_a_configured_node_has_may_be_set_again(make_node: Callable[..., Node]) -> None:
     node = make_node(input_size=[360, 480])
-    given, _ = declaration.declare(node)
+    parameters = DeclaredParameters(node)
+    given = parameters.current
     again = {name: node.get_parameter(name).value for name in ('model', 'input_size', 'cameras')}
-    assert declaration.current(node, again, is_configured=True) == given
-    opacity = declaration.current(node, {**again, 'overlay_opacity': 0.2}, is_configured=True)
-    assert opacity == dataclasses.replace(given, overlay_opacity=0.2)
+    change = partial(parameters.change, is_configured=True, check=lambda settings: None)
+    change(again)
+    assert parameters.current == given
+    change({**again, 'overlay_opacity': 0.2})
+    changed = dataclasses.replace(given, overlay_opacity=0.2)
+    assert parameters.current == changed
     with pytest.raises(ValueError, match="'input_size' can be set only while unconfigured"):
-        declaration.current(node, {**again, 'input_size': [0, 0]}, is_configured=True)
+        change({**again, 'input_size': [0, 0]})
+    assert parameters.current == changed
 
 
 def test_an_unknown_name_is_reported(make_node: Callable[..., Node]) -> None:
