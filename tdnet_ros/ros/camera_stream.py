@@ -84,7 +84,7 @@ class CameraStream:
         self.meter.opened()
         self.outputs.use_classes(self._parameters())
         if self.points is not None:
-            self.points.open(wake)
+            self.points.open(wake, self.meter.depth_lost)
         self._is_news = True
         self.input.open(on_image, self.meter.lost)
 

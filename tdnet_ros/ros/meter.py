@@ -66,6 +66,7 @@ class Snapshot:
     recent_failures: int = 0
     last_failure: str = ''
     recent_losses: int = 0
+    recent_depth_losses: int = 0
     recent_skips: int = 0
     last_skip: str = ''
     since_image_s: float = 0.0
@@ -129,6 +130,11 @@ class StreamMeter:
             self._counts['lost'] += count
             self._add('lost', count)
 
+    def depth_lost(self, count: int) -> None:
+        """Depth images or clouds were lost on the way from the camera."""
+        with self._lock:
+            self._add('depth lost', count)
+
     def overwritten(self) -> None:
         """An image that waited was discarded for a newer one."""
         with self._lock:
@@ -174,6 +180,7 @@ class StreamMeter:
                 received=counts['received'], processed=counts['processed'],
                 overwritten=counts['overwritten'], failed=counts['failed'],
                 lost=counts['lost'], recent_losses=round(sum(window.get('lost', ()))),
+                recent_depth_losses=round(sum(window.get('depth lost', ()))),
                 skipped=counts['skipped'], throttled=counts['throttled'],
                 input_hz=self._rate_hz('received', now), output_hz=self._rate_hz('processed', now),
                 recent_failures=len(window.get('failed', ())),

@@ -129,15 +129,18 @@ class PointPainter:
         self.log = ErrorLog(node)
         '''Used by the thread of the diagnostics alone.'''
 
-    def open(self, wake: Callable[[], None]) -> None:
-        """Subscribe; `wake` is called when a message of the source came."""
+    def open(self, wake: Callable[[], None], on_lost: Callable[[int], None]) -> None:
+        """Subscribe; `wake` is called when a message of the source came.
+
+        `on_lost` gets how many of them the middleware just lost while somebody takes the points.
+        """
         def on_message(msg: Any) -> None:
             if self.wanted:
                 self._keep(msg)
                 wake()
 
         first, *others = self.inputs
-        first.open(on_message)
+        first.open(on_message, lambda count: on_lost(count) if self.wanted else None)
         for other in others:
             other.open(lambda _: None)
 

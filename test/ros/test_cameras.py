@@ -2,8 +2,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-import subprocess
-import sys
 import time
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
@@ -27,27 +25,10 @@ from ros.harness import (
     stamp_of,
     wait_for,
 )
+from ros.lossy import sending_large
 from tdnet_ros.stream import Frame, VideoSegmenter
 
 S = 10**9
-SEND_LARGE = '''
-import time
-import rclpy
-from rclpy.qos import QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import Image
-rclpy.init()
-qos = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
-publisher = rclpy.create_node('large').create_publisher(Image, '/large', qos)
-def image(width, height):
-    msg = Image(height=height, width=width, step=3 * width, encoding='rgb8')
-    msg.data.frombytes(bytes(3 * width * height))
-    return msg
-large, small, medium = image(1920, 1080), image(32, 32), image(200, 200)
-while True:
-    for msg in large, large, small, medium:
-        publisher.publish(msg)
-        time.sleep(0.03)
-'''
 # A machine on which batches pay, and that says when it runs one.
 BATCHES = '''
 from tdnet_ros.stream import VideoSegmenter
@@ -178,24 +159,18 @@ def test_a_fast_camera_does_not_starve_a_slow_one(cameras: dict[str, Camera]) ->
 
 
 def test_images_lost_on_the_way_are_counted(
-        start: Callable[..., NodeProcess], peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ('FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE'):
-        monkeypatch.delenv(name, raising=False)
+        start: Callable[..., NodeProcess], peer: Peer, without_profile: None) -> None:
     received = peer.collect(DiagnosticArray, '/diagnostics')
 
     def status(key: str) -> str:
         return latest_status(received, 'lossy: image')[key]
 
     start(*TINY, '-r', '__node:=lossy', '-r', 'image:=/large', ready='active: labels /large')
-    sender = subprocess.Popen([sys.executable, '-c', SEND_LARGE])
-    try:
+    with sending_large('/large'):
         wait_for(lambda: 'images lost between driver and node' in message_of(
             received, 'lossy: image'), 'hint')
         wait_for(lambda: int(status('frames received')) > 40, 'images of all sizes')
         assert 0 < int(status('frames lost')) < 10_000
-    finally:
-        sender.kill()
-        sender.wait()
 
 
 @pytest.mark.parametrize('qos', [

@@ -1,6 +1,7 @@
 """Findings and statuses: levels are bytes, the worst counts, every finding is in words."""
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
@@ -77,6 +78,17 @@ def test_lost_images_warn_of_each_cause(words: str) -> None:
     finding, = stream_findings(Snapshot(recent_losses=1), PARAMETERS)
     assert finding.level == WARN
     assert words in finding.text
+
+
+@pytest.mark.parametrize(('source', 'words'), [
+    ('depth', '2 depth images lost between driver and node: large depth images need config/'),
+    ('cloud', '2 clouds lost between driver and node: large clouds need config/fastdds.xml')])
+def test_so_does_depth_that_is_lost(source: str, words: str) -> None:
+    parameters = dataclasses.replace(PARAMETERS, points_source=source)
+    finding, = stream_findings(Snapshot(recent_depth_losses=2), parameters)
+    assert finding.level == WARN
+    assert words in finding.text
+    assert 'image_transport' not in finding.text, 'that is of the images'
 
 
 def test_skipped_images_warn_and_are_an_error_when_nothing_else_comes() -> None:

@@ -160,10 +160,13 @@ def test_resets_are_counted_with_the_last_reason(clock: Clock) -> None:
 def test_losses_are_counted_apart(clock: Clock) -> None:
     stream = StreamMeter(window_s=10.0, memory_size=3)
     stream.lost(3)
+    stream.depth_lost(7)
     clock.now += 11
     stream.lost(2)
+    stream.depth_lost(1)
     snapshot = stream.snapshot()
     assert (snapshot.lost, snapshot.recent_losses, snapshot.received) == (5, 2, 0)
+    assert snapshot.recent_depth_losses == 1
 
 
 def test_memory_is_bounded_at_any_rate(clock: Clock) -> None:

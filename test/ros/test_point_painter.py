@@ -68,7 +68,7 @@ def painter(source: Source, clouds: list[Any]) -> PointPainter:
     publisher: Any = SimpleNamespace(publish=clouds.append, get_subscription_count=lambda: 1)
     node: Any = source
     painter = PointPainter(node, source, publisher)
-    painter.open(lambda: None)
+    painter.open(lambda: None, lambda count: None)
     return painter
 
 
@@ -220,7 +220,7 @@ def test_nothing_outlasts_the_end_of_a_camera(
         label(painter, painter.expect(header(START)))
     match = painter.expect(header(START)) if first == 'image' else None
     painter.close()
-    painter.open(lambda: None)
+    painter.open(lambda: None, lambda count: None)
     if match:
         label(painter, match)
     if first != 'depth':

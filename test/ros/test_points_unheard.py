@@ -7,9 +7,10 @@ import time
 from diagnostic_msgs.msg import DiagnosticArray
 import pytest
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
 from ros.harness import TINY, NodeProcess, Peer, message_of, wait_for
+from ros.lossy import sending_large
 from ros.points import CALIBRATION, Layer, depth_message
 
 BEST_EFFORT = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -70,3 +71,19 @@ def test_depth_that_stops_is_named_and_calibration_comes_once(
     wait_for(lambda: 'no points: no depth image on /depth for ' in said() and words in said(),
              'hint')
     assert 'camera_info' not in said()
+
+
+def test_depth_lost_on_the_way_is_told(
+        start: Callable[..., NodeProcess], peer: Peer, without_profile: None) -> None:
+    start(*TINY, '-p', 'points:=true', '-r', '__node:=lossy', '-r', 'depth:=/large',
+          ready='active: labels /image')
+    diagnostics = peer.collect(DiagnosticArray, '/diagnostics')
+    with sending_large('/large'):
+        images = peer.collect(Image, '/large', BEST_EFFORT)
+        wait_for(lambda: len(images) > 20, 'images')
+        told = len(diagnostics) + 4  # two nodes tell
+        wait_for(lambda: len(diagnostics) > told, 'diagnostics since then')
+        assert 'lost' not in message_of(diagnostics, 'lossy: image'), 'nobody takes the points'
+        peer.collect(PointCloud2, '/lossy/points')
+        wait_for(lambda: 'depth images lost between driver and node: large depth images need '
+                 in message_of(diagnostics, 'lossy: image'), 'hint')
