@@ -146,14 +146,17 @@ def _rviz(given: dict) -> Node:
     except PackageNotFoundError:  # noticed later, launch would end and leave the node behind
         distro = os.environ.get('ROS_DISTRO', '$ROS_DISTRO')
         raise ValueError(f'rviz: there is no package rviz2: install ros-{distro}-rviz2') from None
-    outputs = [(f'/tdnet/{name}', _in_namespace(given, f'tdnet/{name}'))
-               for name in ('overlay', 'labels/color', 'points')]
+    outputs = [f'tdnet/{name}' for name in ('overlay', 'labels/color', 'points')]
+    shown = {'/image': given['image_topic'], **{f'/{name}': name for name in outputs}}
+    # The topic of a transport is one of its own: who appends it to that of a display gets it.
+    remappings = [(f'{name}{transport}', f'{_in_namespace(given, topic)}{transport}')
+                  for name, topic in shown.items() for transport in ('', '/compressed')]
     frame = ['--fixed-frame', given['rviz_frame']] if given['rviz_frame'] else []
     return Node(
         package='rviz2', executable='rviz2',
         arguments=['-d', os.path.join(CONFIG, 'tdnet.rviz'), *frame],
         parameters=[{'use_sim_time': _uses_sim_time(given)}],
-        remappings=[('/image', _in_namespace(given, given['image_topic'])), *outputs],
+        remappings=remappings,
         additional_env=_environment(given))
 
 

@@ -103,3 +103,13 @@ def test_the_costmap_has_a_cost_for_every_class_that_is_published() -> None:
     assert {camera[f'{name}_topic'] for name in (
         'segmentation', 'confidence', 'labels', 'pointcloud')} == {
         f'/tdnet/{name}' for name in ('labels', 'confidence', 'label_info', 'points')}
+
+
+def test_rviz_has_a_place_for_each_panel() -> None:
+    """Qt finds panels by their names, written two bytes a letter."""
+    window = yaml.safe_load((CONFIG / 'tdnet.rviz').read_text())['Window Geometry']
+    panels = {name for name, value in window.items() if isinstance(value, dict)}
+    places = bytes.fromhex(window['QMainWindow State'])
+    for name in panels:
+        text = name.encode('utf-16-be')
+        assert len(text).to_bytes(4, 'big') + text in places

@@ -159,6 +159,16 @@ def test_rviz_takes_the_frame_of_a_camera_alone() -> None:
     assert given[given.index('--fixed-frame') + 1] == 'camera_link'
 
 
+@pytest.mark.parametrize(('shown', 'topic'), [
+    ('/image', '/camera/image_raw'), ('/tdnet/overlay', '/robot/tdnet/overlay')])
+def test_a_display_finds_the_compressed_images_of_its_topic(shown: str, topic: str) -> None:
+    rviz = nodes(actions(rviz='true', image_topic='/camera/image_raw', namespace='robot'))['rviz2']
+    context = launch.LaunchContext()
+    rviz._perform_substitutions(context)
+    rules = dict(rviz.expanded_remapping_rules)
+    assert (rules[shown], rules[f'{shown}/compressed']) == (topic, f'{topic}/compressed')
+
+
 def test_a_namespace_that_an_including_file_pushed_comes_first() -> None:
     given = {'record': 'out', 'log_level': 'warn', 'rviz': 'true', 'ros_namespace': '/fleet'}
     found = actions(**given, namespace='robot')
