@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from tdnet_ros.demo.environment import prepare
-from tdnet_ros.ros.fastdds import given_profile, profile_variable
+from tdnet_ros.ros.fastdds import NEW, OLD, given_profile, profile_variable
 
 ROOT = Path(__file__).parents[1]
 NEED_ROS = ('bags', 'demo', 'ros')
@@ -121,3 +121,10 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / 'drive').mkdir()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv('AMENT_PREFIX_PATH', os.pathsep.join(filter(None, [str(prefix), others])))
+
+
+@pytest.fixture
+def without_profile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment names no Fast DDS profile."""
+    for variable in (OLD, NEW):
+        monkeypatch.delenv(variable, raising=False)

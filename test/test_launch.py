@@ -95,11 +95,9 @@ def test_a_bag_means_simulated_time() -> None:
     ('jazzy', OLD, (OLD,)), ('kilted', NEW, (NEW, OLD))])
 def test_every_process_gets_the_dds_profile_under_the_name_that_ros_reads(
         monkeypatch: pytest.MonkeyPatch, tmp_path: Path, distro: str, variable: str,
-        chosen: tuple[str, ...]) -> None:
+        chosen: tuple[str, ...], without_profile: None) -> None:
     """Also those that start later, when the scope of an including file is gone."""
     monkeypatch.setenv('ROS_DISTRO', distro)
-    for name in (OLD, NEW):
-        monkeypatch.delenv(name, raising=False)
 
     def profiles(**given: str) -> list[dict[str, str]]:
         context = launch.LaunchContext()

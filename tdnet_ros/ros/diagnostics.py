@@ -120,17 +120,15 @@ def stream_findings(snapshot: Snapshot, parameters: NodeParameters,
         findings.append(Finding(level, f'{counted(snapshot.recent_failures, "image")} failed, '
                                        f'last: {snapshot.last_failure}'))
     if snapshot.recent_losses:
-        findings.append(_losses(
+        findings.append(losses(
             snapshot.recent_losses, 'image', '; or image_transport compressed'))
-    if snapshot.recent_depth_losses:
-        what = 'cloud' if parameters.points_source == 'cloud' else 'depth image'
-        findings.append(_losses(snapshot.recent_depth_losses, what))
     if snapshot.since_image_s <= parameters.no_image_timeout_s:  # else they are of the past
         findings += _lasting_findings(snapshot, parameters.latency_budget_ms)
     return findings + _stamp_findings(snapshot, in_simulated_time)
 
 
-def _losses(count: int, what: str, remedy: str = '') -> Finding:
+def losses(count: int, what: str, remedy: str = '') -> Finding:
+    """So many of what a topic brings were lost on the way; remedy: what helps besides."""
     return Finding(
         WARN, f'{counted(count, what)} lost between driver and node: large {what}s need '
               f'config/fastdds.xml ({profile_variable()}) on both sides and room in /dev/shm (in '

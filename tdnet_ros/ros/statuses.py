@@ -16,6 +16,7 @@ from tdnet_ros.ros.diagnostics import (
     WARN,
     Finding,
     camera_values,
+    losses,
     noting,
     status,
     stream_findings,
@@ -98,6 +99,8 @@ def camera_status(node: Node, name: str, phase: str, stream: CameraStream,
         if snapshot.is_forgetful or snapshot.recent_skips:
             findings += graph.rivals(node, stream.input.topic)
         findings += graph.incompatible_receivers(node, stream.outputs.topics)
+        if stream.points is not None and snapshot.recent_depth_losses:
+            findings.append(losses(snapshot.recent_depth_losses, stream.points.inputs[0].what))
         findings += _no_points(node, stream.points, parameters, pause)
     return status(f'{name}: {stream.name}', stream.hardware, findings, phase,
                   camera_values(snapshot, stream.input.topic))

@@ -9,7 +9,6 @@ import rclpy
 from rclpy.node import Node
 
 from ros.harness import NodeProcess, Peer
-from tdnet_ros.ros.fastdds import NEW, OLD
 
 
 @pytest.fixture(scope='module')
@@ -49,10 +48,3 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., No
     yield start
     for process in processes:
         process.end()
-
-
-@pytest.fixture
-def without_profile(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Processes that are started have Fast DDS as it is by default."""
-    for variable in (OLD, NEW):
-        monkeypatch.delenv(variable, raising=False)

@@ -1,7 +1,6 @@
 """Findings and statuses: levels are bytes, the worst counts, every finding is in words."""
 from __future__ import annotations
 
-import dataclasses
 import math
 
 import pytest
@@ -12,6 +11,7 @@ from tdnet_ros.ros.diagnostics import (
     WARN,
     Finding,
     camera_values,
+    losses,
     status,
     stream_findings,
     unlabelled_findings,
@@ -80,12 +80,12 @@ def test_lost_images_warn_of_each_cause(words: str) -> None:
     assert words in finding.text
 
 
-@pytest.mark.parametrize(('source', 'words'), [
-    ('depth', '2 depth images lost between driver and node: large depth images need config/'),
+@pytest.mark.parametrize(('what', 'words'), [
+    ('depth image',
+     '2 depth images lost between driver and node: large depth images need config/'),
     ('cloud', '2 clouds lost between driver and node: large clouds need config/fastdds.xml')])
-def test_so_does_depth_that_is_lost(source: str, words: str) -> None:
-    parameters = dataclasses.replace(PARAMETERS, points_source=source)
-    finding, = stream_findings(Snapshot(recent_depth_losses=2), parameters)
+def test_so_does_depth_that_is_lost(what: str, words: str) -> None:
+    finding = losses(2, what)
     assert finding.level == WARN
     assert words in finding.text
     assert 'image_transport' not in finding.text, 'that is of the images'
