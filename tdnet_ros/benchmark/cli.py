@@ -7,6 +7,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 import json
+import os
 from pathlib import Path
 import sys
 from typing import Any
@@ -83,6 +84,10 @@ def table(result: dict[str, Any]) -> str:
 
 
 def _setups(options: argparse.Namespace) -> list[Setup]:
+    cores = os.cpu_count() or 1
+    if options.threads > cores:
+        raise ValueError(f'--threads {options.threads}: expected at most {cores}, the cores of '
+                         'this machine')
     images = tuple(find_frames(options.images, options.frames)) if options.images else ()
     pairs = [(engine, precision) for engine in options.engines
              for precision in [precision for precision in options.precision

@@ -14,7 +14,7 @@ class LabelMap:
     """Merges classes ('truck:car') and leaves out those that are not kept.
 
     Ids stay those of the model; what is left out becomes 255. ValueError names a class that the
-    model does not have, or that is to become two.
+    model does not have, that is to become two, or that is kept and becomes one that is not.
     """
 
     def __init__(self, classes: ClassSet, keep: Sequence[str] = (),
@@ -28,6 +28,10 @@ class LabelMap:
                 if name not in ids:
                     raise ValueError(f"{parameter}: there is no class '{name}', expected one of "
                                      f'{", ".join(ids)}')
+        for source, target in targets.items():
+            if source in keep and target not in keep:
+                raise ValueError(f"keep_classes has '{source}', which class_remap publishes as "
+                                 f"'{target}': expected '{target}' in keep_classes")
         self._table: NDArray[np.uint8] = np.arange(256, dtype=np.uint8)
         for source, target in targets.items():
             self._table[ids[source]] = ids[target]

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import warnings
 
 from rcl_interfaces.msg import SetParametersResult
+from rclpy.exceptions import InvalidParameterTypeException
 from rclpy.qos import (
     DurabilityPolicy,
     LivelinessPolicy,
@@ -61,7 +62,7 @@ def naming_topic(topic: str) -> Iterator[None]:
     """Say which topic it is that cannot be had, with an override of its QoS, say: ValueError."""
     try:
         yield
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, InvalidParameterTypeException) as error:
         raise ValueError(f'{topic}: {printable(str(error))}') from error
 
 

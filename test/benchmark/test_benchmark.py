@@ -81,6 +81,7 @@ def test_threads_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize(('arguments', 'message'), [
     (['--model', 'td9'], "model 'td9'"),
+    (['--threads', '100000'], '--threads 100000: expected at most '),
     (['--json', 'nowhere/x.json'], 'cannot write nowhere/x.json: No such file'),
     (['--model', 'td2-tiny', '--images', 'nowhere'], 'images nowhere: expected a folder'),
     (['--model', 'td2-tiny', '--precision', 'float16', '--engines', 'torch', '--device', 'cpu'],

@@ -27,6 +27,7 @@ def test_classes_merge_before_they_are_left_out() -> None:
     mapping = LabelMap(CLASSES, keep=('car',), remap=('truck:car', 'sky : road'))
     np.testing.assert_array_equal(mapping.apply(LABELS), [[255, 1, 1], [255, 255, 255]])
     assert mapping.names == {1: 'car'}
+    assert LabelMap(CLASSES, keep=('truck', 'car'), remap=('truck:car',)).names == {1: 'car'}
 
 
 @pytest.mark.parametrize(('keep', 'remap', 'words'), [
@@ -34,8 +35,11 @@ def test_classes_merge_before_they_are_left_out() -> None:
     ((), ('truck:van',), "class_remap: there is no class 'van'"),
     ((), ('truck:car', 'sky:road', 'truck:road'),
      "class_remap has 'truck' as 'car' and as 'road': expected one of them"),
+    (('road', 'truck'), ('truck:car',), "keep_classes has 'truck', which class_remap publishes as "
+                                        "'car': expected 'car' in keep_classes"),
     ((), ('truck=car',), "class_remap has 'truck=car': expected 'class:class'"),
 ])
-def test_a_wrong_name_is_named(keep: tuple[str, ...], remap: tuple[str, ...], words: str) -> None:
+def test_what_cannot_be_meant_is_named(keep: tuple[str, ...], remap: tuple[str, ...],
+                                       words: str) -> None:
     with pytest.raises(ValueError, match=words):
         LabelMap(CLASSES, keep, remap)

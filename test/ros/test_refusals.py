@@ -183,6 +183,7 @@ def test_a_failing_configuration_frees_the_network(
 
 @pytest.mark.parametrize(('policy', 'value', 'reason'), [
     ('reliability', 'unheard_of', 'Unexpected QoS override for policy `reliability`'),
+    ('depth', 'deep', "Trying to set parameter 'qos_overrides./image.subscription.depth'"),
     ('depth', 0, 'QoS depth is 0: expected 1 to ')])
 def test_a_failing_activation_leaves_it_inactive_with_the_reason(
         start: Callable[..., NodeProcess], peer: Peer, policy: str, value: object,
