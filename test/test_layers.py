@@ -10,9 +10,9 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / 'tdnet_ros'
 ROS = {
-    'rclpy', 'ament_index_python', 'builtin_interfaces', 'cv_bridge', 'diagnostic_msgs', 'launch',
-    'launch_ros', 'lifecycle_msgs', 'rcl_interfaces', 'sensor_msgs', 'std_msgs', 'std_srvs',
-    'vision_msgs',
+    'rclpy', 'ament_index_python', 'bond', 'builtin_interfaces', 'cv_bridge', 'diagnostic_msgs',
+    'launch', 'launch_ros', 'lifecycle_msgs', 'rcl_interfaces', 'sensor_msgs', 'std_msgs',
+    'std_srvs', 'vision_msgs',
 }
 NEEDS_ROS = pytest.mark.skipif(not find_spec('rclpy'), reason='rclpy is missing')
 OPTIONAL = {

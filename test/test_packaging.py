@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PROGRAMS = sorted(
     {point.name: point for point in distribution('tdnet_ros').entry_points}.items())
-ROS_PACKAGE = re.compile(r'rclpy|ament_\w+|launch\w*|\w+_(msgs|srvs|interfaces)')
+ROS_PACKAGE = re.compile(r'rclpy|bond|ament_\w+|launch\w*|\w+_(msgs|srvs|interfaces)')
 SHIPPED = ['LICENSE', 'README.md', 'package.xml', 'setup.py', 'setup.cfg', 'pyproject.toml',
            'resource', 'launch', 'config', 'tdnet_ros', 'interfaces']
 

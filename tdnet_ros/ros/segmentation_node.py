@@ -15,6 +15,7 @@ from std_srvs.srv import SetBool, Trigger
 
 from tdnet_ros.ros import graph
 from tdnet_ros.ros.adaptation import Adaptation
+from tdnet_ros.ros.bond import Bond
 from tdnet_ros.ros.camera_stream import CameraStream
 from tdnet_ros.ros.declaration import DeclaredParameters, unknown_names, unused_qos_overrides
 from tdnet_ros.ros.device import release_memory
@@ -50,6 +51,7 @@ class SegmentationNode(LifecycleNode):
         self._adaptation: Adaptation | None = None
         self._streams: list[CameraStream] = []
         self._worker: Worker | None = None
+        self._bond = Bond(self)
         self._phase = 'unconfigured'
         self._failure = ''
         self._ignored = [*unknown_names(self),
@@ -129,6 +131,7 @@ class SegmentationNode(LifecycleNode):
         self._worker = Worker(self._segmenter, self._streams, self._guard, self._adaptation, self)
         for stream in self._streams:
             stream.open(self._worker.wake)
+        self._bond.form()
         self._phase, self._failure = 'active', ''
         self._say_unused([*self._ignored, *unused_qos_overrides(self)])
         topics = ', '.join(stream.input.topic for stream in self._streams)
@@ -142,6 +145,7 @@ class SegmentationNode(LifecycleNode):
         self._unused = lines
 
     def _deactivate(self) -> None:
+        self._bond.end()
         if self._worker is not None:
             self._worker.stop()
             self._worker = None
