@@ -203,6 +203,26 @@ def test_the_node_says_what_brings_a_missing_package(package: str, remedy: str) 
     assert len(done.stderr.splitlines()) == 1
 
 
+EXTRAS = 'rich', 'rosbags', 'lz4'
+
+
+@pytest.mark.parametrize(('arguments', 'code', 'said'), [
+    (('play', 'images', '--frames', '1', '--wait-for-subscriber', '0'), 0, ''),
+    (('info', 'drive'), 1, 'is missing: script/setup in a clone of tdnet_ros brings it, into an')])
+def test_a_robot_plays_pictures_without_extras_and_is_told_what_bags_take(
+        tmp_path: Path, arguments: tuple[str, ...], code: int, said: str) -> None:
+    pytest.importorskip('rclpy')
+    (tmp_path / 'images').mkdir()
+    cv2.imwrite(str(tmp_path / 'images/a.png'), np.zeros((8, 8, 3), np.uint8))
+    run = (f'import sys; sys.modules.update(dict.fromkeys({EXTRAS}))\n'
+           'sys.stderr.isatty = lambda: True\n'
+           'from tdnet_ros import programs\nsys.exit(programs.bag())')
+    done = subprocess.run([sys.executable, '-c', run, *arguments], cwd=tmp_path,
+                          capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, len(done.stderr.splitlines())) == (code, code), done.stderr
+    assert said in done.stderr
+
+
 def test_the_node_says_what_it_takes_without_ros() -> None:
     done = run_node_without('rcl_interfaces', '--help')
     assert (done.returncode, done.stderr) == (0, '')

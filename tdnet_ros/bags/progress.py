@@ -3,35 +3,46 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 import sys
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    ProgressColumn,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 Update = Callable[[int, str], None]
 
 
 @contextmanager
 def progress(title: str, total: int | None = None) -> Iterator[Update]:
-    """A bar towards `total` with the time left, or a spinner; yields update(completed, text)."""
-    if not sys.stderr.isatty():
+    """A bar towards `total` with the time left, or a spinner; yields update(completed, text).
+
+    There is none where the package rich is missing, as on a robot.
+    """
+    if not sys.stderr.isatty() or find_spec('rich') is None:
         yield lambda completed, text: None
         return
-    title_column = TextColumn('{task.description}', markup=False)
-    text_column = TextColumn('{task.fields[text]}', markup=False)
-    columns: list[ProgressColumn] = [SpinnerColumn(), text_column]
-    if total:
-        columns = [BarColumn(), TextColumn('{task.completed}/{task.total}'),
-                   text_column, TimeRemainingColumn(), TextColumn('left')]
-    with Progress(title_column, *columns, TimeElapsedColumn(),
-                  console=Console(stderr=True), transient=True) as display:
+    with _display(total) as display:
         task = display.add_task(title, total=total, text='')
         yield lambda completed, text: display.update(task, completed=completed, text=text)
+
+
+def _display(total: int | None) -> Progress:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        ProgressColumn,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+    title = TextColumn('{task.description}', markup=False)
+    text = TextColumn('{task.fields[text]}', markup=False)
+    columns: list[ProgressColumn] = [SpinnerColumn(), text]
+    if total:
+        columns = [BarColumn(), TextColumn('{task.completed}/{task.total}'), text,
+                   TimeRemainingColumn(), TextColumn('left')]
+    return Progress(title, *columns, TimeElapsedColumn(), console=Console(stderr=True),
+                    transient=True)

@@ -7,6 +7,7 @@ ROS_PACKAGES = ('rcl', 'rosidl', 'builtin_interfaces')
 '''Beginnings of packages that come with ROS, apart from messages.'''
 PIP_PACKAGES = ('torch', 'safetensors')
 '''What pip brings on a ROS machine and rosdep does not.'''
+ROSDEP_PACKAGES = ('numpy', 'cv2', 'yaml')
 
 
 def complain_of_missing(program: str, error: ModuleNotFoundError) -> int:
@@ -22,7 +23,10 @@ def complain_of_missing(program: str, error: ModuleNotFoundError) -> int:
         remedy = 'source a ROS 2 environment, or script/env in a clone'
     elif first in PIP_PACKAGES:
         remedy = f'pip install {" ".join(PIP_PACKAGES)}, or in a clone script/setup, brings it'
-    else:
+    elif first in ROSDEP_PACKAGES:
         remedy = 'on a ROS machine rosdep, in a clone of tdnet_ros script/setup brings it'
+    else:
+        remedy = ('script/setup in a clone of tdnet_ros brings it, into an environment of its own '
+                  'that has ROS as well')
     print(f'{program}: the Python package {package} is missing: {remedy}', file=sys.stderr)
     return 1
