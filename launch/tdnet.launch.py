@@ -118,9 +118,10 @@ def _once_active(node: Node, actions: list) -> RegisterEventHandler:
 
 
 def _environment(given: dict) -> dict:
-    """Point Fast DDS at the profile, here and in no other process of an including file."""
+    """Point DDS at its profile, here and in no other process of an including file."""
     profile = given['fastdds_profile']
-    return {PROFILES[0]: profile} if profile else {}
+    cyclone = os.environ.get('CYCLONEDDS_URI') or f'file://{CONFIG}/cyclonedds.xml'
+    return {PROFILES[0]: profile, 'CYCLONEDDS_URI': cyclone} if profile else {}
 
 
 def _node(given: dict) -> Node:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tdnet_ros.ros.cyclonedds import URI
 from tdnet_ros.ros.fastdds import NEW, OLD
 
 WHERE = 'is not installed (it comes with ROS 2, not with the wheels)'
@@ -108,16 +109,19 @@ def test_every_process_gets_the_dds_profile_under_the_name_that_ros_reads(
 
     assert len(profiles()) == 4
     for profile in profiles():
-        assert set(profile) == {variable}
-        assert Path(profile[variable]).read_text().startswith('<?xml')
+        assert set(profile) == {variable, URI}
+        for path in profile.values():
+            assert Path(path.removeprefix('file://')).read_text().startswith('<?xml')
     assert profiles(fastdds_profile='none') == profiles(fastdds_profile='') == [{}] * 4
     for name in chosen:
         mine = tmp_path / f'{name}.xml'
         monkeypatch.setenv(name, str(mine))
         assert Path(profiles()[0][variable]).name == 'fastdds.xml', 'Fast DDS skips what is not'
         mine.touch()
-        assert profiles()[0] == {variable: str(mine)}
+        assert profiles()[0][variable] == str(mine)
         monkeypatch.delenv(name)
+    monkeypatch.setenv(URI, 'file:///etc/mine.xml')
+    assert profiles()[0][URI] == 'file:///etc/mine.xml'
 
 
 def test_rviz_is_optional() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import shutil
 import socket
 
+from tdnet_ros.ros import cyclonedds
 from tdnet_ros.ros.fastdds import given_profile, profile_variable
 
 SHARED_MEMORY = Path('/dev/shm')
@@ -22,10 +23,14 @@ def prepare(environ: MutableMapping[str, str]) -> None:
     environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
     if 'ROS_DOMAIN_ID' not in environ:
         environ['ROS_DOMAIN_ID'] = str(free_domain())
-    profile = _profile()
-    if profile and SHARED_MEMORY.is_dir() and (
+    config = _config()
+    if config is None:
+        return
+    environ.setdefault(cyclonedds.URI, f'file://{config.parent / cyclonedds.FILE}')
+    if SHARED_MEMORY.is_dir() and (
             shutil.disk_usage(SHARED_MEMORY).free >= SHARED_MEMORY_BYTES):
-        environ[profile_variable(environ)] = given_profile(environ) or str(profile)
+        environ[profile_variable(environ)] = (given_profile(environ)
+                                              or str(config / 'fastdds.xml'))
 
 
 def free_domain() -> int:
@@ -42,10 +47,10 @@ def free_domain() -> int:
     return 1 + start % LAST_DOMAIN
 
 
-def _profile() -> Path | None:
-    """config/fastdds.xml of the checkout, or of the prefix that the package is installed in."""
+def _config() -> Path | None:
+    """The folder config of the checkout, or of the prefix that the package is installed in."""
     for folder in Path(__file__).resolve().parents[1:]:
         for candidate in (folder / 'config', folder / 'share' / 'tdnet_ros' / 'config'):
             if (candidate / 'fastdds.xml').exists():
-                return candidate / 'fastdds.xml'
+                return candidate
     return None

@@ -64,6 +64,8 @@ class CameraStream:
         self._node = node
         self._parameters = parameters
         self.memory: FrameMemory = segmenter.new_memory()
+        self.image_bytes = 0
+        '''Of the last image, as it came.'''
         self._last_stamp_ns = 0
         self._lock = threading.Lock()
         self._waiting: Arrival | None = None
@@ -142,6 +144,7 @@ class CameraStream:
         arrival, taken_s = self._take(), time.perf_counter()
         if arrival is None:
             return None
+        self.image_bytes = len(arrival.msg.data)
         self._reset_if_requested()
         stale = stale_reason(stamp_ns(arrival.msg.header), self._last_stamp_ns)
         if stale is not None:

@@ -11,6 +11,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
+from tdnet_ros.ros import cyclonedds
 from tdnet_ros.ros.errors import ErrorLog, one_line
 from tdnet_ros.ros.fastdds import profile_variable
 from tdnet_ros.ros.meter import LATENCY, PERSISTENT, Snapshot
@@ -129,10 +130,11 @@ def stream_findings(snapshot: Snapshot, parameters: NodeParameters,
 
 def losses(count: int, what: str, remedy: str = '') -> Finding:
     """So many of what a topic brings were lost on the way; remedy: what helps besides."""
-    return Finding(
-        WARN, f'{counted(count, what)} lost between driver and node: large {what}s need '
-              f'config/fastdds.xml ({profile_variable()}) on both sides and room in /dev/shm (in '
-              'Docker --shm-size=1g), those over 64 MiB a larger segment_size in it' + remedy)
+    need = cyclonedds.REMEDY if cyclonedds.is_used() else (
+        f'config/fastdds.xml ({profile_variable()}) on both sides and room in /dev/shm (in Docker '
+        '--shm-size=1g), those over 64 MiB a larger segment_size in it')
+    return Finding(WARN, f'{counted(count, what)} lost between driver and node: large {what}s '
+                         f'need {need}{remedy}')
 
 
 def unlabelled_findings(snapshot: Snapshot, parameters: NodeParameters) -> list[Finding]:

@@ -7,7 +7,7 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
 
-from tdnet_ros.ros import graph
+from tdnet_ros.ros import cyclonedds, graph
 from tdnet_ros.ros.adaptation import Adaptation
 from tdnet_ros.ros.camera_stream import CameraStream
 from tdnet_ros.ros.device import device_values, hardware_name, pressure
@@ -96,6 +96,9 @@ def camera_status(node: Node, name: str, phase: str, stream: CameraStream,
         if errors := [item.text for item in silence if item.level == ERROR]:
             stream.silence.report('; '.join(errors), about='silence')
         findings += silence
+        if lossy := cyclonedds.too_large(stream.image_bytes):
+            node.get_logger().warning(f'{stream.input.topic}: {lossy}', once=True)
+            findings.append(Finding(WARN, lossy))
         if snapshot.is_forgetful or snapshot.recent_skips:
             findings += graph.rivals(node, stream.input.topic)
         findings += graph.incompatible_receivers(node, stream.outputs.topics)

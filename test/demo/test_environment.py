@@ -1,14 +1,17 @@
 """A ROS domain of one's own, unless the user chose one."""
+from pathlib import Path
 import socket
 
 import pytest
 
 from tdnet_ros.demo import environment
 from tdnet_ros.demo.environment import free_domain, prepare
+from tdnet_ros.ros.cyclonedds import FILE
 
 
 def test_the_users_choices_stay() -> None:
-    chosen = {'ROS_DOMAIN_ID': '7', 'FASTRTPS_DEFAULT_PROFILES_FILE': 'mine.xml'}
+    chosen = {'ROS_DOMAIN_ID': '7', 'FASTRTPS_DEFAULT_PROFILES_FILE': 'mine.xml',
+              'CYCLONEDDS_URI': 'file:///etc/mine.xml'}
     environ = dict(chosen)
     prepare(environ)
     assert environ.items() >= chosen.items()
@@ -25,6 +28,9 @@ def test_fast_dds_gets_the_profile_under_one_name(
     prepare(environ)
     assert [key for key in environ if 'PROFILES' in key] == [name]
     assert environ[name].endswith('config/fastdds.xml')
+    uri = environ['CYCLONEDDS_URI']
+    assert Path(uri.removeprefix('file://')).read_text().startswith('<?xml')
+    assert uri.endswith(FILE)
 
 
 def test_a_domain_is_chosen() -> None:
