@@ -66,6 +66,8 @@ class CameraStream:
         self.memory: FrameMemory = segmenter.new_memory()
         self.image_bytes = 0
         '''Of the last image, as it came.'''
+        self.is_told_lossy = False
+        '''Whether the log has that such images are too large.'''
         self._last_stamp_ns = 0
         self._lock = threading.Lock()
         self._waiting: Arrival | None = None

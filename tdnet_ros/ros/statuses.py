@@ -97,7 +97,9 @@ def camera_status(node: Node, name: str, phase: str, stream: CameraStream,
             stream.silence.report('; '.join(errors), about='silence')
         findings += silence
         if lossy := cyclonedds.too_large(stream.image_bytes):
-            node.get_logger().warning(f'{stream.input.topic}: {lossy}', once=True)
+            if not stream.is_told_lossy:
+                stream.is_told_lossy = True
+                node.get_logger().warning(f'{stream.input.topic}: {lossy}')
             findings.append(Finding(WARN, lossy))
         if snapshot.is_forgetful or snapshot.recent_skips:
             findings += graph.rivals(node, stream.input.topic)

@@ -55,18 +55,22 @@ def test_nothing_is_said_where_it_is_not_known_or_of_another_middleware(
 def test_log_and_diagnostics_say_that_images_are_too_large(
         start: Callable[..., NodeProcess], peer: Peer, limit: Path) -> None:
     limit.write_text('4000')
-    process = start(*TINY, '-r', '__node:=cyclone', patch=ON_CYCLONE.format(limit=limit))
+    process = start(*TINY, '-r', '__node:=cyclone', '-p', 'cameras:=[front, rear]',
+                    patch=ON_CYCLONE.format(limit=limit), ready='active: labels')
     diagnostics = peer.collect(DiagnosticArray, '/diagnostics')
-    send = peer.sender()
+    cameras = ['front', 'rear']
+    send = [peer.sender(topic=f'/{camera}/image') for camera in cameras]
     words = 'images of 0.0 MB come through Cyclone DDS, which has room for 0.0 MB and loses'
 
     def is_told() -> bool:
-        send.publish(image_message(moving_square(1)[0], peer.now_ns()))
+        for publisher in send:
+            publisher.publish(image_message(moving_square(1)[0], peer.now_ns()))
         time.sleep(0.05)
-        return words in message_of(diagnostics, 'cyclone: image')
+        return all(words in message_of(diagnostics, f'cyclone: {camera}') for camera in cameras)
 
     wait_for(is_told, 'warning')
     told = len(diagnostics) + 3
     wait_for(lambda: len(diagnostics) > told, 'diagnostics since then')
-    assert process.log.count(f'/image: {words}') == 1
+    for camera in cameras:
+        assert process.log.count(f'/{camera}/image: {words}') == 1
     assert process.end() == 0
