@@ -26,7 +26,8 @@ def prepare(environ: MutableMapping[str, str]) -> None:
     config = _config()
     if config is None:
         return
-    environ.setdefault(cyclonedds.URI, f'file://{config.parent / cyclonedds.FILE}')
+    environ[cyclonedds.URI] = (environ.get(cyclonedds.URI)
+                               or f'file://{config.parent / cyclonedds.FILE}')
     if SHARED_MEMORY.is_dir() and (
             shutil.disk_usage(SHARED_MEMORY).free >= SHARED_MEMORY_BYTES):
         environ[profile_variable(environ)] = (given_profile(environ)

@@ -6,7 +6,7 @@ import pytest
 
 from tdnet_ros.demo import environment
 from tdnet_ros.demo.environment import free_domain, prepare
-from tdnet_ros.ros.cyclonedds import FILE
+from tdnet_ros.ros.cyclonedds import FILE, URI
 
 
 def test_the_users_choices_stay() -> None:
@@ -31,6 +31,9 @@ def test_fast_dds_gets_the_profile_under_one_name(
     uri = environ['CYCLONEDDS_URI']
     assert Path(uri.removeprefix('file://')).read_text().startswith('<?xml')
     assert uri.endswith(FILE)
+    environ[URI] = ''  # as good as none
+    prepare(environ)
+    assert environ[URI] == uri
 
 
 def test_a_domain_is_chosen() -> None:
