@@ -151,6 +151,21 @@ def test_environment_names_the_profile_once(checkout: Path, distro: str, name: s
     assert done.stdout == f'{name}={checkout}/config/fastdds.xml\n'
 
 
+@pytest.mark.parametrize(('given', 'taken'), [
+    ({}, 'file://{}/config/cyclonedds.xml'),
+    ({'CYCLONEDDS_URI': ''}, 'file://{}/config/cyclonedds.xml'),
+    ({'CYCLONEDDS_URI': 'file:///etc/mine.xml'}, 'file:///etc/mine.xml')])
+def test_environment_gives_cyclone_dds_a_configuration(
+        checkout: Path, given: dict[str, str], taken: str) -> None:
+    for free in '999M', '1M':
+        say(checkout / '.venv/bin/df', f'echo {free}')
+        done = subprocess.run(
+            ['bash', '-c', '. script/env; echo "$CYCLONEDDS_URI"'], cwd=checkout,
+            capture_output=True, text=True, timeout=20, check=False,
+            env={'PATH': os.environ['PATH'], **given})
+        assert done.stdout == f'{taken.format(checkout)}\n'
+
+
 @pytest.mark.parametrize('shell', ['bash', 'zsh'])
 def test_environment_in_an_interactive_shell(checkout: Path, shell: str) -> None:
     if not shutil.which(shell):
