@@ -191,8 +191,9 @@ def run_node_without(package: str, *arguments: str) -> subprocess.CompletedProce
 
 
 @pytest.mark.parametrize(('package', 'remedy'), [
-    ('rclpy', 'source a ROS 2 environment'), ('torch', 'pip install torch safetensors'),
-    ('cv2', 'script/setup')])
+    ('rclpy', 'source a ROS 2 environment'), ('std_srvs', 'source a ROS 2 environment'),
+    ('ament_index_python', 'source a ROS 2 environment'),
+    ('torch', 'pip install torch safetensors'), ('cv2', 'script/setup')])
 def test_the_node_says_what_brings_a_missing_package(package: str, remedy: str) -> None:
     if package != 'rclpy':
         pytest.importorskip('rclpy')

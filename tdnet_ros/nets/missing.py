@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import sys
 
-ROS_PACKAGES = ('rcl', 'rosidl', 'builtin_interfaces')
+ROS_PACKAGES = ('rcl', 'rosidl', 'ament', 'builtin_interfaces', 'std_srvs')
 '''Beginnings of packages that come with ROS, apart from messages.'''
 PIP_PACKAGES = ('torch', 'safetensors')
 '''What pip brings on a ROS machine and rosdep does not.'''
