@@ -9,6 +9,8 @@ URI, FILE = 'CYCLONEDDS_URI', 'config/cyclonedds.xml'
 REMEDY = f'sudo sysctl -w net.core.rmem_max={64 * 2**20}, and {URI}=file://.../{FILE}'
 ASKED = 2**20
 '''Bytes that Cyclone DDS asks the kernel for where it is not configured.'''
+LARGE = 25 * 10**6
+'''Bytes of a 4K image in colour.'''
 LIMIT = Path('/proc/sys/net/core/rmem_max')
 
 
@@ -39,3 +41,11 @@ def too_large(image_bytes: int) -> str:
         return ''
     return (f'images of {image_bytes / 1e6:.1f} MB come through Cyclone DDS, which has room for '
             f'{room / 1e6:.1f} MB and loses the rest without a word: {REMEDY}')
+
+
+def may_lose_all() -> str:
+    """Why perhaps none arrives of images whose size is not known; empty where 4K ones may."""
+    room = receive_buffer() if is_used() else None
+    if room is None or room >= LARGE:
+        return ''
+    return f'Cyclone DDS loses those of more than {room / 1e6:.1f} MB without a word: {REMEDY}'

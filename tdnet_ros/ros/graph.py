@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
+from tdnet_ros.ros import cyclonedds
 from tdnet_ros.ros.diagnostics import ERROR, WARN, Finding
 from tdnet_ros.ros.errors import MAX_NAME, printable
 from tdnet_ros.ros.names import COMPRESSED, like_a_camera, like_depth, made_by_node
@@ -36,8 +37,9 @@ def silence(node: Node, name: str, topic: str, kind: str, since_s: float,
         return Finding(ERROR, f'{topic} is published as {", ".join(wrong)}, expected {kind}'
                               f'{remedy and f": {remedy}"}')
     if senders:
+        lossy = '' if kind.endswith('/CameraInfo') else cyclonedds.may_lose_all()
         return pause or Finding(ERROR, f'no {what} on {topic} for {since_s:.1f} s, although '
-                                       f'{_name(senders[0])} publishes it')
+                                       f'{_name(senders[0])} publishes it{lossy and f"; {lossy}"}')
     if remedy:
         return Finding(ERROR, f'no publisher on {topic}: {remedy}')
     likely = like_depth if what == 'depth image' else like_a_camera

@@ -3,14 +3,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import rclpy
 from rclpy.context import Context
 from rclpy.node import Node
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from ros.harness import wait_for
+from tdnet_ros.ros import cyclonedds
 from tdnet_ros.ros.graph import silence
 from tdnet_ros.ros.parameters import TRANSPORTS
 
@@ -109,6 +111,28 @@ def test_a_publisher_that_is_silent_is_named(nodes: tuple[Node, Node]) -> None:
     with publishing(driver, {'/still': Image}):
         wait_for(lambda: silence(node, 'image', '/still', RAW, 4.0).text == (
             'no image on /still for 4.0 s, although /driver publishes it'), 'its name', 5.0)
+
+
+def test_images_may_be_too_large_for_cyclone_dds_although_none_came_that_tells_their_size(
+        nodes: tuple[Node, Node], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    node, driver = nodes
+    limit = tmp_path / 'rmem_max'
+    monkeypatch.setattr(cyclonedds, 'LIMIT', limit)
+    monkeypatch.setattr(cyclonedds, 'is_used', lambda: True)
+    monkeypatch.delenv(cyclonedds.URI, raising=False)
+    said = 'publishes it; Cyclone DDS loses those of more than 0.4 MB without a word: sudo sysctl'
+    info = 'sensor_msgs/msg/CameraInfo'
+    with publishing(driver, {'/large': Image, '/small': CameraInfo}):
+        wait_for(lambda: node.count_publishers('/large') and node.count_publishers('/small'),
+                 'publishers', 5.0)
+        assert silence(node, 'image', '/large', RAW, 4.0).text.endswith('publishes it')
+        limit.write_text('212992')
+        assert said in silence(node, 'image', '/large', RAW, 4.0).text
+        assert silence(node, 'camera_info', '/small', info, 4.0, what='camera_info').text.endswith(
+            'publishes it')
+        limit.write_text(str(2**26))
+        monkeypatch.setenv(cyclonedds.URI, f'file:///opt/{cyclonedds.FILE}')
+        assert silence(node, 'image', '/large', RAW, 4.0).text.endswith('publishes it')
 
 
 def test_the_camera_that_it_was_swapped_with_is_not_accused(nodes: tuple[Node, Node]) -> None:
