@@ -65,7 +65,7 @@ ARGUMENTS = {
                               if os.path.isfile(path := os.environ.get(name, ''))),
                              os.path.join(CONFIG, 'fastdds.xml')),
                         'Fast DDS profile that lets large images through; none: only what the '
-                        'environment names.'),
+                        'environment names, and no configuration for Cyclone DDS either.'),
 }
 
 

@@ -43,6 +43,7 @@ def test_nothing_is_said_where_it_is_not_known_or_of_another_middleware(
         limit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert receive_buffer({}) is None, 'no such file'
     limit.write_text('1000')
+    monkeypatch.setattr(cyclonedds, 'is_used', lambda: False)
     assert too_large(10**9) == '', 'Fast DDS'
     assert 'fastdds.xml' in losses(1, 'image').text
     monkeypatch.setattr(cyclonedds, 'is_used', lambda: True)
