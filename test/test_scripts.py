@@ -104,7 +104,7 @@ def test_setup_takes_each_python_that_was_tried(
 def test_setup_says_what_it_lacks_to_build_vision_msgs(
         checkout: Path, setup: partial[subprocess.CompletedProcess[str]]) -> None:
     """Debian and Ubuntu have the headers of Python in a package of their own."""
-    no_vision = "'-c import vision_msgs.msg') exit 1 ;;"
+    no_vision = "'-c import vision_msgs.msg, '*) exit 1 ;;"
     headers = f'*sysconfig*) echo {checkout}/include ;;'
     say(checkout.parent / 'bin/python3', PYTHON.replace('esac', f'{no_vision}\n{headers}\nesac'))
     say(checkout.parent / 'bin/c++', 'exit 0')

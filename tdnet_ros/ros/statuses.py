@@ -95,12 +95,7 @@ def camera_status(node: Node, name: str, phase: str, stream: CameraStream,
                    + _unheard(node, stream.input, parameters, pause))
         if errors := [item.text for item in silence if item.level == ERROR]:
             stream.silence.report('; '.join(errors), about='silence')
-        findings += silence
-        if lossy := cyclonedds.too_large(stream.image_bytes):
-            if not stream.is_told_lossy:
-                stream.is_told_lossy = True
-                node.get_logger().warning(f'{stream.input.topic}: {lossy}')
-            findings.append(Finding(WARN, lossy))
+        findings += silence or _too_large(node, stream)
         if snapshot.is_forgetful or snapshot.recent_skips:
             findings += graph.rivals(node, stream.input.topic)
         findings += graph.incompatible_receivers(node, stream.outputs.topics)
@@ -109,6 +104,15 @@ def camera_status(node: Node, name: str, phase: str, stream: CameraStream,
         findings += _no_points(node, stream.points, parameters, pause)
     return status(f'{name}: {stream.name}', stream.hardware, findings, phase,
                   camera_values(snapshot, stream.input.topic))
+
+
+def _too_large(node: Node, stream: CameraStream) -> list[Finding]:
+    """That images which come in are too large for all to arrive; the log has it once."""
+    lossy = cyclonedds.too_large(stream.image_bytes)
+    if lossy and not stream.is_told_lossy:
+        stream.is_told_lossy = True
+        node.get_logger().warning(f'{stream.input.topic}: {lossy}')
+    return [Finding(WARN, lossy)] if lossy else []
 
 
 def _no_points(node: Node, points: PointPainter | None, parameters: NodeParameters,
