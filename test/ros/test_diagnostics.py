@@ -5,6 +5,7 @@ import math
 
 import pytest
 
+from tdnet_ros.ros import cyclonedds
 from tdnet_ros.ros.diagnostics import (
     ERROR,
     OK,
@@ -20,6 +21,12 @@ from tdnet_ros.ros.meter import Snapshot, Spread
 from tdnet_ros.ros.parameters import NodeParameters
 
 PARAMETERS = NodeParameters(latency_budget_ms=100.0)
+
+
+@pytest.fixture(autouse=True)
+def on_fast_dds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the tests run on; for Cyclone DDS see test_cyclonedds.py."""
+    monkeypatch.setattr(cyclonedds, 'is_used', lambda: False)
 
 
 def late(*latencies_ms: float) -> Snapshot:
