@@ -5,6 +5,7 @@ from uuid import uuid4
 
 from rclpy.clock import Clock, ClockType  # type: ignore[attr-defined]
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 from rclpy.timer import Timer
 
 try:
@@ -27,6 +28,7 @@ class Bond:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._instance = ''
+        self._publisher: Publisher | None = None
         self._timer: Timer | None = None
 
     def form(self) -> None:
@@ -34,7 +36,8 @@ class Bond:
         if Status is None:
             return
         self._instance = str(uuid4())
-        self._publisher = self._node.create_publisher(Status, 'bond', 5)
+        if self._publisher is None:  # it stays: the last message of one that goes may be lost
+            self._publisher = self._node.create_publisher(Status, 'bond', 5)
         # By the node's clock it would cease while simulated time stands.
         self._timer = self._node.create_timer(PERIOD_S, lambda: self._beat(True),
                                               clock=Clock(clock_type=ClockType.STEADY_TIME))
@@ -47,9 +50,9 @@ class Bond:
         self._timer = None
         if self._node.context.ok():
             self._beat(False)
-        self._node.destroy_publisher(self._publisher)
 
     def _beat(self, active: bool) -> None:
+        assert self._publisher is not None
         status = Status(id=self._node.get_name(), instance_id=self._instance, active=active,
                         heartbeat_timeout=TIMEOUT_S, heartbeat_period=PERIOD_S)
         status.header.stamp = self._node.get_clock().now().to_msg()

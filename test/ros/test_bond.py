@@ -6,7 +6,6 @@ import time
 
 from lifecycle_msgs.msg import Transition
 import pytest
-from rclpy.qos import qos_profile_sensor_data
 
 from ros.harness import TINY, NodeProcess, Peer, wait_for
 from tdnet_ros.ros.bond import PERIOD_S, TIMEOUT_S
@@ -18,7 +17,7 @@ def test_it_beats_from_activation_to_deactivation_while_simulated_time_stands(
         start: Callable[..., NodeProcess], peer: Peer) -> None:
     messages = pytest.importorskip('bond.msg', reason='bond is not built')
     # A bond has the name of the node without its namespace, which is that of the topic.
-    beats = peer.collect(messages.Status, '/robot/bond', qos_profile_sensor_data)
+    beats = peer.collect(messages.Status, '/robot/bond')
     process = start(*TINY, '-p', 'autostart:=false', '-p', 'use_sim_time:=true',
                     '-r', '__ns:=/robot', '-r', '__node:=bonded', ready='')
     assert peer.change_state(Transition.TRANSITION_CONFIGURE, '/robot/bonded')
