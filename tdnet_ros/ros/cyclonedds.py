@@ -21,22 +21,25 @@ def is_used() -> bool:
 
 
 def receive_buffer(environ: Mapping[str, str] = os.environ) -> int | None:
-    """Bytes of images that may wait for the node; None with a configuration of somebody's own.
+    """Bytes of images that may wait for the node; None where that is not known.
 
+    So it is with another middleware, and with a configuration of somebody's own.
     The kernel gives twice what it is asked for, up to its limit.
     """
     uri = environ.get(URI, '')
     is_ours = uri.endswith(FILE)
+    if not is_used() or (uri and not is_ours):
+        return None
     try:
         limit = int(LIMIT.read_text())
     except (OSError, ValueError):
         return None
-    return None if uri and not is_ours else 2 * (limit if is_ours else min(limit, ASKED))
+    return 2 * (limit if is_ours else min(limit, ASKED))
 
 
 def too_large(image_bytes: int) -> str:
     """Why images of this size do not all arrive; empty where they may."""
-    room = receive_buffer() if is_used() else None
+    room = receive_buffer()
     if room is None or image_bytes <= room:
         return ''
     return (f'images of {image_bytes / 1e6:.1f} MB come through Cyclone DDS, which has room for '
@@ -45,7 +48,7 @@ def too_large(image_bytes: int) -> str:
 
 def may_lose_all() -> str:
     """Why perhaps none arrives of images whose size is not known; empty where 4K ones may."""
-    room = receive_buffer() if is_used() else None
+    room = receive_buffer()
     if room is None or room >= LARGE:
         return ''
     return f'Cyclone DDS loses those of more than {room / 1e6:.1f} MB without a word: {REMEDY}'

@@ -24,9 +24,10 @@ cyclonedds.LIMIT = Path('{limit}')
 
 @pytest.fixture
 def limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The kernel's limit, which is a file."""
+    """The kernel's limit, which is a file, for Cyclone DDS."""
     path = tmp_path / 'rmem_max'
     monkeypatch.setattr(cyclonedds, 'LIMIT', path)
+    monkeypatch.setattr(cyclonedds, 'is_used', lambda: True)
     return path
 
 
